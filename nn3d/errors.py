@@ -1,0 +1,31 @@
+"""Every error that nn3d raises on purpose. Each message is one line: what was expected, what came, what to do."""
+
+from __future__ import annotations
+
+
+class Nn3dError(Exception):
+    """Base of all errors that nn3d raises on purpose; the command line prints its message and exits with 1."""
+
+
+class RunFormatError(Nn3dError):
+    """A run file or folder is not what docs/FORMAT.md says."""
+
+
+class SourceError(Nn3dError):
+    """Something that should become a run cannot be read."""
+
+
+class TraceError(Nn3dError):
+    """A live model could not be traced."""
+
+
+class GraphicsError(Nn3dError):
+    """The machine has no OpenGL 4.1, no display, or a system library is missing (exit code 3)."""
+
+
+class ShaderError(GraphicsError):
+    """A shader does not compile or lacks a uniform; the message names file and line."""
+
+
+class ExportError(Nn3dError):
+    """A picture or film could not be written."""
