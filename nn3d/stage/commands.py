@@ -1,0 +1,379 @@
+"""Every change of the view is one of these values; `apply` is the only function that makes a new ViewState.
+
+Commands are what gets recorded and replayed: `to_json` and `from_json` are an interaction test, a tour, a bug report.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nn3d.errors import Nn3dError
+from nn3d.stage import jsonable
+from nn3d.stage.state import (
+    ARRANGEMENTS,
+    LEVELS,
+    MODES,
+    SELECTIONS,
+    THEMES,
+    Anchors,
+    Budget,
+    Camera,
+    Flight,
+    LayerView,
+    Panels,
+    Thing,
+    ViewState,
+    default_anchors,
+)
+
+OPEN_SECS = 0.65
+CLOSE_SECS = 0.55
+MORPH_SECS = 0.45
+EPOCH_SECS = 0.25
+SIDE_SECS = 0.35
+STRENGTH_SECS = 0.2
+SIDE_HYSTERESIS_RAD = math.radians(8.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Let `dt_secs` pass: the only way time enters."""
+
+    dt_secs: float
+
+
+@dataclass(frozen=True, slots=True)
+class SetEpoch:
+    """Go to epoch index `epoch` (fractions lie between two recorded epochs); `at_once` skips the 250 ms."""
+
+    epoch: float
+    at_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StepEpoch:
+    """Go `n` recorded epochs forward (or back)."""
+
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Start or stop playing; from the last epoch, playing starts over."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetLoop:
+    """Start over at the end while playing, or stop there."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetSpeed:
+    """Playing speed in epochs a second."""
+
+    epochs_per_sec: float
+
+
+@dataclass(frozen=True, slots=True)
+class SetSample:
+    """Show sample index `sample`."""
+
+    sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetOpen:
+    """Open or collapse one layer, or all when `layer` is None. `at_once` skips the motion."""
+
+    layer: int | None
+    is_open: bool
+    at_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Arrange:
+    """Put the tiles of one layer (or of all) in a line, a circle or a grid, opening it if it is collapsed."""
+
+    layer: int | None
+    arrangement: str
+    at_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """Select a layer, tile or cell; None lets go."""
+
+    thing: Thing | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hover:
+    """The pointer is over a thing, or over nothing."""
+
+    thing: Thing | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetCamera:
+    """Put the camera somewhere at once (a drag); nn3d.stage.camera computes it from a gesture."""
+
+    camera: Camera
+
+
+@dataclass(frozen=True, slots=True)
+class FlyTo:
+    """Let the camera travel from `start` (where it is now, resolved) to `camera`."""
+
+    start: Camera
+    camera: Camera
+    duration_secs: float = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class SetLevel:
+    """Level of the edges: trunk, maps, kernels or all."""
+
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetMode:
+    """What an edge shows: weight or contribution."""
+
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetSelection:
+    """Which edges are drawn: off, sampled, top, exact or all."""
+
+    selection: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetStrength:
+    """Bundling strength, 0 straight … 1 bundled."""
+
+    strength: float
+    at_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetTheme:
+    """dark or light."""
+
+    theme: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetBudget:
+    """What may be drawn (the window adjusts it from the frame time)."""
+
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """The picture's size in logical px, and framebuffer px a logical px; anchors None: those without a window."""
+
+    size_px: tuple[int, int]
+    scale: float = 1.0
+    anchors: Anchors | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetPanels:
+    """Open and close cards of the window."""
+
+    panels: Panels
+
+
+Command = (
+    Advance | SetEpoch | StepEpoch | Play | SetLoop | SetSpeed | SetSample | SetOpen | Arrange | Select | Hover
+    | SetCamera | FlyTo | SetLevel | SetMode | SetSelection | SetStrength | SetTheme | SetBudget | Resize | SetPanels
+)  # fmt: skip
+
+COMMANDS: dict[str, type[Any]] = {c.__name__: c for c in Command.__args__}
+
+
+def _toward(value: float, goal: float, step: float) -> float:
+    return goal if abs(goal - value) <= step else value + math.copysign(step, goal - value)
+
+
+def _clamp_epoch(state: ViewState, epoch: float) -> float:
+    return min(max(epoch, 0.0), float(max(0, state.n_epochs - 1)))
+
+
+def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise Nn3dError(f"{what} should be one of {', '.join(allowed)}, got {value!r}")
+    return value
+
+
+def _edit_layers(state: ViewState, layer: int | None, edit: Callable[[LayerView], LayerView]) -> ViewState:
+    if layer is not None and not 0 <= layer < len(state.layers):
+        raise Nn3dError(f"layer should be 0 to {len(state.layers) - 1}, got {layer}")
+    return replace(
+        state, layers=tuple(edit(v) if layer is None or i == layer else v for i, v in enumerate(state.layers))
+    )
+
+
+def _advance_time(state: ViewState, dt: float) -> ViewState:
+    t, last = state.time, float(max(0, state.n_epochs - 1))
+    if not t.is_playing:
+        return replace(state, time=replace(t, epoch=_toward(t.epoch, t.target, dt * max(1.0, abs(t.target - t.epoch)) / EPOCH_SECS)))
+    epoch = t.epoch + dt * t.epochs_per_sec
+    if epoch >= last:
+        epoch = epoch % last if t.is_looping and last > 0 else last
+    playing = epoch < last
+    return replace(state, time=replace(t, epoch=epoch, target=epoch, is_playing=playing))
+
+
+def _advance_layer(view: LayerView, dt: float) -> LayerView:
+    goal = 1.0 if view.is_open else 0.0
+    opening = _toward(view.opening, goal, dt / (OPEN_SECS if view.is_open else CLOSE_SECS))
+    blend = _toward(view.blend, 1.0, dt / MORPH_SECS)
+    if opening == view.opening and blend == view.blend:
+        return view
+    weights_from = view.weights_from if blend < 1.0 else replace(view, blend=1.0).weights
+    return replace(view, opening=opening, blend=blend, weights_from=weights_from)
+
+
+def _side_of(camera: Camera, side: float) -> float:
+    yaw = math.remainder(camera.yaw_rad, 2.0 * math.pi)
+    if abs(yaw) < SIDE_HYSTERESIS_RAD or math.pi - abs(yaw) < SIDE_HYSTERESIS_RAD:
+        return 1.0 if side >= 0.0 else -1.0
+    return 1.0 if yaw > 0 else -1.0
+
+
+def _advance(state: ViewState, c: Advance) -> ViewState:
+    if c.dt_secs < 0 or not math.isfinite(c.dt_secs):
+        raise Nn3dError(f"dt_secs should be a finite number ≥ 0, got {c.dt_secs}")
+    state = _advance_time(state, c.dt_secs)
+    layers = tuple(_advance_layer(v, c.dt_secs) for v in state.layers)
+    flight = state.flight
+    if flight is not None:
+        progress = flight.progress + c.dt_secs / max(1e-6, flight.duration_secs)
+        flight = replace(flight, progress=progress) if progress < 1.0 else None
+    edges = state.edges
+    edges = replace(edges, strength=_toward(edges.strength, edges.strength_target, c.dt_secs / STRENGTH_SECS))
+    side = _toward(state.side, _side_of(state.camera, state.side), 2.0 * c.dt_secs / SIDE_SECS)
+    return replace(state, layers=layers, flight=flight, edges=edges, side=side)
+
+
+def _set_epoch(state: ViewState, c: SetEpoch) -> ViewState:
+    goal = _clamp_epoch(state, c.epoch)
+    now = goal if c.at_once else state.time.epoch
+    return replace(state, time=replace(state.time, epoch=now, target=goal, is_playing=False))
+
+
+def _step_epoch(state: ViewState, c: StepEpoch) -> ViewState:
+    return _set_epoch(state, SetEpoch(float(round(state.time.target) + c.n)))
+
+
+def _play(state: ViewState, c: Play) -> ViewState:
+    t = state.time
+    if not c.on:
+        return replace(state, time=replace(t, is_playing=False, target=float(round(t.epoch))))
+    start = 0.0 if t.epoch >= state.n_epochs - 1 else t.epoch
+    return replace(state, time=replace(t, is_playing=state.n_epochs > 1, epoch=start, target=start))
+
+
+def _set_open(state: ViewState, c: SetOpen) -> ViewState:
+    goal = 1.0 if c.is_open else 0.0
+    return _edit_layers(
+        state, c.layer, lambda v: replace(v, is_open=c.is_open, opening=goal if c.at_once else v.opening)
+    )
+
+
+def _arrange(state: ViewState, c: Arrange) -> ViewState:
+    name = _one_of("arrangement", c.arrangement, ARRANGEMENTS)
+
+    def edit(v: LayerView) -> LayerView:
+        if c.at_once or v.opening == 0.0:
+            goal = replace(v, arrangement=name, blend=1.0).weights
+            return replace(
+                v, arrangement=name, blend=1.0, weights_from=goal, is_open=True, opening=1.0 if c.at_once else v.opening
+            )
+        return replace(v, arrangement=name, weights_from=v.weights, blend=0.0, is_open=True)
+
+    return _edit_layers(state, c.layer, edit)
+
+
+def _set_camera(state: ViewState, c: SetCamera) -> ViewState:
+    return replace(state, camera=c.camera, flight=None)
+
+
+def _fly_to(state: ViewState, c: FlyTo) -> ViewState:
+    return replace(state, camera=c.camera, flight=Flight(start=c.start, duration_secs=c.duration_secs))
+
+
+def _set_strength(state: ViewState, c: SetStrength) -> ViewState:
+    b = min(1.0, max(0.0, c.strength))
+    return replace(state, edges=replace(state.edges, strength=b if c.at_once else state.edges.strength, strength_target=b))
+
+
+def _set_sample(state: ViewState, c: SetSample) -> ViewState:
+    return replace(state, sample=min(max(c.sample, 0), max(0, state.n_samples - 1)))
+
+
+def _resize(state: ViewState, c: Resize) -> ViewState:
+    return replace(state, size_px=c.size_px, scale=c.scale, anchors=c.anchors or default_anchors(c.size_px))
+
+
+_APPLY: dict[type[Any], Callable[[ViewState, Any], ViewState]] = {
+    Advance: _advance,
+    SetEpoch: _set_epoch,
+    StepEpoch: _step_epoch,
+    Play: _play,
+    SetLoop: lambda s, c: replace(s, time=replace(s.time, is_looping=c.on)),
+    SetSpeed: lambda s, c: replace(s, time=replace(s.time, epochs_per_sec=min(64.0, max(0.01, c.epochs_per_sec)))),
+    SetSample: _set_sample,
+    SetOpen: _set_open,
+    Arrange: _arrange,
+    Select: lambda s, c: replace(s, selection=c.thing),
+    Hover: lambda s, c: replace(s, hover=c.thing),
+    SetCamera: _set_camera,
+    FlyTo: _fly_to,
+    SetLevel: lambda s, c: replace(s, edges=replace(s.edges, level=_one_of("level", c.level, LEVELS))),
+    SetMode: lambda s, c: replace(s, edges=replace(s.edges, mode=_one_of("mode", c.mode, MODES))),
+    SetSelection: lambda s, c: replace(
+        s, edges=replace(s.edges, selection=_one_of("selection", c.selection, SELECTIONS))
+    ),
+    SetStrength: _set_strength,
+    SetTheme: lambda s, c: replace(s, theme=_one_of("theme", c.theme, THEMES)),
+    SetBudget: lambda s, c: replace(s, budget=c.budget),
+    Resize: _resize,
+    SetPanels: lambda s, c: replace(s, panels=c.panels),
+}
+
+
+def apply(state: ViewState, command: Command) -> ViewState:
+    """The view after `command`. Raises Nn3dError when the command names something that does not exist."""
+    return _APPLY[type(command)](state, command)
+
+
+def is_moving(state: ViewState) -> bool:
+    """True while letting time pass would change the picture."""
+    return apply(state, Advance(1e-3)) != state
+
+
+def to_json(command: Command) -> dict[str, Any]:
+    """The command as a JSON object with its name under "do"."""
+    return {"do": type(command).__name__, **jsonable.to_json(command)}
+
+
+def from_json(data: Any) -> Command:
+    """The command of a JSON object. Raises Nn3dError that names what is wrong."""
+    if not isinstance(data, dict) or data.get("do") not in COMMANDS:
+        raise Nn3dError(f'a command should be an object with "do" one of {", ".join(COMMANDS)}, got {str(data)[:80]}')
+    kind = COMMANDS[data["do"]]
+    command: Command = jsonable.from_json(kind, {k: v for k, v in data.items() if k != "do"})
+    return command

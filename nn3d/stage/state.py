@@ -1,0 +1,174 @@
+"""What the user looks at, as plain values: one frozen ViewState, changed only by nn3d.stage.commands.apply.
+
+Lengths on screen are logical px, top left origin; angles are radians; times are seconds; world units are `u`.
+Epoch, sample, layer and tile numbers are indices from 0.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+ARRANGEMENTS = ("line", "circle", "grid")
+LEVELS = ("trunk", "maps", "kernels", "all")
+MODES = ("weight", "contribution")
+SELECTIONS = ("off", "sampled", "top", "exact", "all")
+THEMES = ("dark", "light")
+
+YAW_RAD = math.radians(53.0)
+PITCH_RAD = math.radians(13.0)
+FOV_RAD = math.radians(15.0)
+LONG_YAW_RAD = math.radians(60.0)
+LONG_FOV_RAD = math.radians(13.0)
+
+
+def smooth(progress: float) -> float:
+    """Ease in and out, 3p² − 2p³, clamped to 0 … 1; the same polynomial as the shaders use."""
+    p = min(1.0, max(0.0, progress))
+    return p * p * (3.0 - 2.0 * p)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerView:
+    """How one layer stands.
+
+    opening : linear progress, 0 collapsed to 1 open, on its way to `is_open`; tiles ease and stagger along it.
+    arrangement : where the open tiles go; `weights_from` (line, circle, grid) is where they come from and `blend`
+        the linear progress between.
+    """
+
+    is_open: bool = True
+    opening: float = 1.0
+    arrangement: str = "grid"
+    weights_from: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    blend: float = 1.0
+
+    @property
+    def weights(self) -> tuple[float, float, float]:
+        """Share of (line, circle, grid) in the open position; they sum to 1."""
+        v = smooth(self.blend)
+        goal = tuple(1.0 if name == self.arrangement else 0.0 for name in ARRANGEMENTS)
+        a, b, c = (f * (1.0 - v) + g * v for f, g in zip(self.weights_from, goal, strict=True))
+        return a, b, c
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """An orbit camera. With `fit`, compose ignores target and distance and frames the network in the free rectangle."""
+
+    yaw_rad: float = YAW_RAD
+    pitch_rad: float = PITCH_RAD
+    fov_rad: float = FOV_RAD
+    target: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    distance: float = 100.0
+    fit: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """The camera on its way from `start` to ViewState.camera; `progress` is linear, 0 … 1."""
+
+    start: Camera
+    progress: float = 0.0
+    duration_secs: float = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """Something one can point at. tile, row, col are −1 when the whole layer or the whole tile is meant."""
+
+    layer: int
+    tile: int = -1
+    row: int = -1
+    col: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Which strands are drawn. `strength`: 0 straight … 1 bundled, on its way to `strength_target`."""
+
+    level: str = "kernels"
+    mode: str = "contribution"
+    selection: str = "sampled"
+    strength: float = 1.0
+    strength_target: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What the machine is asked to draw: strands a link at most, and curve samples a strand (8 … 44)."""
+
+    strands: int = 1100
+    samples: int = 44
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """Where in training: `epoch` is a fractional index on its way to `target`; playing moves the target."""
+
+    epoch: float = 0.0
+    target: float = 0.0
+    is_playing: bool = False
+    is_looping: bool = False
+    epochs_per_sec: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """Where the picture may go: rectangle (x0, y0, x1, y1) that the camera fits, and corners of title, key and HUD.
+
+    None hides a part. `key`: right end and top of the colour key. `hud`: x0, x1 and y of the strands line.
+    """
+
+    free: tuple[float, float, float, float] = (64.0, 120.0, 1462.0, 775.0)
+    title: tuple[float, float] | None = (48.0, 38.0)
+    key: tuple[float, float] | None = (1552.0, 40.0)
+    hud: tuple[float, float, float] | None = (48.0, 1552.0, 862.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Panels:
+    """Which cards of the window are open. Offscreen pictures ignore them."""
+
+    tree: bool = True
+    inspector: bool = True
+    help: bool = False
+    picture_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ViewState:
+    """The whole view. Same state and same run: same picture."""
+
+    n_epochs: int
+    n_samples: int
+    layers: tuple[LayerView, ...]
+    size_px: tuple[int, int] = (1600, 900)
+    scale: float = 1.0
+    theme: str = "dark"
+    time: Time = field(default_factory=Time)
+    sample: int = 0
+    camera: Camera = field(default_factory=Camera)
+    flight: Flight | None = None
+    side: float = 1.0
+    edges: Edges = field(default_factory=Edges)
+    budget: Budget = field(default_factory=Budget)
+    anchors: Anchors = field(default_factory=Anchors)
+    panels: Panels = field(default_factory=Panels)
+    selection: Thing | None = None
+    hover: Thing | None = None
+
+
+def default_anchors(size_px: tuple[int, int]) -> Anchors:
+    """Anchors of a picture without a window: 4 % left, 9 % right, 13 % top, 14 % bottom."""
+    w, h = float(size_px[0]), float(size_px[1])
+    k = min(1.0, w / 1600.0)
+    edge = 48.0 * k
+    top = max(120.0 * min(1.0, h / 900.0), 108.0 if w < 1100 else 96.0)
+    bottom = h - max(125.0 * min(1.0, h / 900.0), 96.0)
+    return Anchors(
+        free=(0.04 * w, top, w - 0.0863 * w, bottom),
+        title=(edge, 38.0 * min(1.0, h / 900.0)),
+        key=(w - edge, 40.0 * min(1.0, h / 900.0)),
+        hud=(edge, w - edge, h - 38.0),
+    )
