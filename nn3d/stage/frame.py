@@ -1,0 +1,237 @@
+"""A Frame: everything the renderer needs for one picture, as plain numpy; no GL, nothing it could compute itself.
+
+Spaces: world units `u` with x = depth of the network, y up, z toward the default camera; tile-local (u, v) run 0 … 1
+from a tile's left and top edge as the reader sees it (u along +z on the −x face); px are logical, top left origin.
+Arrays are read-only and C-contiguous. `key`s are hashable and name the content of large arrays, so that the renderer
+uploads only what changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn3d.stage.state import ViewState
+
+F32 = NDArray[np.float32]
+Colour = tuple[float, float, float, float]
+
+# Position of tile k: x of the layer, and (y, z) mixed from these anchors (see shaders/include/place.glsl).
+TILE = np.dtype([("line", "f4", 2), ("circle", "f4", 2), ("grid", "f4", 2), ("mosaic", "f4", 2)])
+
+# One strand. Tiles and clusters are rows of the source's and target's tables; (u, v) is the cell's middle in its tile.
+# a, b: signed amount at the two epochs that are mixed; dock: place along the target's lower edge, −½ … ½;
+# lane: place in the gutter, −1 … 1; spread: offsets in the source's and target's cluster, unit disc.
+STRAND = np.dtype(
+    [
+        ("source_tile", "i4"),
+        ("target_tile", "i4"),
+        ("source_cluster", "i4"),
+        ("target_cluster", "i4"),
+        ("source_uv", "f4", 2),
+        ("target_uv", "f4", 2),
+        ("amount", "f4", 2),
+        ("certain", "f4", 2),
+        ("dock", "f4"),
+        ("lane", "f4"),
+        ("spread", "f4", 4),
+        ("id", "u4"),
+    ]
+)
+
+# An axis-aligned box of structure (rail, posts, bars): centre, half size, sRGB colour, and how much fog it takes.
+BOX = np.dtype([("centre", "f4", 3), ("half", "f4", 3), ("colour", "f4", 3), ("fog", "f4")])
+
+# A contact shadow on the floor: centre (x, z), half size (x, z), softness, strength.
+SHADOW = np.dtype([("centre", "f4", 2), ("half", "f4", 2), ("soft", "f4"), ("strength", "f4")])
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Cell values of a layer's tiles at one epoch.
+
+    cells : (K, R, C) float32, or (3, R, C) pictures in their own colours when the layer's lut is "rgb".
+    key : names the content.
+    """
+
+    key: Hashable
+    cells: F32
+
+
+@dataclass(frozen=True, slots=True)
+class TileLayer:
+    """One layer's plate of K tiles.
+
+    table : (K,) TILE. open_half, mosaic_half : (half height, half width) of a tile open and in the mosaic.
+    x, y : where the layer stands on the axis and in height. weights, opening : of LayerView.
+    thickness : half thickness of an open tile and of the collapsed block.
+    block_half : (half height, half width) of the collapsed block.
+    values : at the two epochs that are mixed by Frame.epoch_mix; None while missing (plates are drawn empty).
+    lut : "seq", "div", "grey" or "rgb"; shown value = lut((|v|·gain)^power, with its sign for "div").
+    gain, offset : at the two epochs: t = (v − offset)·gain.
+    bright : 0 … 1, how much of its colour the layer keeps (hover dims).
+    """
+
+    layer: int
+    key: Hashable
+    table: NDArray[np.void]
+    cells: tuple[int, int]
+    x: float
+    y: float
+    open_half: tuple[float, float]
+    mosaic_half: tuple[float, float]
+    thickness: tuple[float, float]
+    block_half: tuple[float, float]
+    weights: tuple[float, float, float]
+    opening: float
+    values: tuple[Values, Values] | None
+    lut: str
+    power: float
+    gain: tuple[float, float]
+    offset: tuple[float, float] = (0.0, 0.0)
+    bright: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class StrandLayer:
+    """All strands of one link between two layers: one draw call.
+
+    source, target : indices into Frame.tiles. strands : (m,) STRAND, the first `n_trunk` of them are the rope of the
+    collapsed pair. clusters : tile tables of the source's and target's cluster centroids ((n,) TILE) and radii.
+    path : "route" (weights), "direct" (1:1 links), "arc" (skips). colour : "sign", "neutral" or "identity".
+    scale : amount → share of the strongest (per epoch); unit : the amount one equal strand stands for (per epoch).
+    hw : half width of the widest strand, in u. apex : height above the plates of an arc.
+    """
+
+    source: int
+    target: int
+    key: Hashable
+    strands: NDArray[np.void]
+    n_trunk: int
+    source_clusters: NDArray[np.void]
+    target_clusters: NDArray[np.void]
+    source_radii: F32
+    target_radii: F32
+    path: str
+    colour: str
+    scale: tuple[float, float]
+    unit: tuple[float, float]
+    hw: float
+    trunk: tuple[float, float, float, float]
+    apex: float = 0.0
+    gutter: float = 0.5
+    is_dashed: bool = False
+    bright: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The resolved camera: row-major float64 matrices that act on column vectors (clip = clip_from_world @ p)."""
+
+    clip_from_world: NDArray[np.float64]
+    eye_world: NDArray[np.float64]
+    right_world: NDArray[np.float64]
+    up_world: NDArray[np.float64]
+    distance: float
+    near: float
+    far: float
+    px_per_unit: float
+
+    def project(self, points: NDArray[np.float64], size_px: tuple[int, int]) -> NDArray[np.float64]:
+        """Logical px (n, 2) of world points (n, 3)."""
+        p = np.atleast_2d(np.asarray(points, np.float64))
+        q = np.c_[p, np.ones(len(p))] @ self.clip_from_world.T
+        r = q[:, :2] / q[:, 3:]
+        return np.c_[(r[:, 0] + 1.0) / 2.0 * size_px[0], (1.0 - r[:, 1]) / 2.0 * size_px[1]]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A line of text. (x, y) in px is the anchor's place; anchor as in Pillow: l m r, then a (ascender) m (middle) s
+    (baseline) b (descender). size_px is CSS px. weight: regular, medium, semibold, display."""
+
+    x: float
+    y: float
+    text: str
+    size_px: float
+    weight: str
+    colour: Colour
+    anchor: str = "la"
+
+
+@dataclass(frozen=True, slots=True)
+class Rect:
+    """A filled rectangle with rounded corners, px; `right` colours its right end when given (a gradient in x)."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    colour: Colour
+    radius: float = 0.0
+    right: Colour | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A straight antialiased line, px."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    width: float
+    colour: Colour
+
+
+Mark = Text | Rect | Line
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """Colours of a theme for the shaders, sRGB 0 … 1, and the ramps as (256, 3) float32."""
+
+    name: str
+    background: tuple[Colour, Colour]
+    floor: Colour
+    shadow: Colour
+    shadow_strength: float
+    rim: Colour
+    side: Colour
+    fog: Colour
+    halo: Colour
+    positive: Colour
+    negative: Colour
+    neutral: Colour
+    identity: Colour
+    nonfinite: Colour
+    is_light: bool
+    grid: float
+    ramps: dict[str, F32]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture. `state` is what it was composed from; `missing` what compose would still need, nearest first.
+
+    boxes : (b,) BOX. shadows : (s,) SHADOW on the floor at `floor_y` within `floor_rect` (x, half, z, half).
+    marks : the picture's text, key, bars and cards in drawing order. epoch_mix : 0 … 1 between the two epochs.
+    stats : figures for `render --stats`.
+    """
+
+    state: ViewState
+    view: View
+    palette: Palette
+    tiles: tuple[TileLayer, ...]
+    strands: tuple[StrandLayer, ...]
+    boxes: NDArray[np.void]
+    shadows: NDArray[np.void]
+    floor_y: float
+    floor_rect: tuple[float, float, float, float]
+    marks: tuple[Mark, ...]
+    epoch_mix: float
+    missing: tuple[Hashable, ...]
+    stats: dict[str, float]
