@@ -1,0 +1,131 @@
+"""Train LeNet-5 on MNIST and record every epoch: this is how the bundled run was made.
+
+python demos/01_train_mnist.py                        downloads MNIST to data/mnist, writes out/lenet-mnist.npz
+python demos/01_train_mnist.py --data FOLDER          takes the four IDX files from there
+python demos/01_train_mnist.py --checkpoints FOLDER   also keeps a checkpoint an epoch
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+
+import mnist
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import nn3d
+from nn3d.run.writer import write_packed
+
+# Test pictures to record: a 3 that may be taken for an 8, one of every other digit, and ones where LeNets go wrong.
+SAMPLES = (18, 3, 2, 1, 4, 15, 11, 0, 61, 7, 247, 340, 582, 659, 1014, 1901)
+
+
+class LeNet5(nn.Module):
+    """LeCun's LeNet-5 (1998) as it is built today: ReLU and max pooling, every layer with a name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            OrderedDict(
+                conv1=nn.Conv2d(1, 6, 5, padding=2),
+                relu1=nn.ReLU(),
+                pool1=nn.MaxPool2d(2),
+                conv2=nn.Conv2d(6, 16, 5),
+                relu2=nn.ReLU(),
+                pool2=nn.MaxPool2d(2),
+            )
+        )
+        self.classifier = nn.Sequential(
+            OrderedDict(
+                fc1=nn.Linear(16 * 5 * 5, 120),
+                relu3=nn.ReLU(),
+                fc2=nn.Linear(120, 84),
+                relu4=nn.ReLU(),
+                fc3=nn.Linear(84, 10),
+            )
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pictures (N, 1, 28, 28) → logits (N, 10)."""
+        return self.classifier(self.features(x).flatten(1))
+
+
+@torch.no_grad()
+def score(model: nn.Module, pictures: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy over a whole set."""
+    model.eval()
+    logits = torch.cat([model(batch) for batch in pictures.split(1000)])
+    accuracy = (logits.argmax(1) == labels).float().mean()
+    return float(F.cross_entropy(logits, labels)), float(accuracy)
+
+
+def train(model: nn.Module, pictures: Tensor, labels: Tensor, epochs: int, seed: int) -> Iterator[tuple[int, float]]:
+    """Yield (epoch, training loss), epoch 0 before the first step; SGD, momentum .9, the rate falls along a cosine."""
+    shuffle = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
+    yield 0, score(model, pictures, labels)[0]
+    for epoch in range(1, epochs + 1):
+        model.train()
+        total = 0.0
+        for rows in torch.randperm(len(pictures), generator=shuffle).split(128):
+            loss = F.cross_entropy(model(pictures[rows]), labels[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(rows)
+        schedule.step()
+        yield epoch, total / len(pictures)
+
+
+def arguments() -> argparse.Namespace:
+    """What can be asked for on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder of the four MNIST IDX files, plain or .gz")
+    parser.add_argument("--out", type=Path, default=Path("out/lenet-mnist.npz"), help="the packed run")
+    parser.add_argument("--checkpoints", type=Path, help="folder for a checkpoint an epoch")
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Train, record, pack."""
+    args = arguments()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    train_x, train_y, test_x, test_y = (torch.from_numpy(a) for a in mnist.load(args.data))
+    model = LeNet5()
+    rows = np.array(SAMPLES)
+    folder = args.out.with_suffix("")
+    recorder = nn3d.Recorder(
+        folder,
+        model,
+        test_x[rows],
+        labels=test_y[rows].tolist(),
+        classes=[str(digit) for digit in range(10)],
+        names=[f"MNIST test #{row}" for row in SAMPLES],
+        encoding="u8",
+    )
+    for epoch, train_loss in train(model, train_x, train_y, args.epochs, args.seed):
+        loss, accuracy = score(model, test_x, test_y)
+        recorder.record(epoch, loss=loss, accuracy=accuracy, train_loss=train_loss)
+        if args.checkpoints:
+            args.checkpoints.mkdir(parents=True, exist_ok=True)
+            torch.save(
+                {"epoch": epoch, "loss": loss, "accuracy": accuracy, "state_dict": model.state_dict()},
+                args.checkpoints / f"lenet_epoch_{epoch:02d}.pt",
+            )
+        print(f"epoch {epoch:2d}  loss {loss:.4f}  accuracy {accuracy:.2%}", flush=True)
+    write_packed(folder, args.out)
+    print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB. Look at it with: nn3d view {args.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""The house: its public names, what importing it costs, its front door, what its wheel carries."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import subprocess
+import sys
+import tomllib
+import types
+from pathlib import Path
+
+import pytest
+
+import nn3d
+from nn3d import paths
+from nn3d.cli import main as front_door
+from nn3d.errors import GraphicsError, Nn3dError, RunFormatError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def python(code: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=check, timeout=120)
+
+
+def nn3d_command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "nn3d", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
+        env={"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1", **variables},
+    )  # fmt: skip
+
+
+def modules() -> list[str]:
+    return sorted(found.name for found in pkgutil.walk_packages(nn3d.__path__, "nn3d."))
+
+
+def test_the_public_surface_is_pinned() -> None:
+    assert sorted(nn3d.__all__) == [
+        "Recorder",
+        "__version__",
+        "capture",
+        "compose",
+        "from_arrays",
+        "load",
+        "render",
+        "view",
+    ]
+
+
+def test_importing_nn3d_imports_neither_gl_nor_torch_nor_imgui() -> None:
+    code = "import nn3d, sys, json; print(json.dumps(sorted(sys.modules)))"
+    loaded = {name.split(".")[0] for name in json.loads(python(code).stdout)}
+    assert not loaded & {"moderngl", "glcontext", "torch", "imgui_bundle", "glfw", "scipy", "numpy", "PIL", "click"}
+
+
+@pytest.mark.parametrize("command", [["--help"], ["--version"]])
+def test_the_front_door_opens_without_gl_torch_and_numpy(command: list[str]) -> None:
+    code = (
+        "import sys\nfrom nn3d.cli.main import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit as done: print(done.code, *sorted({m.split('.')[0] for m in sys.modules}), sep=' ')"
+    )
+    code_and_modules = python(code, *command).stdout.splitlines()[-1].split()
+    assert code_and_modules[0] == "0"
+    assert not set(code_and_modules) & {"moderngl", "torch", "imgui_bundle", "numpy", "scipy"}
+
+
+def test_every_public_name_is_itself_after_every_submodule_was_imported() -> None:
+    code = (
+        "import importlib, sys, types, nn3d\n"
+        "for name in sys.argv[1:]: importlib.import_module(name)\n"
+        "wrong = [n for n in nn3d.__all__ if isinstance(getattr(nn3d, n), types.ModuleType)]\n"
+        "wrong += [n for n in nn3d.__all__ if n != '__version__' and not callable(getattr(nn3d, n))]\n"
+        "print(wrong)"
+    )
+    assert python(code, *[name for name in modules() if name != "nn3d.__main__"]).stdout.strip() == "[]"
+
+
+def test_every_public_name_leads_to_its_home() -> None:
+    for name, (module, attribute) in nn3d._HOMES.items():
+        assert getattr(nn3d, name) is getattr(importlib.import_module(module), attribute)
+        assert not isinstance(getattr(nn3d, name), types.ModuleType)
+
+
+def test_unknown_names_are_attribute_errors() -> None:
+    with pytest.raises(AttributeError, match="extrakt"):
+        nn3d.extrakt  # noqa: B018
+
+
+def test_every_module_has_a_docstring() -> None:
+    without = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "nn3d").rglob("*.py")
+        if not path.read_text("utf-8").lstrip().startswith('"""')
+    ]
+    assert without == []
+
+
+@pytest.mark.parametrize("name", sorted(front_door.COMMANDS))
+def test_every_command_has_help_with_an_example(name: str) -> None:
+    shown = nn3d_command(name, "--help")
+    assert shown.returncode == 0, shown.stderr
+    assert f"nn3d {name}" in " ".join(shown.stdout.split("Usage:", 1)[1].split()[2:])
+    assert "--debug" in shown.stdout
+
+
+def test_wrong_usage_is_exit_code_2_and_one_line() -> None:
+    for arguments in (["paint"], ["demo", "--colour"], ["render"]):
+        shown = nn3d_command(*arguments)
+        assert (shown.returncode, shown.stdout) == (2, "")
+        assert shown.stderr.startswith("nn3d: ")
+        assert shown.stderr.count("\n") == 1
+
+
+def test_a_file_that_is_no_run_is_exit_code_1_and_one_line(tmp_path: Path) -> None:
+    (tmp_path / "no.npz").write_bytes(b"not a run")
+    shown = nn3d_command("info", str(tmp_path / "no.npz"))
+    assert (shown.returncode, shown.stdout) == (1, "")
+    assert shown.stderr.startswith("nn3d: ")
+    assert shown.stderr.count("\n") == 1
+    assert "Traceback" in nn3d_command("info", str(tmp_path / "no.npz"), "--debug").stderr
+
+
+def test_view_without_a_display_is_exit_code_3_and_one_line() -> None:
+    shown = nn3d_command("view", str(next(iter(paths.bundled_runs().values()))))
+    assert (shown.returncode, shown.stdout) == (3, "")
+    assert shown.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (RunFormatError("member x: expected 4 bytes, got 3"), 1, "member x"),
+        (GraphicsError("expected OpenGL 4.1, got 3.3"), 3, "4.1"),
+        (ImportError("libGL.so.1: cannot open shared object file"), 3, "libgl1"),
+        (OSError("libEGL.so.1: cannot open shared object file"), 3, "libegl1"),
+        (FileNotFoundError(2, "No such file or directory", "run.npz"), 1, "run.npz"),
+        (Nn3dError("two\nlines"), 1, "two lines"),
+        (ZeroDivisionError("0"), 1, "--debug"),
+    ],
+)
+def test_every_error_has_a_line_and_a_code(error: Exception, code: int, words: str) -> None:
+    got, line = front_door.explain(error)
+    assert got == code
+    assert words in line
+    assert "\n" not in line
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    shell = f"{sys.executable} -m nn3d demo --list | true; echo ${{PIPESTATUS[0]}}"
+    shown = subprocess.run(["bash", "-c", shell], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert (shown.stdout, shown.stderr) == ("0\n", "")
+
+
+def test_fonts_icons_and_runs_are_there_with_their_licences() -> None:
+    codepoints = json.loads(paths.asset("icons", "codepoints.json").read_text("utf-8"))
+    assert len(codepoints) > 60
+    assert all(isinstance(code, int) for code in codepoints.values())
+    for weight in ("Inter-Regular", "Inter-Medium", "Inter-SemiBold", "InterDisplay-SemiBold"):
+        assert paths.asset("fonts", f"{weight}.otf").stat().st_size > 100_000
+    assert "SIL OPEN FONT LICENSE" in paths.asset("fonts", "LICENSE-Inter.txt").read_text("utf-8")
+    assert "ISC License" in paths.asset("icons", "LICENSE").read_text("utf-8")
+    assert next(iter(paths.bundled_runs())) == "lenet-mnist"
+
+
+def test_an_asset_that_is_missing_is_named() -> None:
+    with pytest.raises(Nn3dError, match=r"fonts/Comic\.otf"):
+        paths.asset("fonts", "Comic.otf")
+
+
+def test_the_wheel_carries_shaders_and_assets() -> None:
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["packages"] == ["nn3d"]
+    assert wheel["force-include"] == {"assets": "nn3d/assets"}
+    assert list(paths.shaders_dir().rglob("*.frag"))
+
+
+def test_constraints_pin_every_dependency_exactly() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    wanted = project["dependencies"] + [w for extra in project["optional-dependencies"].values() for w in extra]
+    names = {w.split(">")[0].split("[")[0].lower() for w in wanted} - {"nn3d-viewer"}
+    lines = [line for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines() if line[:1] not in ("", "#")]
+    assert all(line.count("==") == 1 for line in lines)
+    assert names <= {line.split("==")[0].lower() for line in lines}
