@@ -109,7 +109,7 @@ def test_every_command_has_help_with_an_example(name: str) -> None:
 
 
 def test_wrong_usage_is_exit_code_2_and_one_line() -> None:
-    for arguments in (["paint"], ["demo", "--colour"], ["render"]):
+    for arguments in (["paint"], ["demo", "--colour"], ["render"], ["--paint"]):
         shown = nn3d_command(*arguments)
         assert (shown.returncode, shown.stdout) == (2, "")
         assert shown.stderr.startswith("nn3d: ")

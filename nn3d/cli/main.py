@@ -66,25 +66,32 @@ class Commands(click.Group):
 
 @click.group(
     cls=Commands,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example: nn3d demo. Each command has its own: nn3d render --help.",
 )
 @click.version_option(__version__, prog_name="nn3d")
 @click.option("--debug", is_flag=True, expose_value=False, help="On an error, print the whole traceback.")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Stand a trained neural network in 3-D: scrub its epochs, open its layers, follow every weight."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code; errors become one line on stderr, `nn3d: …`."""
+    if "_NN3D_COMPLETE" in os.environ:
+        cli.main(prog_name="nn3d")
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    code = 0
     try:
-        code = cli.main(list(arguments), prog_name="nn3d", standalone_mode=False)
+        with cli.make_context("nn3d", list(arguments)) as ctx:
+            cli.invoke(ctx)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of the pipe has seen enough (nn3d info run.npz | head); no second error at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except click.exceptions.Exit as exit_:
         code = exit_.exit_code
     except (KeyboardInterrupt, click.Abort):
@@ -95,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if "--debug" in arguments:
             traceback.print_exc()
         click.echo(f"nn3d: {line}", err=True)
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(code)
 
 
 def explain(error: Exception) -> tuple[int, str]:
