@@ -14,33 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nn3d.layout.tables import STRAND, TILE
 from nn3d.stage.state import ViewState
+
+__all__ = ["BOX", "SHADOW", "STRAND", "TILE", "Colour", "Frame", "Line", "Mark", "Palette", "Rect", "StrandLayer", "Text", "TileLayer", "Values", "View"]
 
 F32 = NDArray[np.float32]
 Colour = tuple[float, float, float, float]
-
-# Position of tile k: x of the layer, and (y, z) mixed from these anchors (see shaders/include/place.glsl).
-TILE = np.dtype([("line", "f4", 2), ("circle", "f4", 2), ("grid", "f4", 2), ("mosaic", "f4", 2)])
-
-# One strand. Tiles and clusters are rows of the source's and target's tables; (u, v) is the cell's middle in its tile.
-# a, b: signed amount at the two epochs that are mixed; dock: place along the target's lower edge, −½ … ½;
-# lane: place in the gutter, −1 … 1; spread: offsets in the source's and target's cluster, unit disc.
-STRAND = np.dtype(
-    [
-        ("source_tile", "i4"),
-        ("target_tile", "i4"),
-        ("source_cluster", "i4"),
-        ("target_cluster", "i4"),
-        ("source_uv", "f4", 2),
-        ("target_uv", "f4", 2),
-        ("amount", "f4", 2),
-        ("certain", "f4", 2),
-        ("dock", "f4"),
-        ("lane", "f4"),
-        ("spread", "f4", 4),
-        ("id", "u4"),
-    ]
-)
 
 # An axis-aligned box of structure (rail, posts, bars): centre, half size, sRGB colour, and how much fog it takes.
 BOX = np.dtype([("centre", "f4", 3), ("half", "f4", 3), ("colour", "f4", 3), ("fog", "f4")])
@@ -100,10 +80,12 @@ class StrandLayer:
     """All strands of one link between two layers: one draw call.
 
     source, target : indices into Frame.tiles. strands : (m,) STRAND, the first `n_trunk` of them are the rope of the
-    collapsed pair. clusters : tile tables of the source's and target's cluster centroids ((n,) TILE) and radii.
-    path : "route" (weights), "direct" (1:1 links), "arc" (skips). colour : "sign", "neutral" or "identity".
-    scale : amount → share of the strongest (per epoch); unit : the amount one equal strand stands for (per epoch).
-    hw : half width of the widest strand, in u. apex : height above the plates of an arc.
+    collapsed pair (`trunk_per_sign` strands a sign). key : names strands and cluster tables.
+    source_clusters, target_clusters : (n,) TILE centroids. radii : of the largest cluster, source and target, in u.
+    path : "route" (weights), "direct" (1:1 links) or "arc" (skips). colour : "sign", "neutral" or "identity".
+    hw : half width of the thickest strand, in u. rope : radius R0 of the whole trunk, and half the distance of its two
+    signs. apex : height of an arc above the axis. gutter : free height under a row of the target's grid.
+    rope_share : 0 single strands … 1 the rope alone; in between one grows while the other shrinks.
     """
 
     source: int
@@ -111,16 +93,15 @@ class StrandLayer:
     key: Hashable
     strands: NDArray[np.void]
     n_trunk: int
+    trunk_per_sign: int
     source_clusters: NDArray[np.void]
     target_clusters: NDArray[np.void]
-    source_radii: F32
-    target_radii: F32
+    radii: tuple[float, float]
     path: str
     colour: str
-    scale: tuple[float, float]
-    unit: tuple[float, float]
     hw: float
-    trunk: tuple[float, float, float, float]
+    rope: tuple[float, float]
+    rope_share: float
     apex: float = 0.0
     gutter: float = 0.5
     is_dashed: bool = False

@@ -1,0 +1,1 @@
+"""Numbers about a run: contributions, sampling, trunk sums, display ranges. numpy and scipy only."""

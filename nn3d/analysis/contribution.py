@@ -1,0 +1,136 @@
+"""How much each weight of a link carries: weight `w`, or contribution `c = a_input · w`, summed over positions.
+
+Source of the idea: the input activation times the weight (a first-order attribution; for a linear node the sum of all
+c plus the bias is the node's value). Arrays are float32 in the weight's own layout: (O, I/groups, k…) or (O, I).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nn3d.run.model import Array, FloatArray, LayerLink, Node
+from nn3d.run.run import Run
+
+CONV_DIMS = {"conv1d": 1, "conv2d": 2, "conv3d": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedLink:
+    """A link whose edges are entries of one parameter.
+
+    parameter : its id. shape : of the weight. node : the operation that reads it. groups : of a convolution.
+    source : node id and output whose values are multiplied.
+    """
+
+    parameter: int
+    shape: tuple[int, ...]
+    node: Node
+    source: tuple[int, int]
+    groups: int
+
+
+def weighted_link(run: Run, target: int, link: LayerLink) -> WeightedLink | None:
+    """What a link of layer `target` multiplies, or None when its edges carry no single weight matrix.
+
+    Convolutions (not transposed) and linear operations have one; recurrent and fused attention links do not.
+    """
+    layer = run.layers[target]
+    if link.kind != "weight" or layer.weight is None:
+        return None
+    node = run.node(layer.nodes[0])
+    if node.op not in CONV_DIMS and node.op != "linear":
+        return None
+    shape = run.parameter_info(layer.weight).shape
+    if len(shape) != (2 if node.op == "linear" else 2 + CONV_DIMS[node.op]):
+        return None
+    groups = int(node.attributes.get("groups", 1) or 1)
+    return WeightedLink(layer.weight, shape, node, (link.node, link.output), groups)
+
+
+def weights(run: Run, link: WeightedLink, epoch: int) -> FloatArray:
+    """The link's weight at epoch index `epoch`, float32."""
+    return np.asarray(run.parameter(link.parameter, epoch), np.float32)
+
+
+def input_sums(run: Run, link: WeightedLink, epoch: int, sample: int) -> FloatArray:
+    """Σ over output positions of the input value that each weight column meets: (I, k…) or (I,).
+
+    For a linear operation over tokens the sum runs over the tokens. Non-finite values stay as they are.
+    """
+    a = run.values(*link.source, epoch, sample)
+    if link.node.op == "linear":
+        return np.asarray(a.reshape(-1, link.shape[1]).sum(0), np.float32)
+    return patch_sums(a, link.shape[2:], link.node.attributes)
+
+
+def patch_sums(a: FloatArray, kernel: tuple[int, ...], attributes: Mapping[str, Any]) -> FloatArray:
+    """(C, *kernel) sums of `a` (C, *space) over all positions of a convolution's output, one entry a kernel cell."""
+    n = len(kernel)
+    stride, dilation = _each(attributes.get("stride", 1), n), _each(attributes.get("dilation", 1), n)
+    pads = padding_of(attributes, kernel)
+    padded = np.pad(a, [(0, 0), *pads])
+    out = [(padded.shape[1 + d] - dilation[d] * (kernel[d] - 1) - 1) // stride[d] + 1 for d in range(n)]
+    sums = np.empty((a.shape[0], *kernel), np.float32)
+    for at in itertools.product(*(range(k) for k in kernel)):
+        window = tuple(
+            slice(at[d] * dilation[d], at[d] * dilation[d] + stride[d] * (out[d] - 1) + 1, stride[d]) for d in range(n)
+        )
+        sums[(slice(None), *at)] = padded[(slice(None), *window)].sum(axis=tuple(range(1, n + 1)))
+    return sums
+
+
+def padding_of(attributes: Mapping[str, Any], kernel: tuple[int, ...]) -> list[tuple[int, int]]:
+    """(before, after) of each space dimension; "same" and "valid" as PyTorch means them."""
+    padding = attributes.get("padding", 0)
+    if padding == "valid":
+        return [(0, 0)] * len(kernel)
+    if padding == "same":
+        dilation = _each(attributes.get("dilation", 1), len(kernel))
+        total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+        return [(t // 2, t - t // 2) for t in total]
+    return [(p, p) for p in _each(padding, len(kernel))]
+
+
+def _each(value: Any, n: int) -> tuple[int, ...]:
+    if isinstance(value, (list, tuple)):
+        return tuple(int(v) for v in value) if len(value) == n else (int(value[0]),) * n
+    return (int(value),) * n
+
+
+def contributions(w: FloatArray, sums: FloatArray, groups: int = 1) -> FloatArray:
+    """c = w · Σa in the layout of `w` (O, I/groups, k…), given input sums (I, k…)."""
+    if groups == 1:
+        return np.asarray(w * sums[None], np.float32)
+    per_group = w.shape[0] // groups
+    grouped = sums.reshape(groups, 1, *w.shape[1:])
+    return np.asarray((w.reshape(groups, per_group, *w.shape[1:]) * grouped).reshape(w.shape), np.float32)
+
+
+def sign_sums(c: Array) -> tuple[float, float]:
+    """(Σ of the positive entries, Σ|·| of the negative ones), non-finite entries left out."""
+    finite = c if np.isfinite(c).all() else np.where(np.isfinite(c), c, 0.0)
+    total, magnitude = float(finite.sum(dtype=np.float64)), float(np.abs(finite).sum(dtype=np.float64))
+    return (magnitude + total) / 2.0, (magnitude - total) / 2.0
+
+
+def trunk_sums(run: Run, link: WeightedLink, epoch: int, sample: int | None) -> tuple[float, float]:
+    """(for, against): exact sums of the positive and the negative edges of a whole link, from column sums of the weight.
+
+    sample None: of the weights alone. The tensor itself is not touched where the run stores its statistics.
+    """
+    stats = run.parameter_stats(link.parameter, epoch)
+    if sample is None or link.groups != 1:
+        if sample is None:
+            return float(stats.col_pos.sum(dtype=np.float64)), float(stats.col_neg.sum(dtype=np.float64))
+        return sign_sums(contributions(weights(run, link, epoch), input_sums(run, link, epoch, sample), link.groups))
+    a = np.nan_to_num(input_sums(run, link, epoch, sample).ravel().astype(np.float64), posinf=0.0, neginf=0.0)
+    up, down = np.maximum(a, 0.0), np.maximum(-a, 0.0)
+    return (
+        float(up @ stats.col_pos + down @ stats.col_neg),
+        float(up @ stats.col_neg + down @ stats.col_pos),
+    )

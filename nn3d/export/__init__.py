@@ -1,0 +1,1 @@
+"""A view, elsewhere: pictures written to files."""

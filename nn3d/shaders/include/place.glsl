@@ -1,0 +1,33 @@
+// Where a tile stands in its layer's (y, z) plane. The same formulae as nn3d.stage.reference.
+// Ends: 0 the source (or the only layer), 1 the target.
+uniform vec4 u_place[2];    // x, y of the layer; linear opening; half thickness of an open tile
+uniform vec4 u_weights[2];  // line, circle, grid; number of tiles
+uniform vec4 u_half[2];     // half height and half width of a tile: open, mosaic
+uniform vec4 u_extent[2];   // full height and width as they are now; half thickness of the block; unused
+
+const float STAGGER = 0.45;
+
+float ease(float p) {
+  p = clamp(p, 0.0, 1.0);
+  return p * p * (3.0 - 2.0 * p);
+}
+
+// How far tile k of end e is open: tiles start one after the other along the linear opening.
+float opened(int e, int k) {
+  float delay = STAGGER * float(k) / max(1.0, u_weights[e].w - 1.0);
+  return ease(u_place[e].z * (1.0 + STAGGER) - delay);
+}
+
+vec2 placed(int e, vec4 line_circle, vec4 grid_mosaic, float open) {
+  vec3 w = u_weights[e].xyz;
+  vec2 open_at = w.x * line_circle.xy + w.y * line_circle.zw + w.z * grid_mosaic.xy;
+  return mix(grid_mosaic.zw, open_at, open);
+}
+
+vec2 half_size(int e, float open) {
+  return mix(u_half[e].zw, u_half[e].xy, open);
+}
+
+float half_thickness(int e, float open) {
+  return mix(u_extent[e].z, u_place[e].w, open);
+}

@@ -1,0 +1,41 @@
+// Tube shading across a ribbon, a flat dark halo that separates strands in depth (Everts et al. 2009).
+#include "fog.glsl"
+layout(location = 0) in vec4 g_profile;
+layout(location = 1) in vec3 g_world;
+layout(location = 2) in vec3 g_side;
+layout(location = 3) in float g_along;
+layout(location = 4) flat in float g_amount;
+uniform mat4 u_clip_from_world;
+uniform vec3 u_eye;
+uniform vec3 u_positive;
+uniform vec3 u_negative;
+uniform vec3 u_halo;
+uniform vec4 u_shade;  // light theme, bright, floor of the strength, dashes a strand (0: none)
+layout(location = 0) out vec4 f_colour;
+
+void main() {
+  if (u_shade.w > 0.0 && fract(g_along * u_shade.w) > 0.56) discard;
+  float hw = g_profile.y, total = g_profile.z;
+  float across = g_profile.x * total;
+  float off_axis = abs(across);
+  float x = clamp(across / hw, -1.0, 1.0);
+  float nz = sqrt(max(0.0, 1.0 - x * x));
+  vec3 view = normalize(u_eye - g_world);
+  vec3 n = normalize(g_side * x + view * nz);
+  vec3 light = normalize(vec3(-0.35, 0.85, 0.45));
+  float d = dot(n, light) * 0.5 + 0.5;
+  float strength = u_shade.z + (1.0 - u_shade.z) * pow(min(1.0, abs(g_amount)), 0.6);
+  vec3 hue = mix(u_fog, g_amount < 0.0 ? u_negative : u_positive, strength);
+  vec3 c;
+  if (u_shade.x > 0.5) c = hue * (0.72 + 0.38 * d) * mix(0.80, 1.0, nz);
+  else c = hue * (0.46 + 0.74 * d) * mix(0.62, 1.0, nz) + 0.07 * pow(max(0.0, dot(reflect(-light, n), view)), 18.0);
+  c = mix(u_fog, c, mix(0.55, 1.0, g_profile.w) * u_shade.y);
+  float aa = fwidth(off_axis);
+  float halo = smoothstep(hw - aa * 0.5, hw + aa * 0.5, off_axis);
+  c = mix(c, mix(u_fog, u_halo, min(1.0, u_shade.y * 1.2)), halo);
+  c = fogged(c, distance(u_eye, g_world));
+  float shift = off_axis > hw ? -(0.02 + (off_axis - hw) * 1.5) : min(nz * hw, 0.05);
+  vec4 q = u_clip_from_world * vec4(g_world + view * shift, 1.0);
+  gl_FragDepth = clamp(q.z / q.w * 0.5 + 0.5, 0.0, 1.0);
+  f_colour = vec4(c, 1.0);
+}

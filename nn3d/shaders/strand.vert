@@ -1,0 +1,58 @@
+// One vertex a strand: its control points and what it looks like.
+#include "place.glsl"
+#include "route.glsl"
+layout(location = 0) in ivec2 in_tiles;
+layout(location = 1) in ivec2 in_clusters;
+layout(location = 2) in vec2 in_source_uv;
+layout(location = 3) in vec2 in_target_uv;
+layout(location = 4) in vec2 in_amount;
+layout(location = 5) in vec2 in_area;
+layout(location = 6) in vec2 in_dock_lane;
+layout(location = 7) in vec4 in_spread;
+uniform float u_hw;
+uniform int u_per_sign;
+
+layout(location = 0) out vec3 v_c0;
+layout(location = 1) out vec3 v_c1;
+layout(location = 2) out vec3 v_c2;
+layout(location = 3) out vec3 v_c3;
+layout(location = 4) out vec3 v_c4;
+layout(location = 5) out vec3 v_c5;
+layout(location = 6) out vec3 v_c6;
+layout(location = 7) out vec3 v_c7;
+layout(location = 8) out vec3 v_c8;
+layout(location = 9) out vec3 v_c9;
+layout(location = 10) out vec3 v_c10;
+layout(location = 11) out vec2 v_look;  // half width in u, signed strength
+
+void main() {
+  float blend = u_radii.w;
+  float amount = mix(in_amount.x, in_amount.y, blend);
+  float area = mix(in_area.x, in_area.y, blend);
+  float sign_c = amount < 0.0 ? -1.0 : 1.0;
+  vec3 c[N_CONTROL];
+  float hw;
+  if (u_route.w > 1.5) {
+    arc(in_spread.y, c);
+    hw = u_hw * sqrt(area);
+  } else if (gl_VertexID < int(u_radii.z)) {
+    float radius = u_rope.x * sqrt(area);
+    rope(in_spread.xy, u_route.w > 0.5 ? 0.0 : sign_c, radius, c);
+    hw = 0.825 * radius / sqrt(float(u_per_sign)) * sqrt(u_rope.z);
+  } else {
+    End s = make_end(0, u_tiles_0, u_clusters_0, in_tiles.x, in_clusters.x, in_source_uv);
+    End t = make_end(1, u_tiles_1, u_clusters_1, in_tiles.y, in_clusters.y, in_target_uv);
+    vec2 to = dock_at(t, in_dock_lane.x);
+    float grid = u_weights[0].z * s.open * u_weights[1].z * t.open;
+    vec3 f[N_CONTROL];
+    flight(s, t, s.cell, to, in_spread, sign_c, 0.95 * 1.2, f);
+    if (u_route.w > 0.5) direct(s, t, s.cell, to, in_dock_lane.y, c);
+    else routed(s, t, s.cell, to, in_spread.xy, in_dock_lane.y, sign_c, c);
+    for (int k = 0; k < N_CONTROL; ++k) c[k] = mix(f[k], c[k], grid);
+    hw = u_hw * sqrt(area) * sqrt(1.0 - u_rope.z);
+  }
+  straighten(c);
+  v_c0 = c[0]; v_c1 = c[1]; v_c2 = c[2]; v_c3 = c[3]; v_c4 = c[4]; v_c5 = c[5];
+  v_c6 = c[6]; v_c7 = c[7]; v_c8 = c[8]; v_c9 = c[9]; v_c10 = c[10];
+  v_look = vec2(hw, amount);
+}

@@ -1,0 +1,141 @@
+"""What of a run does not depend on the view: the tiles of each layer and the links between layers. Made once a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn3d.analysis.contribution import WeightedLink, weighted_link
+from nn3d.analysis.wiring import Wiring, wiring
+from nn3d.layout.arrange import LARGE_CELLS, POWER, POWER_LARGE, Tiles, arrange, fold
+from nn3d.layout.bundle import tile_table
+from nn3d.layout.graph import Topology, topology
+from nn3d.run.model import InputInfo, Layer, LayerLink
+from nn3d.run.run import Run
+
+MAX_CLASS_BARS = 24
+MAX_OPEN_LAYERS = 16
+MAX_OPEN_TILES = 900
+MAX_KERNEL_FACE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPlan:
+    """One layer as it will be drawn. shows: "values", "weights" (no activations recorded) or "nothing".
+
+    is_output : holds the model's first output. is_classes : its tiles are named classes.
+    """
+
+    layer: Layer
+    tiles: Tiles
+    table: NDArray[np.void]
+    shows: str
+    input: InputInfo | None
+    is_output: bool
+    is_classes: bool
+    is_token: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPlan:
+    """One link. `wiring` is None when it has no weight matrix that can be drawn edge by edge."""
+
+    index: int
+    source: int
+    target: int
+    link: LayerLink
+    weighted: WeightedLink | None
+    wiring: Wiring | None
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All layers and links of a run; `power` is the exponent of drawn sizes; `is_open` the layers open at first."""
+
+    layers: tuple[LayerPlan, ...]
+    links: tuple[LinkPlan, ...]
+    topology: Topology
+    power: float
+    is_open: tuple[bool, ...]
+    output: int
+
+
+def make_plan(run: Run) -> Plan:
+    """The plan of a run. Touches no tensor."""
+    output = _output_layer(run)
+    sides = [max(fold(layer.shape, layer.axes)[1:]) for layer in run.layers if not _is_token(layer)]
+    power = POWER_LARGE if max(sides, default=1) > LARGE_CELLS else POWER
+    inputs = {info.node: info for info in run.graph.inputs}
+    layers = tuple(_layer_plan(run, layer, inputs, power, layer.index == output) for layer in run.layers)
+    n_tiles = sum(plan.tiles.n for plan in layers)
+    open_all = len(layers) <= MAX_OPEN_LAYERS and n_tiles <= MAX_OPEN_TILES
+    top = topology(run.layers)
+    links = tuple(
+        _link_plan(run, k, target, link, layers, top)
+        for k, (target, link) in enumerate((layer.index, link) for layer in run.layers for link in layer.links)
+    )
+    return Plan(layers, links, top, power, tuple(open_all or p.input is not None for p in layers), output)
+
+
+def _output_layer(run: Run) -> int:
+    nodes = {n: layer.index for layer in run.layers for n in layer.nodes}
+    named = [nodes[node] for _, node, _ in run.graph.outputs if node in nodes]
+    return named[0] if named else len(run.layers) - 1
+
+
+def _is_token(layer: Layer) -> bool:
+    return len(layer.shape) == 2 and layer.axes[:1] != ("C",)
+
+
+def _layer_plan(run: Run, layer: Layer, inputs: dict[int, InputInfo], power: float, is_output: bool) -> LayerPlan:
+    shows = _shows(run, layer)
+    n, rows, cols = _weight_face(run, layer) if shows == "weights" else fold(layer.shape, layer.axes)
+    info = next((inputs[n] for n in layer.nodes if n in inputs), None)
+    is_classes = is_output and (rows, cols) == (1, 1) and (n <= MAX_CLASS_BARS or n == len(run.classes))
+    if info is not None and info.kind == "image" and n == 3:
+        n = 1
+    is_token = shows == "values" and _is_token(layer)
+    tiles = arrange(
+        n, (rows, cols), is_token=is_token, is_input=info is not None, is_classes=is_classes and n <= MAX_CLASS_BARS,
+        power=power,
+    )  # fmt: skip
+    return LayerPlan(layer, tiles, tile_table(tiles), shows, info, is_output, is_classes, is_token)
+
+
+def _shows(run: Run, layer: Layer) -> str:
+    if any(run.has_values(layer.shown, layer.shown_output, e) for e in range(len(run.epochs))):
+        return "values"
+    return "weights" if layer.weight is not None else "nothing"
+
+
+def _weight_face(run: Run, layer: Layer) -> tuple[int, int, int]:
+    """(K, R, C) of a layer without activations: its filters, one a tile, input channels side by side where few."""
+    assert layer.weight is not None
+    shape = run.parameter_info(layer.weight).shape
+    if len(shape) <= 2:
+        return shape[0] if shape else 1, 1, 1
+    rows, cols = (1, *shape[2:])[-2:]
+    return shape[0], rows, cols * (shape[1] if shape[1] <= MAX_KERNEL_FACE else 1)
+
+
+def _link_plan(
+    run: Run, index: int, target: int, link: LayerLink, layers: tuple[LayerPlan, ...], top: Topology
+) -> LinkPlan:
+    weighted = weighted_link(run, target, link)
+    a, b = layers[link.source], layers[target]
+    wires = None
+    if weighted is not None and a.shows == b.shows == "values":
+        wires = wiring(weighted, _cells(a), _cells(b), a.is_token and b.is_token)
+    elif weighted is not None and prod(a.tiles.cells) and len(weighted.shape) == 2 and a.tiles.n == weighted.shape[1]:
+        wires = wiring(weighted, (a.tiles.n, 1, 1), (b.tiles.n, 1, 1), False)
+    elif weighted is not None and len(weighted.shape) > 2 and a.tiles.n == weighted.shape[1] * weighted.groups:
+        wires = wiring(weighted, (a.tiles.n, *a.tiles.cells), (b.tiles.n, *b.tiles.cells), False)
+    return LinkPlan(index, link.source, target, link, weighted, wires, top.paths[index])
+
+
+def _cells(plan: LayerPlan) -> tuple[int, int, int]:
+    return fold(plan.layer.shape, plan.layer.axes)

@@ -1,0 +1,157 @@
+"""What is in memory: decoded values of layers and chosen strands of links, computed on request, least recent out first.
+
+compose only looks things up here; whatever it lacks it lists in Frame.missing, and a loader thread (or the headless
+renderer) calls `warm` with it. Every method may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from nn3d.run.model import FloatArray
+from nn3d.run.run import Run
+from nn3d.stage.frame import Values
+from nn3d.stage.links import StrandsNeed, StrandTable, choose_strands
+from nn3d.stage.plan import Plan, make_plan
+
+BUDGET_BYTES = 1 << 30
+SEQUENTIAL_QUANTILE = 0.995
+SIGNED_QUANTILE = 0.97
+QUANTILE_CELLS = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesNeed:
+    """The cells of one layer at one epoch index, for one sample index."""
+
+    layer: int
+    epoch: int
+    sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayerValues:
+    """Cells of a layer and figures for people.
+
+    full : the value that is drawn at full colour, a quantile of the layer. lowest, highest : of the finite cells.
+    silent : tiles without any value above 0. zero_share : of all cells. n_nonfinite : NaN and ±Inf.
+    """
+
+    values: Values
+    full: float
+    lowest: float
+    highest: float
+    mean: float
+    std: float
+    zero_share: float
+    silent: int
+    n_nonfinite: int
+
+    @property
+    def is_signed(self) -> bool:
+        """True when a noticeable part of the layer is negative."""
+        return self.lowest < -1e-3 * max(self.highest, 1e-12)
+
+
+Need = ValuesNeed | StrandsNeed
+
+
+class Resident:
+    """The cache of one run. `plan` is what of the run does not depend on the view."""
+
+    def __init__(self, run: Run, budget_bytes: int = BUDGET_BYTES) -> None:
+        self.run = run
+        self._budget = budget_bytes
+        self._held: OrderedDict[Need, tuple[LayerValues | StrandTable, int]] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Tiles, links and topology of the run."""
+        return make_plan(self.run)
+
+    def values(self, need: ValuesNeed) -> LayerValues | None:
+        """The values, or None when they are not in memory."""
+        found = self._find(need)
+        return found if isinstance(found, LayerValues) else None
+
+    def strands(self, need: StrandsNeed) -> StrandTable | None:
+        """The strands, or None when they are not in memory."""
+        found = self._find(need)
+        return found if isinstance(found, StrandTable) else None
+
+    def _find(self, need: Need) -> LayerValues | StrandTable | None:
+        with self._lock:
+            held = self._held.get(need)
+            if held is None:
+                return None
+            self._held.move_to_end(need)
+            return held[0]
+
+    def warm(self, need: Need) -> None:
+        """Compute and keep one thing that compose listed as missing."""
+        if self._find(need) is not None:
+            return
+        made: LayerValues | StrandTable
+        made = self._read(need) if isinstance(need, ValuesNeed) else choose_strands(self.run, self.plan, need)
+        size = made.values.cells.nbytes if isinstance(made, LayerValues) else made.strands.nbytes + 16 * made.weight.size
+        with self._lock:
+            self._held[need] = (made, size)
+            self._bytes += size
+            while self._bytes > self._budget and len(self._held) > 1:
+                _, (_, dropped) = self._held.popitem(last=False)
+                self._bytes -= dropped
+
+    def _read(self, need: ValuesNeed) -> LayerValues:
+        plan = self.plan.layers[need.layer]
+        layer, (rows, cols) = plan.layer, plan.tiles.cells
+        if plan.shows == "weights":
+            cells = self._filters(need)
+        elif self.run.has_values(layer.shown, layer.shown_output, need.epoch):
+            raw = self.run.values(layer.shown, layer.shown_output, need.epoch, need.sample)
+            cells = raw.reshape(-1, rows, cols)
+        else:
+            cells = np.full((plan.tiles.n, rows, cols), np.nan, np.float32)
+        cells = np.ascontiguousarray(cells, np.float32)
+        cells.setflags(write=False)
+        return figures(Values((self.run.identity, need), cells))
+
+    def _filters(self, need: ValuesNeed) -> FloatArray:
+        """Faces of a layer without activations: kernels side by side or their mean; neurons show the mean weight."""
+        plan = self.plan.layers[need.layer]
+        assert plan.layer.weight is not None
+        w = np.asarray(self.run.parameter(plan.layer.weight, need.epoch), np.float32)
+        rows, cols = plan.tiles.cells
+        if w.ndim <= 2:
+            return np.asarray(w.reshape(w.shape[0], -1).mean(1).reshape(-1, 1, 1))
+        kernels = w.reshape(w.shape[0], w.shape[1], rows, -1)[..., : w.shape[-1]]
+        if cols == w.shape[-1]:
+            return np.asarray(kernels.mean(1))
+        return np.asarray(kernels.transpose(0, 2, 1, 3).reshape(w.shape[0], rows, cols))
+
+
+def figures(values: Values) -> LayerValues:
+    """The figures of a layer's cells (K, R, C)."""
+    cells = values.cells
+    finite = np.isfinite(cells)
+    good = cells.ravel() if finite.all() else cells[finite]
+    if not good.size:
+        return LayerValues(values, 1.0, 0.0, 0.0, float("nan"), float("nan"), 0.0, 0, int(cells.size))
+    lowest, highest = float(good.min()), float(good.max())
+    signed = lowest < -1e-3 * max(highest, 1e-12)
+    pool = np.abs(good) if signed else good[good > 0]
+    if pool.size > QUANTILE_CELLS:
+        pool = pool[:: pool.size // QUANTILE_CELLS + 1]
+    full = float(np.quantile(pool, SIGNED_QUANTILE if signed else SEQUENTIAL_QUANTILE)) if pool.size else 1.0
+    return LayerValues(
+        values, full if full > 0 else 1.0, lowest, highest, float(good.mean(dtype=np.float64)),
+        float(good.std(dtype=np.float64)), float((good == 0).mean()),
+        int((np.nan_to_num(cells.reshape(cells.shape[0], -1), nan=1.0).max(1) <= 0).sum()),
+        int(cells.size - good.size),
+    )  # fmt: skip
