@@ -1,0 +1,27 @@
+"""`python -m benchmarks [NAME…]`: run the benchmarks and print their tables. None of them asserts anything about time."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import sys
+
+from benchmarks.timing import table
+
+BENCHMARKS = ("start", "frames", "epochs", "extraction", "recording")
+
+
+def main(names: list[str]) -> None:
+    """Run the named benchmarks, or all."""
+    unknown = set(names) - set(BENCHMARKS)
+    if unknown:
+        sys.exit(f"benchmarks: expected some of {', '.join(BENCHMARKS)}, got {', '.join(sorted(unknown))}")
+    print(f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores. Ratios carry, times do not.")
+    for name in names or BENCHMARKS:
+        module = importlib.import_module(f"benchmarks.{name}")
+        print(f"\n## {module.TITLE}\n\n{table(module.rows())}", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
