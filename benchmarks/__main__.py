@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME…]`: run the benchmarks and print their tables. None of them asserts anything about time."""
+"""`python -m benchmarks [NAME…]`: run the benchmarks, print their tables, assert nothing about time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ def main(names: list[str]) -> None:
     unknown = set(names) - set(BENCHMARKS)
     if unknown:
         sys.exit(f"benchmarks: expected some of {', '.join(BENCHMARKS)}, got {', '.join(sorted(unknown))}")
-    print(f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores. Ratios carry, times do not.")
+    machine = f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores"
+    print(f"{machine}. Ratios carry, times do not.")
     for name in names or BENCHMARKS:
         module = importlib.import_module(f"benchmarks.{name}")
         print(f"\n## {module.TITLE}\n\n{table(module.rows())}", flush=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from tests import networks
 from torch import Tensor, nn
 
 import nn3d
 from benchmarks.timing import Row, interleaved
+from tests import networks
 
 TITLE = "Extraction: capture of every node, against one plain forward"
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tests import networks
 from torch import nn
 from torch.nn import functional as F
 
 import nn3d
 from benchmarks.timing import Row, interleaved
+from tests import networks
 
 TITLE = "Recording: what watching costs a training"
 
@@ -61,6 +61,6 @@ def rows() -> list[Row]:
         watched_epoch, plain_epoch = interleaved(with_recorder, lambda: _train(model, pictures, labels), rounds=3)
     megabytes = sum(array.nbytes for array in arrays) / 1e6
     return [
-        Row("record an epoch of LeNet, 16 samples", record, "np.save and fsync", save, f"{megabytes:.1f} MB in float32"),
+        Row(f"record an epoch of LeNet, {SAMPLES} samples", record, "np.save, fsync", save, f"{megabytes:.1f} MB in float32"),
         Row(f"train {STEPS} steps of {BATCH}, one record", watched_epoch, "the same without", plain_epoch),
     ]
