@@ -61,6 +61,6 @@ def rows() -> list[Row]:
         watched_epoch, plain_epoch = interleaved(with_recorder, lambda: _train(model, pictures, labels), rounds=3)
     megabytes = sum(array.nbytes for array in arrays) / 1e6
     return [
-        Row(f"record an epoch of LeNet, {SAMPLES} samples", record, "np.save, fsync", save, f"{megabytes:.1f} MB in float32"),
+        Row(f"record LeNet, {SAMPLES} samples", record, "np.save, fsync", save, f"{megabytes:.1f} MB float32"),
         Row(f"train {STEPS} steps of {BATCH}, one record", watched_epoch, "the same without", plain_epoch),
     ]
