@@ -1,0 +1,164 @@
+"""The picture's text, key, bars and cards: marks in logical px to one instanced draw call in device px.
+
+Glyphs come from the atlas pixel by pixel; rectangles and lines are antialiased by the share of a pixel they cover.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import moderngl
+import numpy as np
+from numpy.typing import NDArray
+
+from nn3d.scene.glyphs import QUARTERS, GlyphAtlas
+from nn3d.scene.gpu import Uploads, attributes, set_uniforms, update_buffer
+from nn3d.scene.library import load_program
+from nn3d.stage.frame import Line, Mark, Rect, Text
+from nn3d.stage.type import ascent, descent, shape
+
+# quad: x0, y0, x1, y1 to rasterise. shape: glyph: its corner and its texel in the atlas; rectangle: its edges; line:
+# its ends. kind: 0 text, 1 rectangle, 2 line; then the radius or the half width. All in device px.
+MARK = np.dtype([("quad", "f4", 4), ("shape", "f4", 4), ("kind", "f4", 2), ("colour", "f4", 4), ("right", "f4", 4)])
+
+_TEXT, _RECT, _LINE = 0.0, 1.0, 2.0
+_MAX_CACHED_TEXTS = 4096
+_MAX_DEVICE_PX = 2000.0
+
+Instances = NDArray[np.void]
+
+
+@dataclass(frozen=True, slots=True)
+class _TextKey:
+    text: str
+    weight: str
+    size_px: float
+    quarter: int
+
+
+class Labels:
+    """Draws marks with one context. `uploads` counts the bytes that went to the GPU."""
+
+    def __init__(self, ctx: moderngl.Context, uploads: Uploads | None = None) -> None:
+        self.ctx = ctx
+        self.uploads = uploads if uploads is not None else Uploads()
+        self.draw_calls = 0
+        self._program = load_program(ctx, "mark.vert", fragment="mark.frag")
+        self._buffer = ctx.buffer(reserve=MARK.itemsize * 256)
+        self._array = ctx.vertex_array(
+            self._program, [attributes(self._program, self._buffer, MARK, per_instance=True)]
+        )
+        self._atlas = GlyphAtlas(ctx, self.uploads)
+        self._texts: dict[_TextKey, Instances] = {}
+        self._generation = 0
+        self._drawn: tuple[tuple[Mark, ...], float] | None = None
+        self._n_instances = 0
+
+    def draw(self, marks: tuple[Mark, ...], size_px: tuple[int, int], scale: float = 1.0) -> None:
+        """Blend the marks, in order, over the bound framebuffer of round(size_px · scale) pixels.
+
+        Nothing is built or uploaded when marks and scale are those of the last call.
+        Raises GraphicsError for a text too large for the glyph atlas.
+        """
+        if self._drawn is None or self._drawn[1] != scale or self._drawn[0] != marks:
+            self._prepare(marks, scale)
+            self._drawn = (marks, scale)
+        self.draw_calls = 0
+        if self._n_instances == 0:
+            return
+        self.ctx.enable_only(moderngl.BLEND)
+        self.ctx.blend_equation = moderngl.FUNC_ADD
+        self.ctx.blend_func = (
+            moderngl.SRC_ALPHA,
+            moderngl.ONE_MINUS_SRC_ALPHA,
+            moderngl.ONE,
+            moderngl.ONE_MINUS_SRC_ALPHA,
+        )
+        self._atlas.upload().use(0)
+        set_uniforms(self._program, u_size=(round(size_px[0] * scale), round(size_px[1] * scale)), u_glyphs=0)
+        self._array.render(moderngl.TRIANGLE_STRIP, vertices=4, instances=self._n_instances)
+        self.draw_calls = 1
+
+    def release(self) -> None:
+        """Give all GPU objects back."""
+        self._atlas.release()
+        self._array.release()
+        self._buffer.release()
+        self._program.release()
+
+    def _prepare(self, marks: tuple[Mark, ...], scale: float) -> None:
+        instances = self._instances(marks, scale)
+        if self._atlas.generation != self._generation:
+            self._forget()
+            instances = self._instances(marks, scale)
+        self._n_instances = len(instances)
+        update_buffer(self._buffer, instances, self.uploads)
+
+    def _forget(self) -> None:
+        self._texts.clear()
+        self._generation = self._atlas.generation
+
+    def _instances(self, marks: tuple[Mark, ...], scale: float) -> Instances:
+        parts = [self._of_text(m, scale) if isinstance(m, Text) else _of_shape(m, scale) for m in marks]
+        return np.concatenate(parts) if parts else np.zeros(0, MARK)
+
+    def _of_text(self, mark: Text, scale: float) -> Instances:
+        """Glyphs of one line: the pen starts at a quarter of a device pixel, the baseline lies on a whole one."""
+        size = min(mark.size_px * scale, _MAX_DEVICE_PX)
+        pen_x, baseline = _pen(mark, scale)
+        quarters = int(np.floor(pen_x * QUARTERS + 0.5))
+        glyphs = self._line(_TextKey(mark.text, mark.weight, size, quarters % QUARTERS)).copy()
+        move = np.array([quarters // QUARTERS, baseline], np.float32)
+        glyphs["quad"] += np.tile(move, 2)
+        glyphs["shape"][:, :2] += move
+        glyphs["colour"] = mark.colour
+        return glyphs
+
+    def _line(self, key: _TextKey) -> Instances:
+        known = self._texts.get(key)
+        if known is not None and self._generation == self._atlas.generation:
+            return known
+        if len(self._texts) >= _MAX_CACHED_TEXTS:
+            self._texts.clear()
+        line = self._texts[key] = self._build_line(key)
+        return line
+
+    def _build_line(self, key: _TextKey) -> Instances:
+        shaped = shape(key.text, key.weight)
+        pens = np.floor((shaped.lefts_em * key.size_px) * QUARTERS + key.quarter + 0.5).astype(np.int64)
+        rows = []
+        for face, character, pen in zip(shaped.faces, shaped.characters, pens.tolist(), strict=True):
+            glyph = self._atlas.glyph(face, character, key.size_px, pen % QUARTERS)
+            if glyph.width:
+                x, y = pen // QUARTERS + glyph.left, glyph.top
+                rows.append((x, y, x + glyph.width, y + glyph.height, glyph.u, glyph.v))
+        table = np.array(rows, np.float32).reshape(-1, 6)
+        line = np.zeros(len(table), MARK)
+        line["quad"] = table[:, :4]
+        line["shape"] = table[:, (0, 1, 4, 5)]
+        return line
+
+
+def _pen(mark: Text, scale: float) -> tuple[float, float]:
+    """Where a line of text starts and its baseline lies, device px; the anchors are those of stage.frame.Text."""
+    width = shape(mark.text, mark.weight).width_em * mark.size_px
+    across = {"l": 0.0, "m": 0.5, "r": 1.0}[mark.anchor[0]]
+    up, down = ascent(mark.size_px, mark.weight), descent(mark.size_px, mark.weight)
+    drop = {"a": up, "m": (up - down) / 2.0, "s": 0.0, "d": -down, "b": -down}[mark.anchor[1]]
+    return (mark.x - across * width) * scale, float(np.floor((mark.y + drop) * scale + 0.5))
+
+
+def _of_shape(mark: Rect | Line, scale: float) -> Instances:
+    one = np.zeros(1, MARK)
+    edges = np.array([mark.x0, mark.y0, mark.x1, mark.y1], np.float64) * scale
+    low, high = np.minimum(edges[:2], edges[2:]), np.maximum(edges[:2], edges[2:])
+    if isinstance(mark, Rect):
+        edges = np.concatenate([low, high])
+        margin, kind = 1.0, (_RECT, mark.radius * scale)
+        one["right"] = mark.right if mark.right is not None else mark.colour
+    else:
+        half = mark.width * scale / 2.0
+        margin, kind = half + 1.0, (_LINE, half)
+    one["quad"] = np.concatenate([np.floor(low - margin), np.ceil(high + margin)])
+    one["shape"], one["kind"], one["colour"] = edges, kind, mark.colour
+    return one
