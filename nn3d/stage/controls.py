@@ -32,6 +32,7 @@ from nn3d.stage.commands import (
     StepEpoch,
 )
 from nn3d.stage.frame import Frame
+from nn3d.stage.framing import framed
 from nn3d.stage.state import LEVELS, MODES, Camera, Panels, Thing, ViewState
 
 RAD_PER_PX: Final = math.radians(0.28)
@@ -70,8 +71,10 @@ class Context:
 
     @property
     def camera(self) -> Camera:
-        """The camera as it is now, free of fit."""
-        return cameras.resolve(self.frame)
+        """The camera as it is now, free of fit; exact even when the frame is older than the state."""
+        if self.state.camera.fit or self.state.flight is not None:
+            return cameras.resolve(self.frame)
+        return self.state.camera
 
 
 Handler = Callable[[Context], Acts]
@@ -131,7 +134,7 @@ def _fit_selection(c: Context) -> Acts:
 
 def fly_to(c: Context, thing: Thing) -> Acts:
     """Let the camera travel to a layer, or to one of its tiles."""
-    return (FlyTo(c.camera, cameras.fit_layer(c.frame, thing.layer, thing.tile)),)
+    return (FlyTo(c.camera, framed(c.frame, thing)),)
 
 
 def _hover(c: Context) -> Acts:

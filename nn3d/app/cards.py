@@ -1,0 +1,203 @@
+"""Where the window's cards lie: pure arithmetic from sizes to rectangles, and what they leave for the picture.
+
+Three bands (toolbar, picture, dock) and two columns (picture, right column), 12 px apart. Logical px, top left origin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from nn3d.stage.state import Anchors, Panels
+
+MARGIN: Final = 12.0
+GAP: Final = 12.0
+BAR: Final = 40.0
+DOCK: Final = 124.0
+DOCK_EMPTY: Final = 48.0
+RIGHT: Final = 324.0
+RIGHT_NARROW: Final = 172.0
+TREE: Final = 208.0
+HIT_ONLY: Final = 40.0
+BANNER: Final = 44.0
+PILL: Final = (560.0, 44.0)
+INSPECTOR_FROM: Final = 1280
+TREE_FROM: Final = 1000
+HUD_H: Final = 34.0
+KEY_H: Final = 76.0
+BARS_W: Final = 104.0
+LABELS_H: Final = 80.0
+MIN_FREE: Final = (160.0, 80.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle: left, top, width, height."""
+
+    x: float
+    y: float
+    w: float
+    h: float
+
+    @property
+    def x1(self) -> float:
+        """Right edge."""
+        return self.x + self.w
+
+    @property
+    def y1(self) -> float:
+        """Lower edge."""
+        return self.y + self.h
+
+    def contains(self, x: float, y: float) -> bool:
+        """Whether (x, y) lies inside."""
+        return self.x <= x < self.x1 and self.y <= y < self.y1
+
+    def overlaps(self, other: Box) -> bool:
+        """Whether the two share any area."""
+        return self.x < other.x1 and other.x < self.x1 and self.y < other.y1 and other.y < self.y1
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What the cards hold, as far as it decides their size.
+
+    file_w : width of the file card. actions_w : of the actions card. view_w : widths of the view card, the fullest
+        first, each with less in it. tree_h, inspector_h : heights of their contents. help : width and height.
+    """
+
+    file_w: float = 200.0
+    actions_w: float = 132.0
+    view_w: tuple[float, ...] = (790.0, 650.0, 380.0)
+    tree_h: float = 260.0
+    inspector_h: float = 300.0
+    help: tuple[float, float] = (1144.0, 414.0)
+    has_epochs: bool = True
+    has_samples: bool = True
+    has_banner: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The open cards by name, and what they leave.
+
+    boxes : file, view, actions, tree, inspector, banner, timeline, samples; or left, right, pill (picture only).
+    help : the dialog over all of them, when it is open. view_step : which of Needs.view_w was taken.
+    anchors : for the picture: the rectangle that the camera fits, key and HUD.
+    """
+
+    boxes: dict[str, Box] = field(default_factory=dict)
+    help: Box | None = None
+    view_step: int = 0
+    anchors: Anchors = field(default_factory=Anchors)
+
+    def at(self, x: float, y: float) -> str | None:
+        """Name of the card under (x, y)."""
+        if self.help is not None:
+            return "help"
+        return next((name for name, box in self.boxes.items() if box.contains(x, y)), None)
+
+
+def fitting_panels(panels: Panels, width: int) -> Panels:
+    """The panels that a window of this width opens with: no inspector under 1280 px, no tree under 1000."""
+    return Panels(
+        tree=panels.tree and width >= TREE_FROM,
+        inspector=panels.inspector and width >= INSPECTOR_FROM,
+        help=panels.help,
+        picture_only=panels.picture_only,
+    )
+
+
+def arrange_cards(size_px: tuple[int, int], panels: Panels, needs: Needs) -> Layout:
+    """Lay the cards out in a window of `size_px`."""
+    w, h = float(size_px[0]), float(size_px[1])
+    help_box = _centred(w, h, *needs.help) if panels.help else None
+    if panels.picture_only:
+        boxes = _picture_only(w, h)
+        return Layout(boxes, help_box, 0, _anchors_alone(w, h, boxes["pill"], needs))
+    boxes, step = _toolbar(w, needs)
+    boxes |= _dock(w, h, needs)
+    boxes |= _columns(w, h, panels, needs, boxes)
+    return Layout(boxes, help_box, step, _anchors(w, h, boxes))
+
+
+def _centred(w: float, h: float, width: float, height: float) -> Box:
+    width, height = min(width, w - 2 * MARGIN), min(height, h - 2 * MARGIN)
+    return Box(round((w - width) / 2), round((h - height) * 0.4), width, height)
+
+
+def _toolbar(w: float, needs: Needs) -> tuple[dict[str, Box], int]:
+    actions = Box(w - MARGIN - needs.actions_w, MARGIN, needs.actions_w, BAR)
+    file = Box(MARGIN, MARGIN, min(needs.file_w, max(HIT_ONLY, actions.x - GAP - MARGIN)), BAR)
+    boxes = {"file": file, "actions": actions}
+    room = actions.x - GAP - (file.x1 + GAP)
+    for step, width in enumerate(needs.view_w):
+        if width <= room:
+            x = min(max(file.x1 + GAP, round((w - width) / 2) - 34.0), actions.x - GAP - width)
+            boxes["view"] = Box(x, MARGIN, width, BAR)
+            return boxes, step
+    return boxes, len(needs.view_w)
+
+
+def _dock(w: float, h: float, needs: Needs) -> dict[str, Box]:
+    height = DOCK if needs.has_epochs or needs.has_samples else DOCK_EMPTY
+    y = h - MARGIN - height
+    right = RIGHT if w >= TREE_FROM else RIGHT_NARROW
+    samples = Box(w - MARGIN - right, y, right, height)
+    return {"timeline": Box(MARGIN, y, samples.x - GAP - MARGIN, height), "samples": samples}
+
+
+def _columns(w: float, h: float, panels: Panels, needs: Needs, boxes: dict[str, Box]) -> dict[str, Box]:
+    top = MARGIN + BAR + GAP
+    room = boxes["timeline"].y - GAP - top
+    out: dict[str, Box] = {}
+    left, right = MARGIN, w - MARGIN
+    if panels.tree:
+        out["tree"] = Box(MARGIN, top, TREE, min(needs.tree_h, room))
+        left = out["tree"].x1 + GAP
+    if panels.inspector and w - MARGIN - RIGHT >= left:
+        out["inspector"] = Box(w - MARGIN - RIGHT, top, RIGHT, min(needs.inspector_h, room))
+        right = out["inspector"].x - GAP
+    if needs.has_banner and right - left >= MIN_FREE[0]:
+        out["banner"] = Box(left, top, right - left, BANNER)
+    return {name: box for name, box in out.items() if box.h > 0 and box.w > 0}
+
+
+def _anchors(w: float, h: float, boxes: dict[str, Box]) -> Anchors:
+    """The free rectangle right of the tree and left of the inspector, between the bands, with room for labels."""
+    right = boxes["inspector"].x - GAP if "inspector" in boxes else w - MARGIN
+    left = MARGIN + TREE if "tree" in boxes else MARGIN
+    below = boxes["timeline"].y
+    top = boxes["banner"].y1 if "banner" in boxes else MARGIN + BAR
+    y0, y1 = top + 2 * GAP, below - HUD_H - LABELS_H
+    x0, x1 = left + 32.0, right - BARS_W
+    free = _at_least(x0, y0, x1, y1)
+    key = (right - 40.0, below - KEY_H) if right - left > 380.0 and h >= 480.0 else None
+    return Anchors(free=free, title=None, key=key, hud=(MARGIN + 12.0, right - GAP, below - 22.0))
+
+
+def _at_least(x0: float, y0: float, x1: float, y1: float) -> tuple[float, float, float, float]:
+    if x1 - x0 < MIN_FREE[0]:
+        middle = (x0 + x1) / 2
+        x0, x1 = middle - MIN_FREE[0] / 2, middle + MIN_FREE[0] / 2
+    if y1 - y0 < MIN_FREE[1]:
+        middle = (y0 + y1) / 2
+        y0, y1 = middle - MIN_FREE[1] / 2, middle + MIN_FREE[1] / 2
+    return x0, y0, x1, y1
+
+
+def _picture_only(w: float, h: float) -> dict[str, Box]:
+    width = min(PILL[0], w - 2 * MARGIN)
+    return {
+        "left": Box(MARGIN, MARGIN, BAR, BAR),
+        "right": Box(w - MARGIN - BAR, MARGIN, BAR, BAR),
+        "pill": Box(round((w - width) / 2), h - MARGIN - PILL[1], width, PILL[1]),
+    }
+
+
+def _anchors_alone(w: float, h: float, pill: Box, needs: Needs) -> Anchors:
+    free = _at_least(64.0, MARGIN + BAR + 2 * GAP, w - 40.0 - BARS_W, pill.y - GAP - LABELS_H)
+    has_sides = pill.x >= 420.0
+    key = (w - 24.0, h - KEY_H + 16.0) if has_sides else None
+    hud = (24.0, pill.x - 24.0, h - 34.0) if has_sides else (24.0, w - 24.0, pill.y - 14.0)
+    return Anchors(free=free, title=(68.0, 22.0), key=key, hud=hud)

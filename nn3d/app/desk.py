@@ -1,0 +1,87 @@
+"""All panels of one frame: what they need, where they lie, and what was done to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from imgui_bundle import imgui
+
+from nn3d.app.cards import DOCK, DOCK_EMPTY, Layout, Needs, arrange_cards
+from nn3d.app.facts import Facts
+from nn3d.app.panels.help import help_panel, help_size
+from nn3d.app.panels.inspector import inspector_height, inspector_panel
+from nn3d.app.panels.notes import banner_panel, corner_panels, has_banner, pill_panel, toast_panel
+from nn3d.app.panels.samples import samples_panel
+from nn3d.app.panels.timeline import timeline_panel
+from nn3d.app.panels.toolbar import ACTIONS_W, file_width, toolbar_panel, view_widths
+from nn3d.app.panels.tree import tree_height, tree_panel
+from nn3d.app.ui import Ui
+from nn3d.stage.commands import SetPanels
+from nn3d.stage.controls import Act, Context
+from nn3d.stage.frame import Frame
+from nn3d.stage.state import ViewState
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the file card says: the model, and the file it came from."""
+
+    title: str
+    subtitle: str = ""
+
+
+def lay_out(ui: Ui, state: ViewState, facts: Facts, names: Names, frame: Frame | None) -> Layout:
+    """Where the cards lie for this state."""
+    needs = Needs(
+        file_w=file_width(ui, names.title, names.subtitle),
+        actions_w=ACTIONS_W,
+        view_w=view_widths(ui),
+        tree_h=tree_height(ui, facts),
+        inspector_h=inspector_height(ui, state, facts, frame) if frame is not None else 200.0,
+        help=help_size(state.size_px[0]),
+        has_epochs=state.n_epochs > 1,
+        has_samples=len(facts.run.samples) > 0,
+        has_banner=has_banner(ui, facts),
+    )
+    return arrange_cards(state.size_px, state.panels, needs)
+
+
+def draw_panels(
+    ui: Ui, state: ViewState, facts: Facts, names: Names, frame: Frame, layout: Layout, context: Context, toast: str
+) -> list[Act]:
+    """Draw every open card; returns what was asked of them."""
+    boxes = layout.boxes
+    acts: list[Act] = []
+    if state.panels.picture_only:
+        acts += corner_panels(ui, state, boxes["left"], boxes["right"])
+        acts += pill_panel(ui, state, facts, boxes["pill"])
+    else:
+        acts += toolbar_panel(ui, state, layout, names.title, names.subtitle)
+        acts += timeline_panel(ui, state, facts, boxes["timeline"])
+        acts += samples_panel(ui, state, facts, boxes["samples"])
+        if "tree" in boxes:
+            acts += tree_panel(ui, state, facts, context, boxes["tree"])
+        if "inspector" in boxes:
+            acts += inspector_panel(ui, state, facts, frame, context, boxes["inspector"])
+        if "banner" in boxes:
+            acts += banner_panel(ui, boxes["banner"])
+    if toast:
+        dock = DOCK if "timeline" in boxes else DOCK_EMPTY
+        toast_panel(ui, toast, ui.size, boxes["timeline"].y if "timeline" in boxes else ui.size[1] - dock - 12)
+    if layout.help is not None:
+        acts += _help(ui, state, layout)
+    ui.memory["help is up"] = layout.help is not None
+    return acts
+
+
+def _help(ui: Ui, state: ViewState, layout: Layout) -> list[Act]:
+    """The dialog on a scrim; a click beside it closes it."""
+    assert layout.help is not None
+    is_new = not ui.memory.get("help is up", False)
+    beside = ui.scrim(is_new=is_new)
+    if is_new:
+        imgui.set_next_window_focus()
+    acts = help_panel(ui, state, layout.help)
+    if beside and not acts:
+        acts.append(SetPanels(replace(state.panels, help=False)))
+    return acts

@@ -1,0 +1,221 @@
+"""What panels say about a run: words and small arrays, read once and kept; nothing here draws.
+
+Arrays of a run are read by `warm` on the loader thread; until then `inputs` and `predictions` answer None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn3d.run.model import Layer
+from nn3d.run.ops import op_of
+from nn3d.run.run import Run
+from nn3d.stage.frame import TileLayer
+from nn3d.stage.look import palette
+from nn3d.stage.resident import LayerValues, Resident, ValuesNeed
+
+F32 = NDArray[np.float32]
+U8 = NDArray[np.uint8]
+
+THUMB_CELLS: Final = 64
+_ICONS: Final = {
+    "input": "image", "conv": "grid-3x3", "pool": "minus", "linear": "ellipsis", "embedding": "ellipsis",
+    "arithmetic": "plus", "concat": "columns-3", "attention": "focus", "recurrent": "repeat", "norm": "activity",
+    "resize": "maximize-2", "reduce": "sigma", "split": "split",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TreeRow:
+    """A line of the tree of layers. layer : index, or −1 for a module that holds others. path : of the module."""
+
+    depth: int
+    name: str
+    path: str
+    layer: int = -1
+
+
+class Facts:
+    """The facts of one run. Safe to warm on another thread."""
+
+    def __init__(self, run: Run, resident: Resident) -> None:
+        self.run = run
+        self._resident = resident
+        self.rows = tree_rows(run.layers)
+        self.n_parameters = sum(layer.n_params for layer in run.layers)
+        self._known: dict[Hashable, Any] = {}
+        self._wanted: dict[Hashable, None] = {}
+        self._lock = Lock()
+
+    def _get(self, key: Hashable) -> Any:
+        with self._lock:
+            if key in self._known:
+                return self._known[key]
+            self._wanted[key] = None
+        return None
+
+    def wanted(self) -> tuple[Hashable, ...]:
+        """What was asked for and is not known yet, oldest first."""
+        with self._lock:
+            return tuple(self._wanted)
+
+    def warm(self, key: Hashable) -> None:
+        """Read what `key` of `wanted` names."""
+        assert isinstance(key, tuple)
+        value = self._read_input(key[1]) if key[0] == "input" else self._read_predictions(key[1])
+        with self._lock:
+            self._known[key] = value
+            self._wanted.pop(key, None)
+
+    def predictions(self, epoch: int) -> NDArray[np.int64] | None:
+        """(N,) predicted class of each sample, −1 where there is none; None until it is read."""
+        found: NDArray[np.int64] | None = self._get(("predicted", epoch))
+        return found
+
+    def wrong(self, epoch: int) -> tuple[int, ...]:
+        """Indices of samples whose label is known and predicted wrong."""
+        predicted = self.predictions(epoch)
+        if predicted is None:
+            return ()
+        labels = ((i, s.label) for i, s in enumerate(self.run.samples))
+        return tuple(i for i, label in labels if label is not None and predicted[i] not in (-1, label))
+
+    def input(self, sample: int) -> F32 | None:
+        """(H, W) or (H, W, 3) in 0 … 1 of a sample's first input; None until it is read."""
+        found: F32 | None = self._get(("input", sample))
+        return found
+
+    def _read_input(self, sample: int) -> F32:
+        layer = next((x for x in self.run.layers if op_of(x.op).family == "input"), None)
+        if layer is None:
+            return np.zeros((1, 1), np.float32)
+        if not self.run.has_values(layer.shown, layer.shown_output, 0):
+            return np.zeros((1, 1), np.float32)
+        return picture_of(np.asarray(self.run.values(layer.shown, layer.shown_output, 0, sample), np.float32))
+
+    def _read_predictions(self, epoch: int) -> NDArray[np.int64]:
+        n = len(self.run.samples)
+        out = np.full(n, -1, np.int64)
+        last = self.run.layers[self._resident.plan.output]
+        if len(last.shape) != 1 or last.shape[0] < 2:
+            return out
+        if not self.run.has_values(last.shown, last.shown_output, epoch):
+            return out
+        for sample in range(n):
+            values = self.run.values(last.shown, last.shown_output, epoch, sample)
+            if np.isfinite(values).all():
+                out[sample] = int(np.argmax(values))
+        return out
+
+    def values(self, layer: int, epoch: int, sample: int) -> LayerValues | None:
+        """Figures of a layer, where they are in memory."""
+        return self._resident.values(ValuesNeed(layer, epoch, sample))
+
+
+def picture_of(values: F32) -> F32:
+    """An input as a small picture: (H, W) or (H, W, 3), each in 0 … 1; at most 64 cells a side."""
+    if values.ndim == 3 and values.shape[0] == 3:
+        picture = np.moveaxis(values, 0, 2)
+    elif values.ndim >= 2:
+        picture = values.reshape(-1, *values.shape[-2:])[0]
+    else:
+        side = max(1, int(np.ceil(np.sqrt(values.size))))
+        picture = np.resize(np.append(values.ravel(), np.zeros(side)), (side, side))
+    step = -(-max(picture.shape[:2]) // THUMB_CELLS)
+    picture = np.nan_to_num(picture[::step, ::step], posinf=0.0, neginf=0.0)
+    low, high = float(picture.min()), float(picture.max())
+    return ((picture - low) / max(high - low, 1e-9)).astype(np.float32)
+
+
+def tree_rows(layers: tuple[Layer, ...]) -> tuple[TreeRow, ...]:
+    """Layers under the modules that hold several of them, in the order of the graph."""
+    rows: list[TreeRow] = []
+    open_: tuple[str, ...] = ()
+    for layer in layers:
+        path = tuple(layer.module.split(".")[:-1]) if layer.module else ()
+        shared = 0
+        while shared < min(len(open_), len(path)) and open_[shared] == path[shared]:
+            shared += 1
+        rows += [TreeRow(d, path[d], ".".join(path[: d + 1])) for d in range(shared, len(path))]
+        open_ = path
+        rows.append(TreeRow(len(path), leaf_name(layer, path), layer.module, layer.index))
+    return tuple(rows)
+
+
+def leaf_name(layer: Layer, path: tuple[str, ...]) -> str:
+    """The layer's name without the modules that already stand above it in the tree."""
+    prefix = ".".join(path) + "."
+    return layer.name.removeprefix(prefix) if path else layer.name
+
+
+def icon_of(layer: Layer) -> str:
+    """The icon of a layer's kind."""
+    return _ICONS.get(op_of(layer.op).family, "square")
+
+
+def shape_text(shape: tuple[int, ...], *, wide: bool = True) -> str:
+    """A shape with ×: "16 × 10 × 10", or without gaps; a scalar is 1."""
+    return (" × " if wide else "×").join(f"{n}" for n in shape) or "1"
+
+
+def tile_texels(tiles: TileLayer, theme: str, first: int, count: int) -> U8:
+    """(count, h, w, 4) uint8: tiles as the picture colours them, at most 64 cells a side."""
+    assert tiles.values is not None
+    cells = tiles.values[1].cells
+    step = -(-max(cells.shape[1:]) // THUMB_CELLS)
+    look = palette(theme)
+    if tiles.lut == "rgb":
+        colours = np.moveaxis(cells[:, ::step, ::step], 0, 2)[None]
+    else:
+        cut = cells[first : first + count, ::step, ::step]
+        shown = (np.nan_to_num(cut) - tiles.offset[1]) * tiles.gain[1]
+        t = np.sign(shown) * np.clip(np.abs(shown), 0.0, 1.0) ** tiles.power
+        ramp = look.ramps["div" if tiles.lut == "div" else tiles.lut]
+        place = (t + 1.0) / 2.0 if tiles.lut == "div" else np.clip(t, 0.0, 1.0)
+        colours = ramp[(place * (len(ramp) - 1) + 0.5).astype(np.intp)]
+        colours = np.where(np.isfinite(cut)[..., None], colours, np.array(look.nonfinite[:3], np.float32))
+    return rgba_texels(colours)
+
+
+def rgba_texels(colours: F32) -> U8:
+    """Opaque uint8 texels (…, 4) of colours (…, 3) in 0 … 1."""
+    rgb = (np.clip(colours, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+    return np.concatenate([rgb, np.full((*rgb.shape[:-1], 1), 255, np.uint8)], -1)
+
+
+def input_texels(picture: F32, theme: str) -> U8:
+    """(h, w, 4) uint8 of an input picture: its own colours, or the theme's greys."""
+    if picture.ndim == 3:
+        return rgba_texels(picture)
+    ramp = palette(theme).ramps["grey"]
+    return rgba_texels(ramp[(picture * (len(ramp) - 1) + 0.5).astype(np.intp)])
+
+
+def accuracy_and_loss(run: Run) -> tuple[str | None, str | None]:
+    """Names of the metrics that the timeline draws: the first with "acc" in its name, and the first with "loss"."""
+    names = [name for epoch in run.epochs for name in epoch.metrics]
+    return (
+        next((n for n in names if "acc" in n.lower()), None),
+        next((n for n in names if "loss" in n.lower()), None),
+    )
+
+
+def metric(run: Run, name: str) -> NDArray[np.float64]:
+    """(E,) a metric at each epoch, NaN where it was not recorded."""
+    return np.array([epoch.metrics.get(name, np.nan) for epoch in run.epochs], np.float64)
+
+
+def count_text(n: int) -> str:
+    """A count with thousands commas."""
+    return f"{n:,}"
+
+
+def percent_text(share: float, digits: int = 0) -> str:
+    """A share as "26 %"."""
+    return f"{share * 100:.{digits}f} %"

@@ -1,0 +1,81 @@
+"""The loader thread: reads what the picture and the panels lack, one item at a time, nearest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from threading import Condition, Thread
+
+from nn3d.app.facts import Facts
+from nn3d.stage.resident import Need, Resident
+
+
+class Loader:
+    """Warms `Frame.missing` and what panels asked for. `wake` is called on the thread after each item.
+
+    version : grows with every item that became resident, so that the main loop knows when to compose again.
+    """
+
+    def __init__(self, resident: Resident, facts: Facts, wake: Callable[[], None]) -> None:
+        self.version = 0
+        self._resident = resident
+        self._facts = facts
+        self._wake = wake
+        self._missing: tuple[Need, ...] = ()
+        self._is_busy = False
+        self._is_closed = False
+        self._error: Exception | None = None
+        self._changed = Condition()
+        self._thread = Thread(target=self._work, name="nn3d loader", daemon=True)
+        self._thread.start()
+
+    def want(self, missing: tuple[Need, ...]) -> None:
+        """Replace what the picture lacks; facts speak for themselves."""
+        with self._changed:
+            self._missing = missing
+            self._changed.notify()
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is missing and nothing is being read."""
+        with self._changed:
+            return not (self._is_busy or self._missing or self._facts.wanted())
+
+    def check(self) -> None:
+        """Raise, on the caller's thread, what stopped the loader."""
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        """Stop after the item in hand."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _next(self) -> Callable[[], None] | None:
+        """Wait for something to read; None when closed."""
+        with self._changed:
+            while not self._is_closed:
+                if self._missing:
+                    need, self._missing = self._missing[0], self._missing[1:]
+                    self._is_busy = True
+                    return partial(self._resident.warm, need)
+                wanted = self._facts.wanted()
+                if wanted:
+                    self._is_busy = True
+                    return partial(self._facts.warm, wanted[0])
+                self._changed.wait()
+        return None
+
+    def _work(self) -> None:
+        try:
+            while (read := self._next()) is not None:
+                read()
+                with self._changed:
+                    self._is_busy = False
+                    self.version += 1
+                self._wake()
+        except Exception as error:  # handed to the main thread by `check`
+            self._error = error
+            self._wake()

@@ -1,0 +1,121 @@
+"""The samples: a thumb each, with the predicted class in its corner; wrong ones wear a badge."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nn3d.app import widgets
+from nn3d.app.cards import Box
+from nn3d.app.facts import Facts, input_texels
+from nn3d.app.ui import Ui
+from nn3d.stage.commands import SetSample
+from nn3d.stage.controls import Act
+from nn3d.stage.state import ViewState
+
+THUMB: Final = 34.0
+GAP: Final = 4.0
+TOP: Final = 38.0
+
+
+def samples_panel(ui: Ui, state: ViewState, facts: Facts, box: Box) -> list[Act]:
+    """Draw the thumbs in view; more than two rows scroll, and follow the chosen sample."""
+    with ui.card("samples", box):
+        if not facts.run.samples:
+            ui.icon(box.x + 20, box.y + min(box.h, 48) / 2, "image", 14, "text3")
+            ui.text(box.x + 36, box.y + min(box.h, 48) / 2, "Samples need a model", 12, token="text2")
+            return []
+        _head(ui, state, facts, box)
+        columns = max(1, int((box.w - 24 + GAP) // (THUMB + GAP)))
+        rows = -(-len(facts.run.samples) // columns)
+        body = Box(box.x + 8, box.y + TOP - 4, box.w - 12, box.h - TOP + 4 - 8)
+        content = rows * (THUMB + GAP) + 4
+        acts: list[Act] = []
+        with ui.scroll("thumbs", body, content) as offset:
+            _follow(ui, state.sample // columns * (THUMB + GAP), offset, body.h)
+            first = int(offset // (THUMB + GAP)) * columns
+            last = min(len(facts.run.samples), first + (int(body.h // (THUMB + GAP)) + 2) * columns)
+            for k in range(first, last):
+                place = Box(
+                    box.x + 12 + (k % columns) * (THUMB + GAP),
+                    body.y + 4 - offset + (k // columns) * (THUMB + GAP), THUMB, THUMB,
+                )  # fmt: skip
+                acts += _thumb(ui, state, facts, k, place)
+        return acts
+
+
+def _head(ui: Ui, state: ViewState, facts: Facts, box: Box) -> None:
+    ui.text(box.x + 12, box.y + 20, "Samples", 12, "medium")
+    now = round(state.time.epoch)
+    labels = [s.label for s in facts.run.samples]
+    predicted = facts.predictions(now)
+    known = [i for i, label in enumerate(labels) if label is not None]
+    if predicted is None or not known:
+        return
+    told = [i for i in known if predicted[i] >= 0]
+    right = sum(int(predicted[i] == labels[i]) for i in told)
+    hint = f"{right} of {len(known)} right at epoch {facts.run.epochs[now].id}" if told else "no prediction"
+    if box.w < 300:
+        hint = f"{right} of {len(known)} right" if told else hint
+    ui.text(box.x1 - 12, box.y + 20, hint, 11, token="text2", align="r")
+
+
+def _follow(ui: Ui, row_y: float, offset: float, height: float) -> None:
+    """Scroll to the row of the chosen sample when another one was chosen."""
+    if ui.memory.get("sample row") == row_y:
+        return
+    ui.memory["sample row"] = row_y
+    if row_y < offset or row_y + THUMB + GAP > offset + height:
+        widgets.scroll_to(max(0.0, row_y - (height - THUMB) / 2))
+
+
+def _thumb(ui: Ui, state: ViewState, facts: Facts, k: int, place: Box) -> list[Act]:
+    sample = facts.run.samples[k]
+    hit = ui.hit(f"sample{k}", place, _words(facts, state, k))
+    picture = facts.input(k)
+    if picture is None:
+        ui.fill(place, "well", 4)
+    else:
+        ui.thumb(("sample", k, state.theme), lambda: input_texels(picture, state.theme), place, 4.0)
+    ui.outline(place, "line", 4)
+    predicted = facts.predictions(round(state.time.epoch))
+    if predicted is not None and predicted[k] >= 0:
+        is_wrong = sample.label is not None and int(predicted[k]) != sample.label
+        _badge(ui, _class_text(facts, int(predicted[k])), place, is_wrong=is_wrong)
+    if k == state.sample:
+        ui.outline(Box(place.x - 2, place.y - 2, place.w + 4, place.h + 4), "accent", 6, 2)
+    return [SetSample(k)] if hit.clicked and k != state.sample else []
+
+
+def _class_text(facts: Facts, index: int) -> str:
+    """The class's own name where it is a letter or digit or two, else its number."""
+    classes = facts.run.classes
+    name = classes[index] if classes and index < len(classes) else ""
+    return name if 0 < len(name) <= 2 else f"{index}"
+
+
+def _badge(ui: Ui, text: str, place: Box, *, is_wrong: bool) -> None:
+    width = max(13.0, ui.type.width(text, 10, "semibold") + 7) + (11 if is_wrong else 0)
+    box = Box(place.x1 - width, place.y1 - 14, width, 14)
+    middle = box.y + 7
+    if is_wrong:
+        ui.fill(box, "accent", 4)
+        ui.icon(box.x + 7, middle, "x", 10, "ink")
+        ui.text(box.x1 - 3.5, middle, text, 10, "semibold", "ink", "r")
+    else:
+        ui.fill(box, "panel", 4, 0.88)
+        ui.text(box.x + width / 2, middle, text, 10, "medium", "text2", "c")
+
+
+def _words(facts: Facts, state: ViewState, k: int) -> str:
+    sample, classes = facts.run.samples[k], facts.run.classes
+    predicted = facts.predictions(round(state.time.epoch))
+
+    def name(index: int) -> str:
+        return classes[index] if classes and index < len(classes) else f"{index}"
+
+    parts = [sample.name]
+    if predicted is not None and predicted[k] >= 0:
+        parts.append(f"predicted {name(int(predicted[k]))}")
+    if sample.label is not None:
+        parts.append(f"truth {name(sample.label)}")
+    return ", ".join(parts)

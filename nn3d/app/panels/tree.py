@@ -1,0 +1,99 @@
+"""The tree of layers: modules fold, a click selects, a double click flies there."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nn3d.app import widgets
+from nn3d.app.cards import Box
+from nn3d.app.facts import Facts, TreeRow, icon_of, shape_text
+from nn3d.app.ui import Ui
+from nn3d.stage.commands import Hover, Select
+from nn3d.stage.controls import Act, Context, fly_to
+from nn3d.stage.state import Thing, ViewState
+
+ROW: Final = 24.0
+PAD: Final = 8.0
+INDENT: Final = 16.0
+
+
+def visible_rows(ui: Ui, facts: Facts) -> list[TreeRow]:
+    """The rows that no folded module hides."""
+    folded: set[str] = ui.memory.get("folded", set())
+    if not folded:
+        return list(facts.rows)
+    rows: list[TreeRow] = []
+    hidden = ""
+    for row in facts.rows:
+        if hidden and row.path.startswith(hidden):
+            continue
+        hidden = ""
+        rows.append(row)
+        if row.layer < 0 and row.path in folded:
+            hidden = row.path + "."
+    return rows
+
+
+def tree_height(ui: Ui, facts: Facts) -> float:
+    """Height that the rows ask for."""
+    return 2 * PAD + ROW * len(visible_rows(ui, facts))
+
+
+def tree_panel(ui: Ui, state: ViewState, facts: Facts, context: Context, box: Box) -> list[Act]:
+    """Draw the rows in view; 20 more than fit scroll."""
+    rows = visible_rows(ui, facts)
+    acts: list[Act] = []
+    is_hovered = False
+    inner = Box(box.x + 6, box.y + PAD, box.w - 12, box.h - 2 * PAD)
+    with ui.card("tree", box), ui.scroll("rows", inner, ROW * len(rows)) as offset:
+        first = int(offset // ROW)
+        last = min(len(rows), first + int(inner.h // ROW) + 2)
+        bar = 10.0 if ROW * len(rows) > inner.h else 0.0
+        for k in range(first, last):
+            place = Box(inner.x, inner.y - offset + k * ROW, inner.w - bar, ROW)
+            if rows[k].layer < 0:
+                _module_row(ui, rows[k], place)
+            else:
+                found, hovers = _layer_row(ui, state, facts, rows[k], place, context)
+                acts += found
+                is_hovered = is_hovered or hovers
+    if ui.memory.get("tree hovers", False) and not is_hovered and state.hover is not None:
+        acts.append(Hover(None))
+    ui.memory["tree hovers"] = is_hovered
+    return acts
+
+
+def _module_row(ui: Ui, row: TreeRow, box: Box) -> None:
+    folded: set[str] = ui.memory.setdefault("folded", set())
+    is_folded = row.path in folded
+    if widgets.row_hit(ui, f"module {row.path} {box.y}", box, is_on=False).clicked:
+        folded.symmetric_difference_update({row.path})
+    x = box.x + 4 + row.depth * INDENT
+    ui.icon(x + 7, box.y + ROW / 2, "chevron-right" if is_folded else "chevron-down", 12, "text3")
+    ui.text(x + 18, box.y + ROW / 2, ui.type.fit(row.name, box.x1 - x - 24, 12, "medium"), 12, "medium", "text2")
+
+
+def _layer_row(
+    ui: Ui, state: ViewState, facts: Facts, row: TreeRow, box: Box, context: Context
+) -> tuple[list[Act], bool]:
+    layer = facts.run.layers[row.layer]
+    thing = Thing(row.layer)
+    is_on = state.selection is not None and state.selection.layer == row.layer
+    hit = widgets.row_hit(ui, f"layer {row.layer}", box, is_on=is_on)
+    acts: list[Act] = []
+    if hit.clicked:
+        acts.append(Select(thing))
+    if hit.doubled:
+        acts += fly_to(context, thing)
+    if hit.hovered and state.hover != thing:
+        acts.append(Hover(thing))
+    x, y = box.x + 4 + row.depth * INDENT, box.y + ROW / 2
+    ui.icon(x + 8, y, icon_of(layer), 13, "accent" if is_on else "text3")
+    shape = shape_text(layer.shape, wide=False)
+    room = box.x1 - 10 - (x + 22)
+    width = ui.type.width(shape, 10.5)
+    name = ui.type.fit(row.name, max(60.0, room - width - 8), 12.5, "medium")
+    used = ui.text(x + 22, y, name, 12.5, "medium" if is_on else "regular", "accent" if is_on else "text")
+    if used + width + 8 <= room:
+        ui.text(box.x1 - 10, y, shape, 10.5, token="text2" if is_on else "text3", align="r")
+    return acts, hit.hovered

@@ -1,0 +1,38 @@
+"""Where a picture of the window goes: a PNG in the current folder, named after what it shows, never over another."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from nn3d.app.picture import Pixels
+from nn3d.export.png import save_picture as write_picture
+from nn3d.run.run import Run
+from nn3d.stage.state import ViewState
+
+
+def picture_name(run: Run, state: ViewState) -> str:
+    """`lenet-5-epoch10-sample3`: of letters that every file system takes."""
+    words = [run.name or "network"]
+    if run.epochs:
+        words.append(f"epoch{run.epochs[round(state.time.epoch)].id}")
+    if run.samples:
+        words.append(f"sample{state.sample}")
+    return re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")
+
+
+def free_path(folder: Path, stem: str, suffix: str) -> Path:
+    """`stem.suffix` in `folder`, with a number behind it when that is taken."""
+    path = folder / f"{stem}{suffix}"
+    n = 2
+    while path.exists():
+        path = folder / f"{stem}-{n}{suffix}"
+        n += 1
+    return path
+
+
+def save_picture(pixels: Pixels, run: Run, state: ViewState) -> Path:
+    """Write the pixels into the current folder. Raises ExportError or OSError when that fails."""
+    path = free_path(Path.cwd(), picture_name(run, state), ".png")
+    write_picture(path, pixels)
+    return path

@@ -1,0 +1,296 @@
+"""The main loop: events → commands → state → frame → picture → panels. The only clock that moves a picture is here.
+
+Nothing is drawn while nothing changes: the loop sleeps until an event, the loader, or the end of a timer.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final, cast
+
+import glfw
+from imgui_bundle import imgui
+
+from nn3d.app.backend import Atlas, Backend
+from nn3d.app.cards import fitting_panels
+from nn3d.app.desk import Names, draw_panels, lay_out
+from nn3d.app.events import Events, Gesture, Window, framebuffer_scale
+from nn3d.app.facts import Facts
+from nn3d.app.loader import Loader
+from nn3d.app.pace import Pace
+from nn3d.app.panels.notes import TOAST_SECS
+from nn3d.app.picture import Picture, Pixels
+from nn3d.app.saving import save_picture
+from nn3d.app.style import rgba, set_style
+from nn3d.app.type import Type
+from nn3d.app.ui import Ui
+from nn3d.errors import GraphicsError, Nn3dError
+from nn3d.run.run import Run
+from nn3d.stage.commands import Advance, Command, FlyTo, Resize, SetBudget, SetPanels, apply, is_moving
+from nn3d.stage.compose import compose_frame, initial_state
+from nn3d.stage.controls import Act, Context, SavePicture, answer
+from nn3d.stage.frame import Frame
+from nn3d.stage.framing import layer_at_post
+from nn3d.stage.resident import Need, Resident
+from nn3d.stage.state import Thing, ViewState
+
+SIZE: Final = (1600, 900)
+REFIT_SECS: Final = 0.45
+SETTLE_FRAMES: Final = 3
+
+
+class Viewer:
+    """One window on one run.
+
+    state : what is shown. frame : what was composed from it. draws : frames put on the screen so far.
+    """
+
+    def __init__(self, run: Run, state: ViewState | None, *, size_px: tuple[int, int] = SIZE) -> None:
+        self.draws = 0
+        self._window = open_window(run.name or "nn3d", state.size_px if state is not None else size_px)
+        imgui.create_context()
+        ctx = self._window.ctx
+        self._backend = Backend(ctx)
+        self._ui = Ui(Type(), Atlas(self._backend))
+        self._resident = Resident(run)
+        self._facts = Facts(run, self._resident)
+        self._names = Names(run.name or "Network", Path(run.path).name if run.path else "")
+        self._picture = Picture(ctx, run, self._resident)
+        self._loader = Loader(self._resident, self._facts, glfw.post_empty_event)
+        self._events = Events(self._window, self._is_card, time.monotonic)
+        self._pace = Pace()
+        self._run = run
+        self._version = -1
+        self._settle = SETTLE_FRAMES
+        self._toast = ("", 0.0)
+        self._theme = ""
+        self._ui_time = time.monotonic()
+        self.state = self._first_state(state)
+        self.frame: Frame = compose_frame(run, self.state, self._resident)
+        self._layout = lay_out(self._ui, self.state, self._facts, self._names, self.frame)
+        self._place(0.0)
+
+    def _first_state(self, state: ViewState | None) -> ViewState:
+        size, scale = self._logical_size()
+        if state is None:
+            state = initial_state(self._run, self._resident, size_px=size, scale=scale)
+        state = apply(state, Resize(size, scale))
+        return apply(state, SetPanels(fitting_panels(state.panels, size[0])))
+
+    def _logical_size(self) -> tuple[tuple[int, int], float]:
+        scale = framebuffer_scale(self._window)
+        w, h = glfw.get_framebuffer_size(self._window.handle)
+        return (max(1, round(w / scale)), max(1, round(h / scale))), scale
+
+    def _is_card(self, x: float, y: float) -> bool:
+        return self._layout.at(x, y) is not None
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing moves, nothing is missing, and the picture is the state's."""
+        rests = self._settle == 0 and not is_moving(self.state) and self._pace.is_settled(time.monotonic())
+        return rests and self._loader.is_idle and self._version == self._loader.version
+
+    def scene_pixels(self) -> Pixels:
+        """(H, W, 3) uint8 of the picture without the panels."""
+        return self._picture.pixels()
+
+    def do(self, acts: Iterable[Act]) -> None:
+        """Apply commands, in order."""
+        for act in acts:
+            if isinstance(act, SavePicture):
+                self._save()
+            else:
+                self.state = apply(self.state, act)
+            self._settle = SETTLE_FRAMES
+
+    def run(self, *, max_secs: float | None = None, on_frame: Callable[[Viewer], None] | None = None) -> ViewState:
+        """Show the window until it is closed, or for `max_secs`. Returns the last state."""
+        start = time.monotonic()
+        while not self._window.is_closing:
+            now = time.monotonic()
+            if max_secs is not None and now - start >= max_secs:
+                break
+            self._step(now)
+            if on_frame is not None:
+                on_frame(self)
+            self._wait(None if max_secs is None else start + max_secs - time.monotonic())
+        return self.state
+
+    def close(self) -> None:
+        """Stop the loader, free what was made, in reverse order, and close the window."""
+        self._loader.close()
+        self._picture.release()
+        self._ui.atlas.release()
+        self._backend.release()
+        imgui.destroy_context()
+        self._window.destroy()
+
+    def _wait(self, longest: float | None) -> None:
+        """Sleep until there is something to do."""
+        if self._settle > 0 or self._events.happened or is_moving(self.state):
+            glfw.poll_events()
+            return
+        now = time.monotonic()
+        timers = [longest, self._ui.wake_secs]
+        if not self._pace.is_settled(now):
+            timers.append(0.05)
+        if self._toast[0]:
+            timers.append(self._toast[1] - now)
+        known = [t for t in timers if t is not None]
+        if known:
+            glfw.wait_events_timeout(max(0.001, min(known)))
+            self._settle = max(self._settle, 1)
+        else:
+            glfw.wait_events()
+
+    def _step(self, now: float) -> None:
+        self._loader.check()
+        if self._events.happened:
+            self._settle = SETTLE_FRAMES
+        gestures = self._events.take()
+        self._resize()
+        for gesture in gestures:
+            self._answer(gesture)
+        self._pass_time(now, has_gesture=any(g.trigger.startswith(("drag", "wheel")) for g in gestures))
+        self._compose()
+        if self._settle > 0:
+            self._paint(now)
+
+    def _answer(self, gesture: Gesture) -> None:
+        trigger = "move" if gesture.trigger == "away" else gesture.trigger
+        has_thing = gesture.trigger in ("move", "click", "double click")
+        thing = self._pick(gesture) if has_thing else None
+        epoch = round(self.state.time.epoch)
+        wrong = self._facts.wrong(epoch) if self.state.n_epochs else ()
+        self.do(answer(trigger, Context(
+            self.state, self.frame, wrong, gesture.at_px, gesture.delta_px, gesture.wheel, thing,
+        )))  # fmt: skip
+
+    def _pick(self, gesture: Gesture) -> Thing | None:
+        return self._picture.pick(*gesture.at_px) or layer_at_post(self.frame, *gesture.at_px)
+
+    def _resize(self) -> None:
+        size, scale = self._logical_size()
+        if (size, scale) == (self.state.size_px, self.state.scale):
+            return
+        before = self.state.size_px[0]
+        self.do([Resize(size, scale)])
+        if size[0] < before:
+            self.do([SetPanels(fitting_panels(self.state.panels, size[0]))])
+        self._place(0.0)
+
+    def _place(self, duration_secs: float) -> None:
+        """Lay out the cards; the camera refits into what they leave."""
+        self._layout = lay_out(self._ui, self.state, self._facts, self._names, self.frame)
+        anchors = self._layout.anchors
+        if anchors == self.state.anchors:
+            return
+        context = Context(self.state, self.frame)
+        self.do([Resize(self.state.size_px, self.state.scale, anchors)])
+        if self.state.camera.fit and duration_secs > 0.0:
+            self.do([FlyTo(context.camera, self.state.camera, duration_secs)])
+
+    def _pass_time(self, now: float, *, has_gesture: bool) -> None:
+        moving = is_moving(self.state)
+        dt = self._pace.step(now, is_moving=moving or has_gesture or self._events.is_dragging)
+        if moving:
+            self.do([Advance(dt)])
+        budget = self._pace.budget(self.state.budget, now)
+        if budget != self.state.budget:
+            self.do([SetBudget(budget)])
+
+    def _compose(self) -> None:
+        version = self._loader.version
+        if self.state is self.frame.state and version == self._version:
+            return
+        self._place(REFIT_SECS)
+        self.frame = compose_frame(self._run, self.state, self._resident)
+        self.state = self.frame.state if self.frame.state == self.state else self.state
+        self._version = version
+        self._loader.want(cast(tuple[Need, ...], self.frame.missing))
+        self._picture.show(self.frame)
+        self._settle = max(self._settle, 1)
+
+    def _paint(self, now: float) -> None:
+        self._settle -= 1
+        self.draws += 1
+        state, ui = self.state, self._ui
+        self._begin_ui(now)
+        if self._toast[0] and now >= self._toast[1]:
+            self._toast = ("", 0.0)
+        context = Context(state, self.frame)
+        acts = draw_panels(
+            ui, state, self._facts, self._names, self.frame, self._layout, context, self._toast[0]
+        )  # fmt: skip
+        ui.end()
+        imgui.render()
+        screen = self._window.ctx.screen
+        screen.use()
+        screen.clear(*rgba(state.theme, "ground"))
+        self._picture.copy_to(screen)
+        self._backend.draw(imgui.get_draw_data(), screen)
+        self._window.swap_buffers()
+        self.do(acts)
+        self._layout = lay_out(ui, self.state, self._facts, self._names, self.frame)
+
+    def _begin_ui(self, now: float) -> None:
+        state = self.state
+        io = imgui.get_io()
+        io.display_size = imgui.ImVec2(*state.size_px)
+        io.display_framebuffer_scale = imgui.ImVec2(state.scale, state.scale)
+        io.delta_time = max(1e-4, min(1.0, now - self._ui_time))
+        self._ui_time = now
+        if self._theme != state.theme:
+            set_style(state.theme)
+            self._theme = state.theme
+        imgui.new_frame()
+        self._ui.begin(state.theme, state.size_px)
+
+    def _save(self) -> None:
+        try:
+            path = save_picture(self._picture.still(self.state), self._run, self.state)
+            message = f"Saved {path}"
+        except (Nn3dError, OSError) as error:
+            message = str(error)
+        self._toast = (message, time.monotonic() + TOAST_SECS)
+
+
+def open_window(title: str, size_px: tuple[int, int]) -> Window:
+    """A window with an OpenGL 4.1 core context. Raises GraphicsError without a display or without OpenGL 4.1."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return Window(
+                title=title, gl_version=(4, 1), size=size_px, resizable=True, visible=True, fullscreen=False,
+                vsync=True, samples=0, cursor=True,
+            )  # fmt: skip
+        except (ValueError, glfw.GLFWError) as error:
+            what = "a display" if not glfw.init() else "OpenGL 4.1"
+            raise GraphicsError(
+                f"nn3d view needs {what}, found none ({error}). Use nn3d render, which needs no display."
+            ) from None
+
+
+def show(
+    run: Run,
+    *,
+    state: ViewState | None = None,
+    script: Iterable[Command] | None = None,
+    max_secs: float | None = None,
+    on_frame: Callable[[Viewer], None] | None = None,
+) -> ViewState:
+    """Open the window on a run and return the last state when it is closed.
+
+    state : what to show first. script : commands to play at the start. max_secs : close by itself after that time.
+    on_frame : called after each turn of the main loop. Raises GraphicsError without a display or OpenGL 4.1.
+    """
+    viewer = Viewer(run, state)
+    try:
+        viewer.do(script or ())
+        return viewer.run(max_secs=max_secs, on_frame=on_frame)
+    finally:
+        viewer.close()

@@ -1,0 +1,75 @@
+"""Where to look: cameras that frame one layer or one tile of a frame, and the layer whose post or label is at a point.
+
+World units u; screen lengths are logical px, top left origin.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from itertools import product
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn3d.stage import camera as cameras
+from nn3d.stage.frame import Frame, TileLayer
+from nn3d.stage.reference import ease, half_thickness, tile_places
+from nn3d.stage.state import Camera, Thing
+
+F64 = NDArray[np.float64]
+CLOSE_YAW_RAD: Final = math.radians(42.0)
+CLOSE_PITCH_RAD: Final = math.radians(11.0)
+LAYER_SHARE: Final = 0.72
+TILE_SHARE: Final = 0.5
+POST_PX: Final = 6.0
+LABEL_PX: Final = (52.0, 74.0)  # half width, height under the foot
+
+
+def framed(frame: Frame, thing: Thing) -> Camera:
+    """The camera, free of fit, that shows a whole layer, or one of its tiles from close up, in the free rectangle."""
+    camera = replace(cameras.resolve(frame), fit=False)
+    layer = _layer(frame, thing.layer)
+    if thing.tile >= 0:
+        camera = replace(camera, yaw_rad=math.copysign(CLOSE_YAW_RAD, camera.yaw_rad), pitch_rad=CLOSE_PITCH_RAD)
+    share = TILE_SHARE if thing.tile >= 0 else LAYER_SHARE
+    rect = _shrunk(frame.state.anchors.free, share)
+    return cameras.fitted(camera, corners_of(layer, thing.tile), rect, frame.state.size_px)
+
+
+def corners_of(layer: TileLayer, tile: int = -1) -> F64:
+    """(8, 3) corners of a layer's plate as it stands now, or of one tile."""
+    middle, half = np.array([layer.x, layer.y, 0.0]), np.array(layer.block_half)
+    if 0 <= tile < len(layer.table):
+        centres, halves = tile_places(layer)
+        middle, half = centres[tile], halves[tile]
+    depth = float(half_thickness(layer, ease(layer.opening)))
+    signs = np.array(list(product((-1.0, 1.0), repeat=3)))
+    return np.asarray(middle + signs * np.array([depth, *half]), np.float64)
+
+
+def layer_at_post(frame: Frame, x_px: float, y_px: float) -> Thing | None:
+    """The layer on the main line whose post, foot or label lies at a point; the nearest one where several do."""
+    rows = [t for t in frame.tiles if abs(t.y) < 1e-6]
+    if not rows:
+        return None
+    top = np.array([[t.x, t.y - t.block_half[0], 0.0] for t in rows])
+    foot = np.array([[t.x, frame.floor_y, 0.0] for t in rows])
+    upper = frame.view.project(top, frame.state.size_px)
+    lower = frame.view.project(foot, frame.state.size_px)
+    aside = np.abs(lower[:, 0] - x_px)
+    is_post = (np.minimum(upper[:, 1], lower[:, 1]) <= y_px) & (y_px <= lower[:, 1] + POST_PX) & (aside <= POST_PX)
+    is_label = (lower[:, 1] < y_px) & (y_px <= lower[:, 1] + LABEL_PX[1]) & (aside <= LABEL_PX[0])
+    near = np.flatnonzero(is_post | is_label)
+    return Thing(rows[int(near[np.argmin(aside[near])])].layer) if near.size else None
+
+
+def _layer(frame: Frame, index: int) -> TileLayer:
+    return next(t for t in frame.tiles if t.layer == index)
+
+
+def _shrunk(rect: tuple[float, float, float, float], share: float) -> tuple[float, float, float, float]:
+    x0, y0, x1, y1 = rect
+    dx, dy = (x1 - x0) * (1.0 - share) / 2.0, (y1 - y0) * (1.0 - share) / 2.0
+    return x0 + dx, y0 + dy, x1 - dx, y1 - dy
