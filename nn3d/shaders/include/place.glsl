@@ -1,9 +1,9 @@
 // Where a tile stands in its layer's (y, z) plane. The same formulae as nn3d.stage.reference.
-// Ends: 0 the source (or the only layer), 1 the target.
-uniform vec4 u_place[2];    // x, y of the layer; linear opening; half thickness of an open tile
-uniform vec4 u_weights[2];  // line, circle, grid; number of tiles
-uniform vec4 u_half[2];     // half height and half width of a tile: open, mosaic
-uniform vec4 u_extent[2];   // full height and width as they are now; half thickness of the block; unused
+// ENDS layers: one, or 0 the source and 1 the target of a link.
+uniform vec4 u_place[ENDS];    // x, y of the layer; linear opening; half thickness of an open tile
+uniform vec4 u_weights[ENDS];  // line, circle, grid; number of tiles
+uniform vec4 u_half[ENDS];     // half height and half width of a tile: open, mosaic
+uniform vec4 u_extent[ENDS];   // full height and width as they are now; half thickness of the block; unused
 
 const float STAGGER = 0.45;
 

@@ -1,0 +1,67 @@
+"""What lies under the pointer: an integer picture of layer and tile numbers, and the cell by a ray on the face."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import moderngl
+import numpy as np
+
+from nn3d.scene.tiles import TilePass
+from nn3d.stage.frame import Frame
+from nn3d.stage.reference import cell_under
+from nn3d.stage.state import Thing
+
+
+class PickPass:
+    """Owns the id target. One px is read a question; the picture is drawn again only when the geometry moved."""
+
+    def __init__(self, ctx: moderngl.Context, tiles: TilePass) -> None:
+        self.ctx, self.tiles = ctx, tiles
+        self._target: moderngl.Framebuffer | None = None
+        self._key: Hashable = None
+
+    def pick(self, frame: Frame, x_px: float, y_px: float) -> Thing | None:
+        """The thing under logical px (x, y), or None outside of every tile."""
+        w, h = frame.state.size_px
+        if not (0 <= x_px < w and 0 <= y_px < h):
+            return None
+        self._draw(frame)
+        assert self._target is not None
+        raw = self._target.read(
+            viewport=(int(x_px), h - 1 - int(y_px), 1, 1), components=2, alignment=1, dtype="u4"
+        )
+        layer, tile = (int(v) for v in np.frombuffer(raw, np.uint32)[:2])
+        if layer == 0:
+            return None
+        row, col = cell_under(frame, layer - 1, tile, x_px + 0.5, y_px + 0.5)
+        return Thing(layer - 1, tile, row, col)
+
+    def _draw(self, frame: Frame) -> None:
+        key = (
+            frame.state.size_px, frame.view.clip_from_world.tobytes(),
+            tuple((t.key, t.x, t.y, t.opening, t.weights) for t in frame.tiles),
+        )  # fmt: skip
+        if key == self._key and self._target is not None:
+            return
+        size = frame.state.size_px
+        if self._target is None or self._target.size != size:
+            self.release()
+            self._target = self.ctx.framebuffer(
+                [self.ctx.texture(size, 2, dtype="u4")], self.ctx.depth_renderbuffer(size)
+            )
+        self._target.use()
+        self._target.clear(0, 0, 0, 0, depth=1.0)
+        self.ctx.enable_only(moderngl.DEPTH_TEST)
+        self.tiles.draw_ids(frame, frame.view.clip_from_world)
+        self._key = key
+
+    def release(self) -> None:
+        """Give the target back."""
+        if self._target is not None:
+            attachments = (*self._target.color_attachments, self._target.depth_attachment)
+            self._target.release()
+            for item in attachments:
+                if item is not None:
+                    item.release()
+        self._target, self._key = None, None

@@ -1,0 +1,126 @@
+"""Frame to pixels: the passes in their order, multisampled, then text at final resolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import moderngl
+import numpy as np
+from numpy.typing import NDArray
+
+from nn3d.scene.gpu import Uploads, require_gl41
+from nn3d.scene.ground import GroundPass
+from nn3d.scene.labels import Labels
+from nn3d.scene.pick import PickPass
+from nn3d.scene.ribbons import RibbonPass
+from nn3d.scene.tiles import TilePass
+from nn3d.stage.frame import Frame
+from nn3d.stage.state import Thing
+
+MSAA = 4
+FOG_NEAR, FOG_FAR, FOG_SHARE = 45.0, 75.0, 0.22
+
+
+@dataclass(slots=True)
+class Figures:
+    """Of the last frame drawn."""
+
+    draw_calls: int = 0
+    segments: int = 0
+    upload_bytes: int = 0
+
+
+class Renderer:
+    """Draws frames with the context it is given. Who made the context releases the renderer before it."""
+
+    def __init__(self, ctx: moderngl.Context) -> None:
+        require_gl41(ctx)
+        self.ctx = ctx
+        self.uploads = Uploads()
+        self.figures = Figures()
+        self.ground = GroundPass(ctx, self.uploads)
+        self.tiles = TilePass(ctx, self.uploads)
+        self.ribbons = RibbonPass(ctx, self.uploads)
+        self.labels = Labels(ctx, self.uploads)
+        self.picking = PickPass(ctx, self.tiles)
+        self._target: tuple[tuple[int, int], moderngl.Framebuffer] | None = None
+
+    def draw(self, frame: Frame, target: moderngl.Framebuffer) -> None:
+        """Draw the complete picture into `target`, whose size is the state's size_px times its scale."""
+        self.uploads.reset()
+        self.prepare(frame)
+        size = device_size(frame)
+        canvas = self._canvas(size)
+        canvas.use()
+        canvas.viewport = (0, 0, *size)
+        self.ctx.enable_only(moderngl.DEPTH_TEST)
+        self.ctx.depth_func = "<="
+        canvas.clear(0.0, 0.0, 0.0, 1.0, depth=1.0)
+        calls = self.ground.draw_ground(frame)
+        common = common_uniforms(frame)
+        calls += self.ground.draw_boxes(frame, common)
+        calls += self.tiles.draw(frame, common)
+        more, segments = self.ribbons.draw(frame, common)
+        self.ctx.copy_framebuffer(target, canvas)
+        target.use()
+        target.viewport = (0, 0, *size)
+        self.labels.draw(frame.marks, frame.state.size_px, frame.state.scale)
+        self.figures = Figures(calls + more + 1, segments, self.uploads.reset())
+
+    def prepare(self, frame: Frame) -> None:
+        """Upload what the frame needs and is not there."""
+        self.ground.prepare(frame)
+        self.tiles.prepare(frame)
+        self.ribbons.prepare(frame)
+
+    def _canvas(self, size: tuple[int, int]) -> moderngl.Framebuffer:
+        if self._target is None or self._target[0] != size:
+            self._drop_canvas()
+            samples = min(MSAA, self.ctx.max_samples)
+            colour = self.ctx.renderbuffer(size, 4, samples=samples)
+            depth = self.ctx.depth_renderbuffer(size, samples=samples)
+            self._target = (size, self.ctx.framebuffer([colour], depth))
+        return self._target[1]
+
+    def _drop_canvas(self) -> None:
+        if self._target is None:
+            return
+        canvas = self._target[1]
+        attachments = (*canvas.color_attachments, canvas.depth_attachment)
+        canvas.release()
+        for item in attachments:
+            if item is not None:
+                item.release()
+        self._target = None
+
+    def pick(self, frame: Frame, x_px: float, y_px: float) -> Thing | None:
+        """What lies under a logical px, or None. The id picture is kept while the view rests."""
+        self.tiles.prepare(frame)
+        return self.picking.pick(frame, x_px, y_px)
+
+    def release(self) -> None:
+        """Give everything back, in reverse order."""
+        self._drop_canvas()
+        for item in (self.picking, self.labels, self.ribbons, self.tiles, self.ground):
+            item.release()
+
+
+def device_size(frame: Frame) -> tuple[int, int]:
+    """Framebuffer px of a frame's picture."""
+    w, h = frame.state.size_px
+    return max(1, round(w * frame.state.scale)), max(1, round(h * frame.state.scale))
+
+
+def common_uniforms(frame: Frame) -> dict[str, object]:
+    """Camera and fog, for every pass that has depth."""
+    view = frame.view
+    reach = max(1.0, (view.far - view.near) / 120.0)
+    fog: NDArray[np.float64] = np.array(
+        [view.distance - FOG_NEAR * reach, view.distance + FOG_FAR * reach, FOG_SHARE], np.float64
+    )
+    return {
+        "u_clip_from_world": view.clip_from_world,
+        "u_eye": view.eye_world,
+        "u_fog": frame.palette.fog[:3],
+        "u_fog_range": fog,
+    }

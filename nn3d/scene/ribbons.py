@@ -1,0 +1,158 @@
+"""Strands: one vertex a strand; a geometry shader turns its spline into a camera-facing ribbon; one draw a link."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import moderngl
+import numpy as np
+from numpy.typing import NDArray
+
+from nn3d.scene.gpu import Uploads, attributes, make_buffer, make_texture, set_uniforms
+from nn3d.scene.library import load_program
+from nn3d.scene.tiles import end_uniforms
+from nn3d.stage.frame import STRAND, TILE, Frame, StrandLayer
+
+ANCHOR_ROW = 1024
+PATHS = {"route": 0.0, "direct": 1.0, "arc": 2.0}
+MIN_PX, HALO_PX, HALO_SHARE = 1.1, 1.1, 0.45
+DASHES = 26.0
+N_CONTROL = 11
+ROUTE = ("u_place", "u_weights", "u_half", "u_extent", "u_route", "u_rope", "u_radii")
+
+
+def anchor_texels(table: NDArray[np.void]) -> NDArray[np.float32]:
+    """(rows, 2,048, 4) float32: two texels a tile (line circle, grid mosaic), 1,024 tiles a row."""
+    flat = table.view(np.float32).reshape(len(table), 8)
+    rows = -(-len(table) // ANCHOR_ROW)
+    out = np.zeros((rows * ANCHOR_ROW if rows > 1 else len(table), 8), np.float32)
+    out[: len(table)] = flat
+    return out.reshape(rows, -1, 4)
+
+
+@dataclass(slots=True)
+class _Link:
+    key: Hashable
+    buffer: moderngl.Buffer
+    array: moderngl.VertexArray
+    check: moderngl.VertexArray
+    clusters: tuple[moderngl.Texture, moderngl.Texture]
+
+
+class RibbonPass:
+    """Owns the strand programs, one vertex buffer a link, and the anchor tables as textures."""
+
+    def __init__(self, ctx: moderngl.Context, uploads: Uploads) -> None:
+        self.ctx, self.uploads = ctx, uploads
+        self.program = load_program(ctx, "strand.vert", "strand.geom", "strand.frag", defines={"ENDS": 2})
+        self.check_program = load_program(
+            ctx, "strand.vert", varyings=[*(f"v_c{k}" for k in range(N_CONTROL)), "v_look"], defines={"ENDS": 2}
+        )
+        self._links: dict[tuple[int, int, int], _Link] = {}
+        self._anchors: dict[Hashable, moderngl.Texture] = {}
+
+    def prepare(self, frame: Frame) -> None:
+        """Upload strands and anchors that changed."""
+        used = {frame.tiles[i].key: frame.tiles[i] for s in frame.strands for i in (s.source, s.target)}
+        for key in [k for k in self._anchors if k not in used]:
+            self._anchors.pop(key).release()
+        for key, tile in used.items():
+            if key not in self._anchors:
+                self._anchors[key] = self._table(tile.table)
+        wanted = {(s.source, s.target, n): s for n, s in enumerate(frame.strands)}
+        for place in [k for k in self._links if k not in wanted or self._links[k].key != wanted[k].key]:
+            self._forget(place)
+        for place, strands in wanted.items():
+            if place not in self._links:
+                self._links[place] = self._link(strands)
+
+    def _table(self, table: NDArray[np.void]) -> moderngl.Texture:
+        texture = make_texture(self.ctx, anchor_texels(np.ascontiguousarray(table, TILE)), self.uploads)
+        assert isinstance(texture, moderngl.Texture)
+        return texture
+
+    def _link(self, s: StrandLayer) -> _Link:
+        buffer = make_buffer(self.ctx, s.strands, self.uploads)
+        arrays = [
+            self.ctx.vertex_array(p, [attributes(p, buffer, STRAND)]) for p in (self.program, self.check_program)
+        ]
+        return _Link(s.key, buffer, arrays[0], arrays[1], (self._table(s.source_clusters), self._table(s.target_clusters)))
+
+    def _set_route(self, program: moderngl.Program, frame: Frame, s: StrandLayer, link: _Link) -> None:
+        ends = (frame.tiles[s.source], frame.tiles[s.target])
+        for unit, texture in enumerate((*(self._anchors[e.key] for e in ends), *link.clusters)):
+            texture.use(unit)
+        set_uniforms(program, (), u_tiles_0=0, u_tiles_1=1, u_clusters_0=2, u_clusters_1=3)
+        set_uniforms(
+            program, ROUTE, **end_uniforms(ends),
+            u_route=(frame.state.edges.strength, frame.state.side, s.gutter, PATHS[s.path]),
+            u_rope=(*s.rope, s.rope_share, s.apex), u_radii=(*s.radii, s.n_trunk, frame.epoch_mix),
+            u_hw=s.hw, u_per_sign=s.trunk_per_sign,
+        )  # fmt: skip
+
+    def _colours(self, frame: Frame, s: StrandLayer) -> dict[str, object]:
+        pal = frame.palette
+        if s.colour == "sign":
+            return {"u_positive": pal.positive[:3], "u_negative": pal.negative[:3]}
+        base = np.array((pal.neutral if s.colour == "neutral" else pal.identity)[:3])
+        fog = np.array(pal.fog[:3])
+        mixed = tuple(fog + (base - fog) * (0.75 if s.colour == "neutral" else 0.60))
+        return {"u_positive": mixed, "u_negative": mixed}
+
+    def draw(self, frame: Frame, common: dict[str, object]) -> tuple[int, int]:
+        """Draw every link; returns (draw calls, curve segments)."""
+        p, pal = self.program, frame.palette
+        set_uniforms(p, (), **common)
+        samples = max(8, min(44, frame.state.budget.samples))
+        set_uniforms(
+            p, (), u_px=(frame.view.px_per_unit / frame.state.scale, MIN_PX, HALO_PX, HALO_SHARE), u_segments=samples,
+            u_halo=pal.halo[:3],
+        )  # fmt: skip
+        n_segments = 0
+        for n, s in enumerate(frame.strands):
+            link = self._links[(s.source, s.target, n)]
+            self._set_route(p, frame, s, link)
+            first, count = _visible(s)
+            if not count:
+                continue
+            set_uniforms(
+                p, (), **self._colours(frame, s),
+                u_shade=(float(pal.is_light), s.bright, 0.5, DASHES if s.is_dashed else 0.0),
+            )  # fmt: skip
+            link.array.render(moderngl.POINTS, vertices=count, first=first)
+            n_segments += count * samples
+        return len(frame.strands), n_segments
+
+    def control_points(self, frame: Frame, n: int) -> NDArray[np.float32]:
+        """(m, 11, 3) control points of link number `n` of the frame as the GPU computes them (transform feedback)."""
+        s = frame.strands[n]
+        link = self._links[(s.source, s.target, n)]
+        self._set_route(self.check_program, frame, s, link)
+        width = 3 * N_CONTROL + 2
+        out = self.ctx.buffer(reserve=max(4, len(s.strands) * width * 4))
+        link.check.transform(out, moderngl.POINTS, vertices=len(s.strands))
+        data = np.frombuffer(out.read(), np.float32).reshape(-1, width)[: len(s.strands), : 3 * N_CONTROL]
+        out.release()
+        return data.reshape(-1, N_CONTROL, 3).copy()
+
+    def _forget(self, place: tuple[int, int, int]) -> None:
+        link = self._links.pop(place)
+        for item in (*link.clusters, link.check, link.array, link.buffer):
+            item.release()
+
+    def release(self) -> None:
+        """Give everything back."""
+        for place in list(self._links):
+            self._forget(place)
+        for item in (*self._anchors.values(), self.check_program, self.program):
+            item.release()
+
+
+def _visible(s: StrandLayer) -> tuple[int, int]:
+    """(first, count) of the strands that have any width: the rope, the single ones, or both."""
+    if s.path == "arc" or s.rope_share >= 1.0:
+        return 0, s.n_trunk
+    if s.rope_share <= 0.0:
+        return s.n_trunk, len(s.strands) - s.n_trunk
+    return 0, len(s.strands)

@@ -1,0 +1,213 @@
+"""run + state + what is resident → Frame: the one place where a picture is put together. Plain numpy, no GL, no I/O.
+
+What is not in memory yet is left out of the picture and listed in Frame.missing; nothing here reads a file.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn3d.layout.arrange import HALF_THICKNESS
+from nn3d.run.model import InputInfo
+from nn3d.run.run import Run
+from nn3d.stage import camera as cameras
+from nn3d.stage import overlay, structure
+from nn3d.stage.frame import Frame, Mark, StrandLayer, TileLayer, Values
+from nn3d.stage.links import StrandsNeed, StrandTable
+from nn3d.stage.look import palette
+from nn3d.stage.plan import LinkPlan, Plan
+from nn3d.stage.resident import LayerValues, Need, Resident, ValuesNeed
+from nn3d.stage.standing import LONG_NETWORK, Stage, stage_of
+from nn3d.stage.state import LONG_FOV_RAD, LONG_YAW_RAD, Camera, LayerView, Time, ViewState, default_anchors, smooth
+
+F64 = NDArray[np.float64]
+
+ROPE_RADIUS = 0.62
+ARC_BASE = 1.9
+
+
+def initial_state(
+    run: Run, resident: Resident, *, size_px: tuple[int, int] = (1600, 900), scale: float = 1.0, theme: str = "dark"
+) -> ViewState:
+    """The first view of a run: last epoch, first sample, opened as far as a picture can carry."""
+    plan = resident.plan
+    last = float(max(0, len(run.epochs) - 1))
+    is_long = len(plan.layers) > LONG_NETWORK
+    views = tuple(LayerView(is_open=o, opening=1.0 if o else 0.0) for o in plan.is_open)
+    camera = Camera(yaw_rad=LONG_YAW_RAD, fov_rad=LONG_FOV_RAD) if is_long else Camera()
+    return ViewState(
+        n_epochs=len(run.epochs), n_samples=max(1, len(run.samples)), layers=views, size_px=size_px, scale=scale,
+        theme=theme, time=Time(epoch=last, target=last), camera=camera, anchors=default_anchors(size_px),
+    )  # fmt: skip
+
+
+def compose_frame(run: Run, state: ViewState, resident: Resident) -> Frame:
+    """One picture of a run."""
+    return _Composer(run, state, resident).frame()
+
+
+class _Composer:
+    """One composition; collects what is missing on the way."""
+
+    def __init__(self, run: Run, state: ViewState, resident: Resident) -> None:
+        self.run, self.state, self.resident, self.plan = run, state, resident, resident.plan
+        first = min(int(math.floor(state.time.epoch)), max(0, len(run.epochs) - 1))
+        self.mix = float(state.time.epoch - first)
+        self.epochs = (first, min(first + 1, len(run.epochs) - 1) if self.mix > 0 else first)
+        self.missing: list[Need] = []
+        self.palette = palette(state.theme)
+
+    def frame(self) -> Frame:
+        stage = stage_of(self.plan, self.state)
+        values = {i: self._values(i) for i in range(len(self.plan.layers))}
+        tiles = tuple(self._tile_layer(i, stage, values[i]) for i in range(len(self.plan.layers)))
+        tables = {} if self.state.edges.selection == "off" else self._tables()
+        strands = tuple(self._strand_layer(self.plan.links[i], t, stage) for i, t in sorted(tables.items()))
+        built = structure.build(self.plan, self.state, stage, self._probabilities(values))
+        camera = cameras.resolved(self.state, built.corners)
+        view = cameras.view_of(camera, self.state.size_px, cameras.depth_range(built.corners, camera))
+        shown = {i: v[0] for i, v in values.items() if v is not None}
+        facts = overlay.Facts(
+            self.run, self.plan, self.state, self.palette, shown, tables, built.probabilities, built.is_softmax_ours
+        )
+        marks: list[Mark] = [
+            *overlay.label_marks(facts, structure.feet(self.plan, self.state, stage, built.floor_y, view)),
+            *overlay.bar_marks(facts, built.bars, view),
+            *overlay.title_marks(facts), *overlay.key_marks(facts), *overlay.hud_marks(facts),
+        ]  # fmt: skip
+        return Frame(
+            state=self.state, view=view, palette=self.palette, tiles=tiles, strands=strands, boxes=built.boxes,
+            shadows=built.shadows, floor_y=built.floor_y, floor_rect=built.floor_rect, marks=tuple(marks),
+            epoch_mix=self.mix, missing=tuple(self.missing), stats=_stats(tables, tiles),
+        )  # fmt: skip
+
+    def _values(self, index: int) -> tuple[LayerValues, LayerValues] | None:
+        if self.plan.layers[index].shows == "nothing":
+            return None
+        needs = [ValuesNeed(index, e, self.state.sample) for e in self.epochs]
+        found = [self.resident.values(n) for n in needs]
+        self.missing += [n for n, v in zip(dict.fromkeys(needs), found, strict=False) if v is None]
+        a, b = found
+        return None if a is None or b is None else (a, b)
+
+    def _probabilities(self, values: dict[int, tuple[LayerValues, LayerValues] | None]) -> structure.Outcome | None:
+        found = values.get(self.plan.output)
+        plan = self.plan.layers[self.plan.output]
+        if found is None or not plan.is_classes or plan.shows != "values":
+            return None
+        node = self.run.node(plan.layer.shown)
+        pair = [structure.probabilities(v.values.cells.ravel(), node.op) for v in found]
+        return structure.Outcome(pair[0] * (1 - self.mix) + pair[1] * self.mix, node.op not in structure.PROBABILITIES)
+
+    def _tile_layer(self, i: int, stage: Stage, values: tuple[LayerValues, LayerValues] | None) -> TileLayer:
+        plan, view = self.plan.layers[i], self.state.layers[i]
+        lut, power, gain, offset = _display(plan.input, values, plan.shows == "weights")
+        pair = None if values is None else (values[0].values, values[1].values)
+        if pair is not None and lut == "rgb" and plan.input is not None:
+            pair = tuple(Values((v.key, "rgb"), _picture(v.cells, plan.input)) for v in pair)  # type: ignore[assignment]
+        tiles = plan.tiles
+        return TileLayer(
+            layer=i, key=(self.run.identity, "tiles", i), table=plan.table, cells=tiles.cells, x=float(stage.x[i]),
+            y=float(stage.y[i]), open_half=tiles.half, mosaic_half=tiles.mosaic_half,
+            thickness=(HALF_THICKNESS, tiles.block_thickness),
+            block_half=(float(stage.height[i]) / 2, float(stage.width[i]) / 2), weights=view.weights,
+            opening=view.opening, values=pair, lut=lut, power=power, gain=gain, offset=offset,
+        )  # fmt: skip
+
+    def _tables(self) -> dict[int, StrandTable]:
+        edges, out = self.state.edges, {}
+        for link in self.plan.links:
+            views = (self.state.layers[link.source], self.state.layers[link.target])
+            single = edges.level != "trunk" and all(v.opening > 0.0 or v.is_open for v in views)
+            need = StrandsNeed(
+                link.index, self.epochs, self.state.sample, edges.mode, edges.level, edges.selection,
+                self.state.budget.strands, single,
+            )  # fmt: skip
+            table = self.resident.strands(need)
+            if table is None:
+                self.missing.append(need)
+            else:
+                out[link.index] = table
+        return out
+
+    def _strand_layer(self, link: LinkPlan, table: StrandTable, stage: Stage) -> StrandLayer:
+        closed = 1.0 - min(stage.open[link.source], stage.open[link.target])
+        share = 1.0 if table.n_trunk == len(table.strands) else smooth((closed - 0.35) / 0.5)
+        apex = _apex(stage, link) if link.path == "arc" else 0.0
+        return StrandLayer(
+            source=link.source, target=link.target,
+            key=(self.run.identity, "strands", link.index, self.epochs, self.state.sample, self.state.edges.mode,
+                 self.state.edges.level, self.state.edges.selection, self.state.budget.strands, len(table.strands)),
+            strands=table.strands, n_trunk=table.n_trunk, trunk_per_sign=table.per_sign,
+            source_clusters=table.source_clusters, target_clusters=table.target_clusters, radii=table.radii,
+            path=link.path if table.colour != "sign" or link.path == "arc" else "route", colour=table.colour,
+            hw=table.hw, rope=(ROPE_RADIUS, ROPE_RADIUS), rope_share=share, apex=apex,
+            gutter=self.plan.layers[link.target].tiles.gutter, is_dashed=self.run.graph.kind == "inferred",
+        )  # fmt: skip
+
+
+def _apex(stage: Stage, link: LinkPlan) -> float:
+    low, high = sorted((stage.x[link.source], stage.x[link.target]))
+    spanned = (stage.x >= low) & (stage.x <= high)
+    span = int(spanned.sum()) - 1
+    return float((stage.y + stage.height / 2)[spanned].max()) + ARC_BASE * (1.0 + math.log2(max(1, span)))
+
+
+def _display(
+    info: InputInfo | None, values: tuple[LayerValues, LayerValues] | None, is_weights: bool
+) -> tuple[str, float, tuple[float, float], tuple[float, float]]:
+    """(ramp, power, gain, offset) of a layer's faces."""
+    if values is None:
+        return "seq", overlay.POWER, (1.0, 1.0), (0.0, 0.0)
+    if info is not None and info.kind == "image":
+        if values[0].values.cells.shape[0] == 3:
+            return "rgb", 1.0, (1.0, 1.0), (0.0, 0.0)
+        low, high = _picture_range(info, values[0])
+        return "grey", 1.0, (1.0 / (high - low),) * 2, (low, low)
+    if is_weights or any(v.is_signed for v in values):
+        return "div", overlay.SIGNED_POWER, (1.0 / values[0].full, 1.0 / values[1].full), (0.0, 0.0)
+    return "seq", overlay.POWER, (1.0 / values[0].full, 1.0 / values[1].full), (0.0, 0.0)
+
+
+def _picture_range(info: InputInfo, values: LayerValues) -> tuple[float, float]:
+    low, high = info.value_range or (min(0.0, values.lowest), values.highest)
+    if info.value_range is not None and len(info.mean) == 1 and len(info.std) == 1:
+        low, high = ((v - info.mean[0]) / info.std[0] for v in (low, high))
+    return low, high if high > low else low + 1.0
+
+
+def _picture(cells: NDArray[np.float32], info: InputInfo) -> NDArray[np.float32]:
+    """(3, R, C) of a normalised colour picture, back in its own colours 0 … 1."""
+    out = cells.astype(np.float32)
+    if len(info.mean) == 3 and len(info.std) == 3:
+        out = out * np.array(info.std, np.float32)[:, None, None] + np.array(info.mean, np.float32)[:, None, None]
+    low, high = info.value_range or (float(np.nanmin(out)), float(np.nanmax(out)))
+    out = np.clip((out - low) / ((high - low) or 1.0), 0.0, 1.0).astype(np.float32)
+    out.setflags(write=False)
+    return out
+
+
+def _stats(tables: dict[int, StrandTable], tiles: tuple[TileLayer, ...]) -> dict[str, float]:
+    single = [t for t in tables.values() if t.colour == "sign" and t.shown]
+    weighted = [t for t in tables.values() if t.colour == "sign"]
+    carried = [(t.share, sum(t.signs)) for t in single if t.signs is not None]
+    total = sum(s for _, s in carried)
+    return {
+        "layers": float(len(tiles)),
+        "tiles": float(sum(t.table.size for t in tiles)),
+        "edges_shown": float(sum(t.shown for t in single)),
+        "edges_total": float(sum(t.total for t in weighted)),
+        "weight_share": sum(s * w for s, w in carried) / total if total else 0.0,
+    }
+
+
+def replace_views(state: ViewState, is_open: tuple[bool, ...]) -> ViewState:
+    """The state with layers opened and closed at once."""
+    views = tuple(
+        replace(v, is_open=o, opening=1.0 if o else 0.0) for v, o in zip(state.layers, is_open, strict=True)
+    )
+    return replace(state, layers=views)

@@ -1,0 +1,192 @@
+"""What holds the picture: rail, posts, feet, shadows and class bars, and the corners that the camera must fit. World u."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn3d.run.model import FloatArray
+from nn3d.stage.frame import BOX, SHADOW, View
+from nn3d.stage.look import colour
+from nn3d.stage.overlay import Bar, Foot
+from nn3d.stage.plan import Plan
+from nn3d.stage.standing import Stage
+from nn3d.stage.state import ViewState
+
+F64 = NDArray[np.float64]
+
+PROBABILITIES = ("softmax", "sigmoid")
+RAIL_DROP = 2.0
+BAR_LENGTH = 8.0
+BAR_GAP = 2.7
+MAX_BARS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Probabilities (n classes,) of the sample on screen; ours: a softmax of the stored logits, computed here."""
+
+    shares: F64
+    is_ours: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """Boxes, shadows, floor and bars of a picture, and (n, 3) corners that have to fit."""
+
+    boxes: NDArray[np.void]
+    shadows: NDArray[np.void]
+    floor_y: float
+    floor_rect: tuple[float, float, float, float]
+    corners: F64
+    bars: list[Bar]
+    probabilities: F64 | None
+    is_softmax_ours: bool
+
+
+def probabilities(values: FloatArray, op: str) -> F64:
+    """Shares of the classes from the output layer's values: as they are after a softmax, else exp-normalised."""
+    v = values.astype(np.float64)
+    if op in PROBABILITIES:
+        return v
+    if not np.isfinite(v).all():
+        return np.full(v.shape, np.nan)
+    e = np.exp(v - v.max())
+    return np.asarray(e / e.sum())
+
+
+def build(plan: Plan, state: ViewState, stage: Stage, outcome: Outcome | None) -> Structure:
+    """All structure of a picture."""
+    floor = float((stage.y - stage.height / 2).min()) - RAIL_DROP
+    bars, bar_boxes = _bars(plan, state, stage, outcome)
+    has_bars = bool(bars)
+    x1 = float(stage.x.max()) + (11.0 if has_bars else 3.0)
+    x0 = float(stage.x.min()) - 3.0
+    corners = _corners(stage, floor, x1 if has_bars else None, plan.output)
+    half = float(stage.width.max()) / 2
+    rect = ((x0 + x1) / 2, (x1 - x0) / 2 + 4.0, 0.0, half + 9.0)
+    return Structure(
+        np.concatenate([_posts(state, stage, floor), _rail(state, x0, x1, floor), bar_boxes, _brackets(state, stage)]),
+        _shadows(stage, floor), floor, rect, corners, bars, None if outcome is None else outcome.shares,
+        outcome is not None and outcome.is_ours,
+    )  # fmt: skip
+
+
+def _corners(stage: Stage, floor: float, bars_to: float | None, output: int) -> F64:
+    signs = np.array([(a, b) for a in (-0.5, 0.5) for b in (-0.5, 0.5)])
+    y = stage.y[:, None] + signs[None, :, 0] * stage.height[:, None]
+    z = signs[None, :, 1] * stage.width[:, None]
+    x = np.broadcast_to(stage.x[:, None], y.shape)
+    points = [np.stack([x, y, z], -1).reshape(-1, 3), np.stack([stage.x, np.full_like(stage.x, floor), 0 * stage.x], 1)]
+    if bars_to is not None:
+        h = stage.height[output] / 2
+        points.append(np.array([[bars_to, stage.y[output] + h, 0.0], [bars_to, stage.y[output] - h, 0.0]]))
+    return np.concatenate(points)
+
+
+def _boxes(n: int) -> NDArray[np.void]:
+    return np.zeros(n, BOX)
+
+
+def _posts(state: ViewState, stage: Stage, floor: float) -> NDArray[np.void]:
+    n = len(stage.x)
+    out = _boxes(2 * n)
+    low = stage.y - stage.height / 2
+    posts, feet = out[:n], out[n:]
+    posts["centre"] = np.stack([stage.x, (low + floor) / 2, 0 * stage.x], 1)
+    posts["half"] = np.stack([0 * low + 0.05, np.maximum(low - floor, 0.0) / 2, 0 * low + 0.05], 1)
+    posts["colour"] = colour(state.theme, "post")[:3]
+    feet["centre"] = np.stack([stage.x, 0 * low + floor + 0.06, 0 * low], 1)
+    feet["half"] = (0.12, 0.06, 0.5)
+    feet["colour"] = colour(state.theme, "rail")[:3]
+    out["fog"] = 1.0
+    return out
+
+
+def _rail(state: ViewState, x0: float, x1: float, floor: float) -> NDArray[np.void]:
+    out = _boxes(1)
+    out["centre"], out["half"] = ((x0 + x1) / 2, floor + 0.04, 0.0), ((x1 - x0) / 2, 0.04, 0.05)
+    rail, fog = np.array(colour(state.theme, "rail")[:3]), np.array(colour(state.theme, "fog")[:3])
+    out["colour"], out["fog"] = fog + (rail - fog) * 0.62, 1.0
+    return out
+
+
+def _shadows(stage: Stage, floor: float) -> NDArray[np.void]:
+    out = np.zeros(len(stage.x), SHADOW)
+    height = np.maximum(0.2, stage.y - stage.height / 2 - floor)
+    out["centre"] = np.stack([stage.x, 0 * stage.x], 1)
+    out["half"] = np.stack([0 * stage.x + 0.12, stage.width / 2], 1)
+    out["soft"] = 0.25 + 0.16 * height
+    out["strength"] = 0.95 / (1 + 0.10 * height)
+    return out
+
+
+def _bars(
+    plan: Plan, state: ViewState, stage: Stage, outcome: Outcome | None
+) -> tuple[list[Bar], NDArray[np.void]]:
+    """A bar for each class behind its tile; with many classes there is none (the tiles carry the values)."""
+    out = plan.output
+    tiles = plan.layers[out].tiles
+    if outcome is None or tiles.n > MAX_BARS or tiles.grid[1] != 1:
+        return [], _boxes(0)
+    opened, view = float(stage.open[out]), state.layers[out]
+    y = stage.y[out] + tiles.mosaic[:, 0] * (1 - opened) + tiles.at_grid[:, 0] * opened
+    z = np.zeros(tiles.n)
+    if view.weights[2] < 0.5 and view.is_open:
+        return [], _boxes(0)
+    x, half = float(stage.x[out]), tiles.half[0] * 0.76
+    shares = np.nan_to_num(outcome.shares, nan=0.0)
+    best = int(shares.argmax())
+    boxes = _boxes(2 * tiles.n)
+    rails, bars = boxes[: tiles.n], boxes[tiles.n :]
+    rails["centre"] = np.stack([0 * y + x + BAR_GAP + BAR_LENGTH / 2, y, z], 1)
+    rails["half"] = (BAR_LENGTH / 2, 0.03, 0.05)
+    rail, fog = np.array(colour(state.theme, "rail")[:3]), np.array(colour(state.theme, "fog")[:3])
+    rails["colour"] = fog + (rail - fog) * 0.5
+    length = BAR_LENGTH * np.clip(shares, 0.0, 1.0)
+    bars["centre"] = np.stack([x + BAR_GAP + length / 2, y, z], 1)
+    bars["half"] = np.stack([length / 2, np.where(shares > 0.002, half, 0.0), 0 * y + 0.12], 1)
+    bars["colour"] = colour(state.theme, "bar")[:3]
+    bars["colour"][best] = colour(state.theme, "accent")[:3]
+    boxes["fog"] = 0.5
+    width = tiles.half[1]
+    marks = [
+        Bar(k, float(outcome.shares[k]), (x + 0.2, float(y[k]), width + 0.1), (x + BAR_GAP + float(length[k]), float(y[k]), 0.0))
+        for k in range(tiles.n)
+    ]
+    return marks, boxes
+
+
+def _brackets(state: ViewState, stage: Stage) -> NDArray[np.void]:
+    """Corner brackets of the accent colour around the selected layer."""
+    if state.selection is None or not 0 <= state.selection.layer < len(stage.x):
+        return _boxes(0)
+    i = state.selection.layer
+    h, w = stage.height[i] / 2 + 0.45, stage.width[i] / 2 + 0.45
+    arm = min(1.6, 0.35 * min(h, w) + 0.4)
+    out = _boxes(8)
+    k = 0
+    for sy in (-1.0, 1.0):
+        for sz in (-1.0, 1.0):
+            y, z = stage.y[i] + sy * h, sz * w
+            out["centre"][k], out["half"][k] = (stage.x[i], y, z - sz * arm / 2), (0.05, 0.05, arm / 2)
+            out["centre"][k + 1], out["half"][k + 1] = (stage.x[i], y - sy * arm / 2, z), (0.05, arm / 2, 0.05)
+            k += 2
+    out["colour"] = colour(state.theme, "accent")[:3]
+    return out
+
+
+def feet(plan: Plan, state: ViewState, stage: Stage, floor: float, view: View) -> list[Foot]:
+    """Where layer cards hang: under the foot of layers on the main line, above the plate of the others."""
+    n = len(stage.x)
+    above = np.abs(stage.y) > 1e-6
+    at = np.stack([stage.x, np.where(above, stage.y + stage.height / 2, floor), np.zeros(n)], 1)
+    px = view.project(at, state.size_px)
+    out = []
+    for i in range(n):
+        same = np.flatnonzero((above == above[i]) & (np.arange(n) != i))
+        alone = float(np.abs(px[same, 0] - px[i, 0]).min()) if same.size else 1e9
+        out.append(Foot(i, float(px[i, 0]), float(px[i, 1]), bool(above[i]), alone))
+    return out
