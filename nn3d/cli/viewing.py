@@ -1,0 +1,136 @@
+"""What `view` and `render` share: the options that say what to look at, and the state they make of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from nn3d.errors import Nn3dError
+from nn3d.run.run import Run
+from nn3d.stage import jsonable
+from nn3d.stage.commands import (
+    Command,
+    SetEpoch,
+    SetLevel,
+    SetMode,
+    SetOpen,
+    SetSample,
+    SetSelection,
+    SetStrength,
+    SetTheme,
+    apply,
+    from_json,
+)
+from nn3d.stage.state import LEVELS, MODES, SELECTIONS, THEMES, ViewState
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option("--epoch", metavar="E", help="Index from 0 (negative: from the end), or id:10, or step:500.  [last]"),
+    click.option("--sample", metavar="S", help="Index from 0, or the sample's name.  [first]"),
+    click.option("--open", "open_", metavar="all|none|NAME,…", help="Which layers stand open, the others collapsed."),
+    click.option("--theme", type=click.Choice(THEMES), help="Dark, or light for print.  [dark]"),
+    click.option("--level", type=click.Choice(LEVELS), help="Level of the edges.  [kernels]"),
+    click.option("--edges", type=click.Choice(SELECTIONS), help="Which edges are drawn.  [sampled]"),
+    click.option("--by", type=click.Choice(MODES), help="What an edge shows.  [contribution]"),
+    click.option("--strength", type=click.FloatRange(0.0, 1.0), metavar="B", help="0 straight to 1 bundled.  [1]"),
+    click.option("--state", metavar="STATE", help="A view state: a JSON file, or the JSON itself."),
+    click.option("--script", metavar="FILE", help="A JSON list of commands to play first."),
+)
+
+
+def view_options(command: F) -> F:
+    """Add the options of a view to a click command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def apply_view_options(
+    run: Run,
+    state: ViewState,
+    *,
+    epoch: str | None = None,
+    sample: str | None = None,
+    open_: str | None = None,
+    theme: str | None = None,
+    level: str | None = None,
+    edges: str | None = None,
+    by: str | None = None,
+    strength: float | None = None,
+) -> ViewState:
+    """The state with what was asked for, at once and without motion. Raises Nn3dError naming what does not exist."""
+    todo: list[Command] = []
+    if epoch is not None:
+        todo.append(SetEpoch(float(run.epoch_index(epoch)), at_once=True))
+    if sample is not None:
+        todo.append(SetSample(run.sample_index(sample)))
+    if open_ is not None:
+        todo += _opened(run, open_)
+    todo += [
+        make(value)
+        for make, value in ((SetTheme, theme), (SetLevel, level), (SetSelection, edges), (SetMode, by))
+        if value is not None
+    ]
+    if strength is not None:
+        todo.append(SetStrength(strength, at_once=True))
+    return play(state, todo)
+
+
+def _opened(run: Run, text: str) -> list[Command]:
+    if text in ("all", "none"):
+        return [SetOpen(None, text == "all", at_once=True)]
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise Nn3dError(f"--open should be all, none or names of layers, got {text!r}")
+    return [
+        SetOpen(None, False, at_once=True),
+        *(SetOpen(run.layer(name).index, True, at_once=True) for name in names),
+    ]
+
+
+def read_state(run: Run, text: str) -> ViewState:
+    """A state from a JSON file or a JSON string, checked against the run. Raises Nn3dError."""
+    state: ViewState = jsonable.from_json(ViewState, _json(text, "--state"))
+    if len(state.layers) != len(run.layers):
+        raise Nn3dError(f"--state is of a network with {len(state.layers)} layers, this one has {len(run.layers)}")
+    n_epochs, n_samples = len(run.epochs), max(1, len(run.samples))
+    state = replace(state, n_epochs=n_epochs, n_samples=n_samples)
+    last = float(max(0, n_epochs - 1))
+    time = replace(state.time, epoch=min(state.time.epoch, last), target=min(state.time.target, last))
+    return replace(state, time=time, sample=min(max(0, state.sample), n_samples - 1))
+
+
+def read_script(text: str) -> list[Command]:
+    """Commands from a JSON file (or a JSON string). Raises Nn3dError."""
+    data = _json(text, "--script")
+    if not isinstance(data, list):
+        raise Nn3dError(f"--script should be a JSON list of commands, got {str(data)[:60]}")
+    return [from_json(entry) for entry in data]
+
+
+def play(state: ViewState, commands: Sequence[Command]) -> ViewState:
+    """The state after all commands, in order."""
+    for command in commands:
+        state = apply(state, command)
+    return state
+
+
+def _json(text: str, option: str) -> Any:
+    if text.lstrip().startswith(("{", "[")):
+        where, content = option, text
+    else:
+        where = text
+        try:
+            content = Path(text).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise Nn3dError(f"{option}: expected a JSON file or JSON, cannot read {text!r} ({error})") from None
+    try:
+        return json.loads(content)
+    except json.JSONDecodeError as error:
+        raise Nn3dError(f"{where}: expected JSON, got {error.msg} at line {error.lineno}") from None
