@@ -24,6 +24,7 @@ _MAX_HEIGHT = 8192
 _OVERSAMPLING = 8
 _HI_PX = 512
 _NEAR_ZONE_EM = 0.025
+_NEAR_ZONE_PX = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +167,9 @@ def _snap(
 
 
 def _goal(edge_px: float, zones: tuple[float, ...], size_px: float) -> float:
-    """The whole pixel of an edge: that of the zone it belongs to, so that round letters end where flat ones do."""
+    """The whole pixel of an edge: that of the zone it belongs to, so that small round letters end where flat ones do."""
     near = min(zones, key=lambda zone: abs(zone * size_px - edge_px))
-    is_near = abs(near * size_px - edge_px) <= _NEAR_ZONE_EM * size_px
+    is_near = abs(near * size_px - edge_px) <= min(_NEAR_ZONE_EM * size_px, _NEAR_ZONE_PX)
     return float(np.floor((near * size_px if is_near else edge_px) + 0.5))
 
 
