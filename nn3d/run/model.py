@@ -36,12 +36,16 @@ class Output:
         F feature, heads, query, key.
     per_sample : True when arrays of this output are stored with the sample axis first, (N, *shape).
     dtype : the framework's element type, e.g. "float32".
+    name : what a person calls it where a node has several: "h_n", "c_n", "gates", "weights"; else "".
+    recomputed : this output alone was computed from captured inputs (gates of an LSTM, weights of fused attention).
     """
 
     shape: tuple[int, ...]
     axes: tuple[str, ...]
     dtype: str = "float32"
     per_sample: bool = True
+    name: str = ""
+    recomputed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,9 @@ class Sample:
 class LayerLink:
     """An arrow between layers: output of layer `source` that enters `argument` of a node of this layer.
 
+    source : index of the layer it comes from.
+    node, output : which node of that layer, and which of its outputs (as in `Source`).
+    target : id of the node of this layer that reads it.
     kind : "weight" (through this layer's parameter), "map" (one to one, no weight: pool, add, concat, identity).
     """
 
@@ -150,6 +157,7 @@ class LayerLink:
     output: int
     argument: str
     kind: str
+    target: int = -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,238 @@
+"""Owns the figures of arrays that are small enough to be read whole: per channel, per sample, per parameter.
+
+They are computed from the values before they are encoded. All figures but the counts are over finite values.
+Histograms of a channel: 32 equal bins from its `low` to its `high`. Of a parameter: 64 equal bins from −max|w| to +max|w|.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn3d.errors import RunFormatError
+from nn3d.run.model import Array, FloatArray
+
+CHANNEL_COLUMNS = ("mean", "std", "low", "high", "zero_share", "n_nan", "n_posinf", "n_neginf")
+SAMPLE_COLUMNS = ("mean", "std", "low", "high", "zero_share")
+PARAMETER_COLUMNS = ("mean", "std", "low", "high", "zero_share", "n_nan", "n_posinf", "n_neginf", "max_abs", "l1")
+CHANNEL_BINS = 32
+PARAMETER_BINS = 64
+PYRAMID = 32
+MAX_CHANNELS = 8192
+_CHUNK_BYTES = 32 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelStats:
+    """Figures of one recorded output over all samples, one entry a channel (one in all beyond 8,192 channels).
+
+    mean, std, low, high, zero_share : (C,) float32; low and high are 0 where a channel has no finite value.
+    n_nan, n_posinf, n_neginf : (C,) float32 counts.
+    histogram : (C, 32) float32 counts, equal bins from low to high.
+    samples : (N, 5) float32, columns mean, std, low, high, zero_share per sample; None when not recorded.
+    """
+
+    mean: FloatArray
+    std: FloatArray
+    low: FloatArray
+    high: FloatArray
+    zero_share: FloatArray
+    n_nan: FloatArray
+    n_posinf: FloatArray
+    n_neginf: FloatArray
+    histogram: FloatArray
+    samples: FloatArray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterStats:
+    """Figures of one parameter; `rows` = first axis, `columns` = all other axes flat (in · kH · kW), none below 2-D.
+
+    histogram : (64,) float32 counts, equal bins from −max_abs to +max_abs.
+    col_pos, col_neg : (columns,) float32, sums of the positive and of the negative entries (≤ 0) of each column.
+    row_pos, row_neg : (rows,) float32 likewise.
+    pyramid : (3, P, Q) float32: mean, mean|w|, max|w| of blocks, P = min(rows, 32), Q = min(columns, 32);
+        block p covers the rows from p·rows//P up to (p+1)·rows//P.
+    """
+
+    mean: float
+    std: float
+    low: float
+    high: float
+    zero_share: float
+    n_nan: float
+    n_posinf: float
+    n_neginf: float
+    max_abs: float
+    l1: float
+    histogram: FloatArray
+    col_pos: FloatArray
+    col_neg: FloatArray
+    row_pos: FloatArray
+    row_neg: FloatArray
+    pyramid: FloatArray
+
+
+def channel_axis(shape: tuple[int, ...], axes: tuple[str, ...]) -> int | None:
+    """Which axis of a sample's `shape` is "channel": the one named C, else a lone axis, else the first."""
+    if not shape:
+        return None
+    axis = axes.index("C") if "C" in axes else 0
+    return axis if shape[axis] <= MAX_CHANNELS else None
+
+
+def n_channels(shape: tuple[int, ...], axes: tuple[str, ...]) -> int:
+    """How many rows channel statistics of such an output have."""
+    axis = channel_axis(shape, axes)
+    return 1 if axis is None else shape[axis]
+
+
+def channel_table(values: Array, axis: int | None, *, per_sample: bool = True) -> FloatArray:
+    """(C, 8 + 32) float32 as stored under `e…/s/<node>.<output>`: CHANNEL_COLUMNS, then the histogram.
+
+    values : (N, *shape), or shape where not `per_sample`. axis : of a sample's shape, or None for one row in all.
+    """
+    at = None if axis is None else axis + per_sample
+    count = 1 if at is None else values.shape[at]
+    table = np.zeros((count, len(CHANNEL_COLUMNS) + CHANNEL_BINS), np.float32)
+    size = values.size // count if count else 0
+    step = max(1, _CHUNK_BYTES // max(1, size * 8))
+    for begin in range(0, count, step):
+        part = values if at is None else np.moveaxis(values, at, 0)[begin : begin + step]
+        rows = np.asarray(part, np.float64).reshape(1 if at is None else part.shape[0], -1)
+        table[begin : begin + step] = _figures(rows)
+    return table
+
+
+def _figures(rows: NDArray[np.float64]) -> FloatArray:
+    """(R, 8 + 32) of rows of values."""
+    finite = np.isfinite(rows)
+    basics, low, high = _basics(rows, finite)
+    counts = [np.isnan(rows).sum(axis=1), (rows == np.inf).sum(axis=1), (rows == -np.inf).sum(axis=1)]
+    histogram = _histogram(rows, finite, low, high, CHANNEL_BINS)
+    with np.errstate(over="ignore"):
+        return np.column_stack([basics, *counts, histogram]).astype(np.float32)
+
+
+def _basics(rows: NDArray[np.float64], finite: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
+    """(R, 5) mean, std, low, high, zero share over finite values; low; high."""
+    n = finite.sum(axis=1)
+    some = n > 0
+    values = np.where(finite, rows, 0.0)
+    mean = np.divide(values.sum(axis=1), n, out=np.zeros(len(rows)), where=some)
+    spread = np.where(finite, values - mean[:, None], 0.0)
+    std = np.sqrt(np.divide(np.square(spread).sum(axis=1), n, out=np.zeros(len(rows)), where=some))
+    low = np.where(some, np.where(finite, rows, np.inf).min(axis=1, initial=np.inf), 0.0)
+    high = np.where(some, np.where(finite, rows, -np.inf).max(axis=1, initial=-np.inf), 0.0)
+    zeros = np.divide((rows == 0).sum(axis=1), max(1, rows.shape[1]), dtype=np.float64)
+    return np.column_stack([mean, std, low, high, zeros]), low, high
+
+
+def _histogram(rows: Array, finite: NDArray[np.bool_], low: Array, high: Array, bins: int) -> NDArray[np.int64]:
+    """(R, bins) counts over equal bins from low to high; a row of one value falls into bin 0."""
+    width = np.where(high > low, high - low, 1.0)
+    place = np.where(finite, rows - low[:, None], 0.0) / width[:, None] * bins
+    index = np.clip(place.astype(np.int64), 0, bins - 1) + np.arange(len(rows))[:, None] * bins
+    return np.bincount(index[finite], minlength=len(rows) * bins).reshape(len(rows), bins)
+
+
+def sample_table(values: Array) -> FloatArray:
+    """(N, 5) float32 as stored under `e…/s/<node>.<output>.samples`: SAMPLE_COLUMNS of each sample."""
+    n = values.shape[0]
+    table = np.zeros((n, len(SAMPLE_COLUMNS)), np.float32)
+    step = max(1, _CHUNK_BYTES // max(1, values.size // max(n, 1) * 8))
+    for begin in range(0, n, step):
+        part = values[begin : begin + step]
+        rows = np.asarray(part, np.float64).reshape(part.shape[0], prod(part.shape[1:]))
+        with np.errstate(over="ignore"):
+            table[begin : begin + step] = _basics(rows, np.isfinite(rows))[0]
+    return table
+
+
+def channel_stats_from(table: Array, samples: Array | None) -> ChannelStats:
+    """Stored tables as named columns."""
+    n = len(CHANNEL_COLUMNS)
+    columns = [np.asarray(table[:, i], np.float32) for i in range(n)]
+    return ChannelStats(*columns, np.asarray(table[:, n:]), None if samples is None else np.asarray(samples))
+
+
+def matrix_shape(shape: tuple[int, ...]) -> tuple[int, int]:
+    """(rows, columns) of a parameter for its sums; (0, 0) below two dimensions."""
+    return (shape[0], prod(shape[1:])) if len(shape) >= 2 else (0, 0)
+
+
+def parameter_vector_size(shape: tuple[int, ...]) -> int:
+    """Length of a stored parameter statistic."""
+    rows, columns = matrix_shape(shape)
+    blocks = min(rows, PYRAMID) * min(columns, PYRAMID)
+    return len(PARAMETER_COLUMNS) + PARAMETER_BINS + 2 * columns + 2 * rows + 3 * blocks
+
+
+def parameter_vector(values: Array) -> FloatArray:
+    """(n,) float32 as stored under `e…/s/w/<id>`.
+
+    PARAMETER_COLUMNS, histogram, col_pos, col_neg, row_pos, row_neg, then the pyramid in C order.
+    """
+    flat = np.asarray(values).reshape(1, -1)
+    step = max(1, _CHUNK_BYTES // 8)
+    pieces = [np.asarray(flat[:, i : i + step], np.float64) for i in range(0, max(flat.shape[1], 1), step)]
+    n_finite = max(1, sum(int(np.isfinite(p).sum()) for p in pieces))
+    finite = [np.where(np.isfinite(p), p, 0.0) for p in pieces]
+    mean = sum(float(p.sum()) for p in finite) / n_finite
+    square = sum(float(np.square(p[np.isfinite(q)] - mean).sum()) for p, q in zip(finite, pieces, strict=True))
+    low = min((float(p[np.isfinite(p)].min(initial=np.inf)) for p in pieces), default=0.0)
+    high = max((float(p[np.isfinite(p)].max(initial=-np.inf)) for p in pieces), default=0.0)
+    low, high = (low, high) if low <= high else (0.0, 0.0)
+    most = max(abs(low), abs(high))
+    counts = [sum(int(test(p).sum()) for p in pieces) for test in (np.isnan, np.isposinf, np.isneginf)]
+    zeros = sum(int((p == 0).sum()) for p in pieces) / max(1, flat.shape[1])
+    l1 = sum(float(np.abs(p).sum()) for p in finite)
+    ends = np.array([-most]), np.array([most])
+    histogram = sum((_histogram(p, np.isfinite(p), *ends, PARAMETER_BINS)[0] for p in pieces), np.zeros(PARAMETER_BINS))
+    head = [mean, (square / n_finite) ** 0.5, low, high, zeros, *counts, most, l1]
+    with np.errstate(over="ignore"):
+        return np.concatenate([np.array(head), histogram, *_sums(values)]).astype(np.float32)
+
+
+def _sums(values: Array) -> list[Array]:
+    """Column and row sums by sign, and the pyramid, flat; empty below two dimensions."""
+    rows, columns = matrix_shape(values.shape)
+    if not rows or not columns:
+        return [np.zeros(2 * columns + 2 * rows)]
+    matrix = np.asarray(values).reshape(rows, columns)
+    sums = np.zeros((2, columns))
+    by_row = np.zeros((2, rows))
+    tall, wide = min(rows, PYRAMID), min(columns, PYRAMID)
+    row_cuts, column_cuts = np.arange(tall) * rows // tall, np.arange(wide) * columns // wide
+    bands = np.append(row_cuts, rows)
+    pyramid = np.zeros((3, tall, wide))
+    for p in range(tall):
+        band = np.asarray(matrix[bands[p] : bands[p + 1]], np.float64)
+        band = np.where(np.isfinite(band), band, 0.0)
+        signed = np.maximum(band, 0.0), np.minimum(band, 0.0)
+        for i, part in enumerate(signed):
+            sums[i] += part.sum(axis=0)
+            by_row[i, bands[p] : bands[p + 1]] = part.sum(axis=1)
+        size = np.abs(band)
+        pyramid[:, p] = [
+            np.add.reduceat(band.mean(axis=0), column_cuts),
+            np.add.reduceat(size.mean(axis=0), column_cuts),
+            np.maximum.reduceat(size.max(axis=0), column_cuts),
+        ]
+    pyramid[:2] /= np.diff(np.append(column_cuts, columns))
+    return [sums.ravel(), by_row.ravel(), pyramid.ravel()]
+
+
+def parameter_stats_from(vector: Array, shape: tuple[int, ...]) -> ParameterStats:
+    """A stored vector as named parts. Raises RunFormatError when its length does not fit `shape`."""
+    if vector.shape != (parameter_vector_size(shape),):
+        size = parameter_vector_size(shape)
+        raise RunFormatError(f"parameter statistics: should be ({size},) for shape {shape}, got {vector.shape}")
+    rows, columns = matrix_shape(shape)
+    lengths = [len(PARAMETER_COLUMNS), PARAMETER_BINS, columns, columns, rows, rows]
+    head, histogram, *sums, blocks = np.split(np.asarray(vector, np.float32), np.cumsum(lengths))
+    pyramid = blocks.reshape(3, min(rows, PYRAMID), min(columns, PYRAMID))
+    return ParameterStats(*(float(v) for v in head), histogram, *sums, pyramid)
