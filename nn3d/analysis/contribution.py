@@ -115,7 +115,7 @@ def sign_sums(c: Array) -> tuple[float, float]:
     """(Σ of the positive entries, Σ|·| of the negative ones), non-finite entries left out."""
     finite = c if np.isfinite(c).all() else np.where(np.isfinite(c), c, 0.0)
     total, magnitude = float(finite.sum(dtype=np.float64)), float(np.abs(finite).sum(dtype=np.float64))
-    return (magnitude + total) / 2.0, (magnitude - total) / 2.0
+    return max(0.0, (magnitude + total) / 2.0), max(0.0, (magnitude - total) / 2.0)
 
 
 def trunk_sums(run: Run, link: WeightedLink, epoch: int, sample: int | None) -> tuple[float, float]:

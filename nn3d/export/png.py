@@ -14,11 +14,17 @@ from nn3d.errors import ExportError
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
-def save_picture(path: str | Path, pixels: NDArray[np.uint8]) -> None:
-    """Write (H, W, 3) uint8 to a .png or .jpg file. Raises ExportError when that cannot be done."""
+def check_name(path: str | Path) -> Path:
+    """The path, if its ending is one that can be written; else ExportError."""
     goal = Path(path)
     if goal.suffix.lower() not in SUFFIXES:
         raise ExportError(f"{goal}: expected a name that ends in {', '.join(SUFFIXES)}, got {goal.suffix or 'no ending'}")
+    return goal
+
+
+def save_picture(path: str | Path, pixels: NDArray[np.uint8]) -> None:
+    """Write (H, W, 3) uint8 to a .png or .jpg file. Raises ExportError when that cannot be done."""
+    goal = check_name(path)
     part = goal.with_name(f".{goal.name}.{os.getpid()}{goal.suffix}")
     try:
         Image.fromarray(pixels).save(part, quality=95) if goal.suffix.lower() != ".png" else Image.fromarray(pixels).save(part)

@@ -7,10 +7,13 @@ from collections.abc import Hashable
 import moderngl
 import numpy as np
 
+from nn3d.scene.ribbons import RibbonPass
 from nn3d.scene.tiles import TilePass
 from nn3d.stage.frame import Frame
 from nn3d.stage.reference import cell_under
 from nn3d.stage.state import Thing
+
+FACE_BIT = 1 << 31
 
 
 class PickPass:
@@ -32,6 +35,7 @@ class PickPass:
             viewport=(int(x_px), h - 1 - int(y_px), 1, 1), components=2, alignment=1, dtype="u4"
         )
         layer, tile = (int(v) for v in np.frombuffer(raw, np.uint32)[:2])
+        layer &= ~FACE_BIT
         if layer == 0:
             return None
         row, col = cell_under(frame, layer - 1, tile, x_px + 0.5, y_px + 0.5)
@@ -55,6 +59,22 @@ class PickPass:
         self.ctx.enable_only(moderngl.DEPTH_TEST)
         self.tiles.draw_ids(frame, frame.view.clip_from_world)
         self._key = key
+
+    def hidden_share(self, frame: Frame, ribbons: RibbonPass, common: dict[str, object]) -> float:
+        """Share of the px of tile faces that strands cover."""
+        self._key = None
+        self._draw(frame)
+        before = self._count_faces()
+        self.ctx.enable_only(moderngl.DEPTH_TEST)
+        ribbons.draw_ids(frame, common)
+        after = self._count_faces()
+        self._key = None
+        return (before - after) / before if before else 0.0
+
+    def _count_faces(self) -> int:
+        assert self._target is not None
+        raw = np.frombuffer(self._target.read(components=2, alignment=1, dtype="u4"), np.uint32).reshape(-1, 2)
+        return int(((raw[:, 0] & FACE_BIT) != 0).sum())
 
     def release(self) -> None:
         """Give the target back."""

@@ -98,6 +98,11 @@ class Renderer:
         self.tiles.prepare(frame)
         return self.picking.pick(frame, x_px, y_px)
 
+    def face_hidden_share(self, frame: Frame) -> float:
+        """Share of tile-face px that strands cover, from the id picture."""
+        self.prepare(frame)
+        return self.picking.hidden_share(frame, self.ribbons, common_uniforms(frame))
+
     def release(self) -> None:
         """Give everything back, in reverse order."""
         self._drop_canvas()

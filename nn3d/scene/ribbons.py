@@ -18,6 +18,7 @@ ANCHOR_ROW = 1024
 PATHS = {"route": 0.0, "direct": 1.0, "arc": 2.0}
 MIN_PX, HALO_PX, HALO_SHARE = 1.1, 1.1, 0.45
 DASHES = 26.0
+STRENGTH_FLOOR = 0.5
 N_CONTROL = 11
 ROUTE = ("u_place", "u_weights", "u_half", "u_extent", "u_route", "u_rope", "u_radii")
 
@@ -36,6 +37,7 @@ class _Link:
     key: Hashable
     buffer: moderngl.Buffer
     array: moderngl.VertexArray
+    ids: moderngl.VertexArray
     check: moderngl.VertexArray
     clusters: tuple[moderngl.Texture, moderngl.Texture]
 
@@ -46,6 +48,9 @@ class RibbonPass:
     def __init__(self, ctx: moderngl.Context, uploads: Uploads) -> None:
         self.ctx, self.uploads = ctx, uploads
         self.program = load_program(ctx, "strand.vert", "strand.geom", "strand.frag", defines={"ENDS": 2})
+        self.id_program = load_program(
+            ctx, "strand.vert", "strand.geom", "strand.frag", defines={"ENDS": 2, "IDS": True}
+        )
         self.check_program = load_program(
             ctx, "strand.vert", varyings=[*(f"v_c{k}" for k in range(N_CONTROL)), "v_look"], defines={"ENDS": 2}
         )
@@ -75,9 +80,9 @@ class RibbonPass:
     def _link(self, s: StrandLayer) -> _Link:
         buffer = make_buffer(self.ctx, s.strands, self.uploads)
         arrays = [
-            self.ctx.vertex_array(p, [attributes(p, buffer, STRAND)]) for p in (self.program, self.check_program)
+            self.ctx.vertex_array(p, [attributes(p, buffer, STRAND)]) for p in (self.program, self.id_program, self.check_program)
         ]
-        return _Link(s.key, buffer, arrays[0], arrays[1], (self._table(s.source_clusters), self._table(s.target_clusters)))
+        return _Link(s.key, buffer, arrays[0], arrays[1], arrays[2], (self._table(s.source_clusters), self._table(s.target_clusters)))
 
     def _set_route(self, program: moderngl.Program, frame: Frame, s: StrandLayer, link: _Link) -> None:
         ends = (frame.tiles[s.source], frame.tiles[s.target])
@@ -100,29 +105,41 @@ class RibbonPass:
         mixed = tuple(fog + (base - fog) * (0.75 if s.colour == "neutral" else 0.60))
         return {"u_positive": mixed, "u_negative": mixed}
 
-    def draw(self, frame: Frame, common: dict[str, object]) -> tuple[int, int]:
-        """Draw every link; returns (draw calls, curve segments)."""
-        p, pal = self.program, frame.palette
-        set_uniforms(p, (), **common)
+    def _set_frame(self, program: moderngl.Program, frame: Frame, common: dict[str, object]) -> int:
         samples = max(8, min(44, frame.state.budget.samples))
         set_uniforms(
-            p, (), u_px=(frame.view.px_per_unit / frame.state.scale, MIN_PX, HALO_PX, HALO_SHARE), u_segments=samples,
-            u_halo=pal.halo[:3],
+            program, ("u_fog", "u_fog_range", "u_halo"), **common, u_segments=samples, u_halo=frame.palette.halo[:3],
+            u_px=(frame.view.px_per_unit / frame.state.scale, MIN_PX, HALO_PX, HALO_SHARE),
         )  # fmt: skip
-        n_segments = 0
+        return samples
+
+    def draw(self, frame: Frame, common: dict[str, object]) -> tuple[int, int]:
+        """Draw every link; returns (draw calls, curve segments)."""
+        samples = self._set_frame(self.program, frame, common)
+        n_calls, n_segments = 0, 0
         for n, s in enumerate(frame.strands):
-            link = self._links[(s.source, s.target, n)]
-            self._set_route(p, frame, s, link)
             first, count = _visible(s)
             if not count:
                 continue
-            set_uniforms(
-                p, (), **self._colours(frame, s),
-                u_shade=(float(pal.is_light), s.bright, 0.5, DASHES if s.is_dashed else 0.0),
-            )  # fmt: skip
+            link = self._links[(s.source, s.target, n)]
+            self._set_route(self.program, frame, s, link)
+            dashes = DASHES if s.is_dashed else 0.0
+            shade = (float(frame.palette.is_light), s.bright, STRENGTH_FLOOR, dashes)
+            set_uniforms(self.program, (), **self._colours(frame, s), u_shade=shade)
             link.array.render(moderngl.POINTS, vertices=count, first=first)
-            n_segments += count * samples
-        return len(frame.strands), n_segments
+            n_calls, n_segments = n_calls + 1, n_segments + count * samples
+        return n_calls, n_segments
+
+    def draw_ids(self, frame: Frame, common: dict[str, object]) -> None:
+        """Draw every strand as number 0 into the bound integer target."""
+        self._set_frame(self.id_program, frame, common)
+        for n, s in enumerate(frame.strands):
+            first, count = _visible(s)
+            link = self._links[(s.source, s.target, n)]
+            self._set_route(self.id_program, frame, s, link)
+            set_uniforms(self.id_program, ("u_shade",), u_shade=(0.0, 1.0, 1.0, DASHES if s.is_dashed else 0.0))
+            if count:
+                link.ids.render(moderngl.POINTS, vertices=count, first=first)
 
     def control_points(self, frame: Frame, n: int) -> NDArray[np.float32]:
         """(m, 11, 3) control points of link number `n` of the frame as the GPU computes them (transform feedback)."""
@@ -138,14 +155,14 @@ class RibbonPass:
 
     def _forget(self, place: tuple[int, int, int]) -> None:
         link = self._links.pop(place)
-        for item in (*link.clusters, link.check, link.array, link.buffer):
+        for item in (*link.clusters, link.check, link.ids, link.array, link.buffer):
             item.release()
 
     def release(self) -> None:
         """Give everything back."""
         for place in list(self._links):
             self._forget(place)
-        for item in (*self._anchors.values(), self.check_program, self.program):
+        for item in (*self._anchors.values(), self.check_program, self.id_program, self.program):
             item.release()
 
 

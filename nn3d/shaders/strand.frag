@@ -11,7 +11,11 @@ uniform vec3 u_positive;
 uniform vec3 u_negative;
 uniform vec3 u_halo;
 uniform vec4 u_shade;  // light theme, bright, floor of the strength, dashes a strand (0: none)
+#ifdef IDS
+layout(location = 0) out uvec2 f_id;
+#else
 layout(location = 0) out vec4 f_colour;
+#endif
 
 void main() {
   if (u_shade.w > 0.0 && fract(g_along * u_shade.w) > 0.56) discard;
@@ -21,6 +25,12 @@ void main() {
   float x = clamp(across / hw, -1.0, 1.0);
   float nz = sqrt(max(0.0, 1.0 - x * x));
   vec3 view = normalize(u_eye - g_world);
+  float shift = off_axis > hw ? -(0.02 + (off_axis - hw) * 1.5) : min(nz * hw, 0.05);
+  vec4 q = u_clip_from_world * vec4(g_world + view * shift, 1.0);
+  gl_FragDepth = clamp(q.z / q.w * 0.5 + 0.5, 0.0, 1.0);
+#ifdef IDS
+  f_id = uvec2(0u);
+#else
   vec3 n = normalize(g_side * x + view * nz);
   vec3 light = normalize(vec3(-0.35, 0.85, 0.45));
   float d = dot(n, light) * 0.5 + 0.5;
@@ -33,9 +43,6 @@ void main() {
   float aa = fwidth(off_axis);
   float halo = smoothstep(hw - aa * 0.5, hw + aa * 0.5, off_axis);
   c = mix(c, mix(u_fog, u_halo, min(1.0, u_shade.y * 1.2)), halo);
-  c = fogged(c, distance(u_eye, g_world));
-  float shift = off_axis > hw ? -(0.02 + (off_axis - hw) * 1.5) : min(nz * hw, 0.05);
-  vec4 q = u_clip_from_world * vec4(g_world + view * shift, 1.0);
-  gl_FragDepth = clamp(q.z / q.w * 0.5 + 0.5, 0.0, 1.0);
-  f_colour = vec4(c, 1.0);
+  f_colour = vec4(fogged(c, distance(u_eye, g_world)), 1.0);
+#endif
 }

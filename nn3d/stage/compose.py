@@ -147,6 +147,9 @@ class _Composer:
             path=link.path if table.colour != "sign" or link.path == "arc" else "route", colour=table.colour,
             hw=table.hw, rope=(ROPE_RADIUS, ROPE_RADIUS), rope_share=share, apex=apex,
             gutter=self.plan.layers[link.target].tiles.gutter, is_dashed=self.run.graph.kind == "inferred",
+            level=table.level, parameter=None if link.weighted is None else link.weighted.parameter,
+            weight_index=table.weight_index, weight=table.weight, source_cell=table.source_cell,
+            target_cell=table.target_cell,
         )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ uploads only what changed.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +85,8 @@ class StrandLayer:
     path : "route" (weights), "direct" (1:1 links) or "arc" (skips). colour : "sign", "neutral" or "identity".
     hw : half width of the thickest strand, in u. rope : radius R0 of the whole trunk, and half the distance of its two
     signs. apex : height of an arc above the axis. gutter : free height under a row of the target's grid.
+    level, parameter, weight_index, weight, source_cell, target_cell : what the single strands stand for, one entry a
+    strand after the rope: level of detail, parameter id, flat C-order number in it, its value, cells (−1 whole tile).
     rope_share : 0 single strands … 1 the rope alone; in between one grows while the other shrinks.
     """
 
@@ -106,6 +108,12 @@ class StrandLayer:
     gutter: float = 0.5
     is_dashed: bool = False
     bright: float = 1.0
+    level: str = "trunk"
+    parameter: int | None = None
+    weight_index: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    weight: F32 = field(default_factory=lambda: np.zeros(0, np.float32))
+    source_cell: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    target_cell: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True)

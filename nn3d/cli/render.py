@@ -1,0 +1,96 @@
+"""`nn3d render`: a picture of a run, without a display."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nn3d.cli.sources import SourceOptions, open_any, source_options
+from nn3d.cli.viewing import apply_view_options, play, read_script, read_state, view_options
+
+
+def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    try:
+        w, h = (int(v) for v in value.lower().split("x"))
+    except ValueError:
+        raise click.BadParameter(f"expected WxH such as 1600x900, got {value!r}") from None
+    if not (160 <= w <= 16384 and 120 <= h <= 16384):
+        raise click.BadParameter(f"expected 160x120 to 16384x16384, got {value}")
+    return w, h
+
+
+@click.command(epilog="Example: nn3d render run.npz -o picture.png --epoch 3 --theme light --size 1920x1080")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT.png|.jpg", help="The picture.")
+@click.option("--size", callback=_size, metavar="WxH", help="Picture size in px.  [1600x900]")
+@click.option("--scale", type=click.FloatRange(0.5, 4.0), help="Device px a px: 2 doubles every side.  [1]")
+@click.option("--yaw", type=float, metavar="D", help="Degrees around the network; 53 sees the input sides.")
+@click.option("--pitch", type=float, metavar="D", help="Degrees above the floor.")
+@click.option("--frames", type=click.IntRange(0, 10000), default=0, metavar="N", help="Time N frames with a turning camera.")
+@click.option("--stats", type=click.Path(path_type=Path), metavar="STATS.json", help="Write figures: times, counts, shares.")
+@click.option("--dump", type=click.Path(path_type=Path), metavar="FRAME.npz", help="Write what is drawn as plain arrays.")
+@view_options
+@source_options
+def command(
+    file: Path, output: Path, size: tuple[int, int] | None, scale: float | None, yaw: float | None, pitch: float | None,
+    frames: int, stats: Path | None, dump: Path | None, state: str | None, script: str | None, source: SourceOptions,
+    **view: Any,
+) -> None:  # fmt: skip
+    """Render FILE to a picture: a run, or anything that extract can read."""
+    from nn3d.export.measure import measured_still
+    from nn3d.export.png import check_name, save_picture
+    from nn3d.stage.commands import Resize
+    from nn3d.stage.compose import initial_state
+    from nn3d.stage.resident import Resident
+
+    check_name(output)
+    commands = read_script(script) if script is not None else []
+    started = time.perf_counter()
+    with open_any(file, source) as run:
+        open_ms = 1000.0 * (time.perf_counter() - started)
+        resident = Resident(run)
+        seen = read_state(run, state) if state is not None else initial_state(run, resident)
+        if size is not None or scale is not None:
+            seen = play(seen, [Resize(size or seen.size_px, scale or seen.scale)])
+        seen = apply_view_options(run, seen, **view)
+        seen = play(_turned(seen, yaw, pitch), commands)
+        pixels, frame, figures = measured_still(run, seen, resident, open_ms=open_ms, n_frames=frames)
+        save_picture(output, pixels)
+        if dump is not None:
+            _write_dump(dump, run, frame)
+    if stats is not None:
+        stats.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    elif frames:
+        click.echo(f"{frames} frames: median {figures['frame_ms_median']:.1f} ms, 95 % under {figures['frame_ms_p95']:.1f} ms")
+
+
+def _turned(state: Any, yaw: float | None, pitch: float | None) -> Any:
+    from dataclasses import replace
+
+    from nn3d.stage.commands import Advance, SetCamera
+
+    if yaw is None and pitch is None:
+        return state
+    camera = state.camera
+    camera = replace(camera, yaw_rad=camera.yaw_rad if yaw is None else math.radians(yaw))
+    camera = replace(camera, pitch_rad=camera.pitch_rad if pitch is None else math.radians(min(86.0, max(-86.0, pitch))))
+    return play(state, [SetCamera(camera), Advance(1.0)])
+
+
+def _write_dump(path: Path, run: Any, frame: Any) -> None:
+    import numpy as np
+
+    from nn3d.errors import ExportError
+    from nn3d.stage.dump import dump_arrays
+
+    try:
+        np.savez(path, **dump_arrays(run, frame))
+    except OSError as error:
+        raise ExportError(f"{path}: cannot write ({error.strerror or error}). Choose another folder.") from error

@@ -1,0 +1,84 @@
+"""A frame as plain arrays: what `nn3d render --dump` writes, from nn3d.stage.reference and the run's own numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn3d.errors import Nn3dError
+from nn3d.run.run import Run
+from nn3d.stage.frame import Frame
+from nn3d.stage.reference import N_CONTROL, control_points, tile_places
+
+MAX_EDGES = 5_000_000
+
+
+def dump_arrays(run: Run, frame: Frame) -> dict[str, NDArray[Any]]:
+    """The arrays of docs: layers, tile_*, params, edge_*. Ropes are left out: they stand for edges that are not drawn.
+
+    Raises Nn3dError when a drawn picture holds more than 5,000,000 edges.
+    """
+    n_edges = sum(s.weight_index.size for s in frame.strands)
+    if n_edges > MAX_EDGES:
+        raise Nn3dError(f"a dump holds at most {MAX_EDGES:,} edges, this picture has {n_edges:,}. Draw fewer: --edges top.")
+    starts = np.cumsum([0, *(t.table.size for t in frame.tiles)])
+    return {**_tiles(run, frame), **_edges(run, frame, starts)}
+
+
+def _tiles(run: Run, frame: Frame) -> dict[str, NDArray[Any]]:
+    places = [tile_places(t) for t in frame.tiles]
+    values = [
+        np.full(t.table.size, np.nan, np.float32)
+        if t.values is None
+        else _means(t.values[0].cells, t.values[1].cells, frame.epoch_mix, t.table.size)
+        for t in frame.tiles
+    ]
+    return {
+        "layers": np.array([layer.name for layer in run.layers], np.str_),
+        "tile_layer": np.concatenate([np.full(t.table.size, t.layer, np.int32) for t in frame.tiles]),
+        "tile_index": np.concatenate([np.arange(t.table.size, dtype=np.int32) for t in frame.tiles]),
+        "tile_center": np.concatenate([c for c, _ in places]).astype(np.float32),
+        "tile_size": np.concatenate([2.0 * h[:, ::-1] for _, h in places]).astype(np.float32),
+        "tile_value": np.concatenate(values).astype(np.float32),
+    }
+
+
+def _means(a: NDArray[np.float32], b: NDArray[np.float32], mix: float, n: int) -> NDArray[np.float32]:
+    mean = a.reshape(n, -1).mean(1) if a.shape[0] % n == 0 else np.full(n, a.mean())
+    other = b.reshape(n, -1).mean(1) if b.shape[0] % n == 0 else np.full(n, b.mean())
+    return np.asarray(mean * (1.0 - mix) + other * mix, np.float32)
+
+
+def _edges(run: Run, frame: Frame, starts: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    names = list(run.parameters)
+    columns: dict[str, list[NDArray[Any]]] = {
+        k: []
+        for k in ("source_tile", "target_tile", "source_cell", "target_cell", "param", "weight_index", "weight", "level",
+                  "control")
+    }  # fmt: skip
+    for s in frame.strands:
+        rows = s.strands[s.n_trunk :]
+        if not len(rows):
+            continue
+        param = -1 if s.parameter is None else names.index(run.parameter_info(s.parameter).name)
+        columns["source_tile"].append(starts[s.source] + rows["tiles"][:, 0])
+        columns["target_tile"].append(starts[s.target] + rows["tiles"][:, 1])
+        columns["source_cell"].append(s.source_cell)
+        columns["target_cell"].append(s.target_cell)
+        columns["param"].append(np.full(len(rows), param))
+        columns["weight_index"].append(s.weight_index)
+        columns["weight"].append(s.weight)
+        columns["level"].append(np.full(len(rows), s.level, dtype="U8"))
+        columns["control"].append(control_points(frame, s)[s.n_trunk :])
+    kinds = {
+        "source_tile": np.int32, "target_tile": np.int32, "source_cell": np.int32, "target_cell": np.int32,
+        "param": np.int32, "weight_index": np.int64, "weight": np.float32, "level": "U8", "control": np.float32,
+    }  # fmt: skip
+    empty = {"control": np.zeros((0, N_CONTROL, 3))}
+    out: dict[str, NDArray[Any]] = {"params": np.array(names, np.str_)}
+    for name, parts in columns.items():
+        joined = np.concatenate(parts) if parts else empty.get(name, np.zeros(0))
+        out[f"edge_{name}"] = joined.astype(kinds[name])
+    return out
