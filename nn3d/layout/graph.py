@@ -1,0 +1,240 @@
+"""From layers and their sizes to places: x along the network, y by lane, and how each link runs. World units u.
+
+The topology (columns, lanes, paths of links) is found once a run; `positions` and `apexes` are cheap and run every
+frame, so that neighbours make room while a layer opens. Rules: the main line lies straight at y = 0, branches in
+lanes of height around it, a branch around an identity above it; layers equally far along share a column.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nn3d.layout.lanes import Lanes, assign_lanes
+from nn3d.run.model import Layer
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+I32 = NDArray[np.int32]
+
+PATHS = ("route", "direct", "arc")
+# Gap before a layer, u: (collapsed, open), with weights and without.
+WEIGHTED_GAP = (5.2, 6.5)
+PLAIN_GAP = (2.6, 2.8)
+# Between plates of neighbouring lanes, and above an identity that runs alone, u.
+LANE_GAP = 3.4
+IDENTITY_GAP = 4.5
+ARC_BASE = 1.9
+ARC_LEVEL = 0.9
+_SUMS = frozenset(("add",))
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """What does not change while layers open and close. Links are numbered by layer, then by place in Layer.links.
+
+    column, lane : (n,) int32, see nn3d.layout.lanes. main : layers of the main line. is_weighted : (n,) bool.
+    paths : by link, "route" (through weights, to a neighbour), "direct" (1:1) or "arc" (over layers in the way).
+    links : (m, 2) int32, source and target layer. arc_level : (m,) int32, raises arcs that would coincide.
+    """
+
+    column: I32
+    lane: I32
+    main: tuple[int, ...]
+    is_weighted: NDArray[np.bool_]
+    paths: tuple[str, ...]
+    links: I32
+    arc_level: I32
+    _cells: _Cells
+    _spans: _Spans
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """Lanes by section of branches: which layers stand in which (section, lane), for heights by lane.
+
+    shape : sections, lanes. zero : column of lane 0. layer, cell : pairs. of_layer : (n,) cell, 0 for the main line.
+    gap : (sections, lanes) from the next lane inward.
+    """
+
+    shape: tuple[int, int]
+    zero: int
+    layer: I64
+    cell: I64
+    of_layer: I64
+    gap: F64
+
+
+@dataclass(frozen=True, slots=True)
+class _Spans:
+    """Layers under each arc: `layer[start[k]:start[k + 1]]` for arc k, which is link `link[k]`; span in columns."""
+
+    link: I64
+    start: I64
+    layer: I64
+    rise: F64
+
+
+@dataclass(frozen=True, slots=True)
+class Footprints:
+    """Sizes of n layers as they are now: full width (z) and height (y), and the gap before each; float64, u."""
+
+    widths: F64
+    heights: F64
+    gaps: F64
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where everything stands: x, y (n,) of layers; apex (m,) absolute height of each link's arc, NaN for others."""
+
+    topology: Topology
+    x: F64
+    y: F64
+    apex: F64
+
+
+def place_layers(layers: Sequence[Layer], sizes: Footprints, yaw_rad: float) -> Placement:
+    """Topology, positions and arcs in one call."""
+    top = topology(layers)
+    x, y = positions(top, sizes.widths, sizes.heights, sizes.gaps, yaw_rad)
+    return Placement(top, x, y, apexes(top, y, sizes.heights))
+
+
+def topology(layers: Sequence[Layer]) -> Topology:
+    """Columns, lanes and paths of a run's layers (in topological order, as in Run.layers); no layer is left out.
+
+    A link from a layer to itself or to an earlier one (recurrence) does not count for columns; it is an arc.
+    """
+    number = {layer.index: at for at, layer in enumerate(layers)}
+    ends = [(number[link.source], at) for at, layer in enumerate(layers) for link in layer.links]
+    kinds = [link.kind for layer in layers for link in layer.links]
+    forward = sorted({(s, t) for s, t in ends if s < t})
+    lanes = assign_lanes(len(layers), forward, [layer.op in _SUMS for layer in layers])
+    links = np.array(ends, np.int32).reshape(-1, 2)
+    under = [_under(lanes, s, t) for s, t in ends]
+    paths = tuple(_path(s, t, k, u) for (s, t), k, u in zip(ends, kinds, under, strict=True))
+    level = _arc_levels(lanes, links, paths)
+    weighted = [layer.weight is not None or any(link.kind == "weight" for link in layer.links) for layer in layers]
+    spans = _spans(lanes, links, paths, under, level)
+    is_weighted = np.array(weighted, np.bool_)
+    return Topology(lanes.column, lanes.lane, lanes.main, is_weighted, paths, links, level, _cells(lanes), spans)
+
+
+def positions(
+    topology: Topology, widths: ArrayLike, heights: ArrayLike, gaps: ArrayLike, yaw_rad: float
+) -> tuple[F64, F64]:
+    """Centres of the layers, x (n,) and y (n,) in u.
+
+    widths, heights : (n,) full extents in z and y as they are now. gaps : (n,) wanted before each layer.
+    yaw_rad : the view from which no plate shall cover its neighbour: Δx = (W_a + W_b)/2·cot φ + gap / sin φ.
+    """
+    column = topology.column
+    n_columns = int(column.max()) + 1 if len(column) else 0
+    width, gap = np.zeros(n_columns), np.zeros(n_columns)
+    np.maximum.at(width, column, np.asarray(widths, np.float64))
+    np.maximum.at(gap, column, np.asarray(gaps, np.float64))
+    steps = (width[1:] + width[:-1]) / 2.0 / math.tan(yaw_rad) + gap[1:] / math.sin(yaw_rad)
+    at = np.concatenate([np.zeros(min(1, n_columns)), np.cumsum(steps)])
+    return at[column], _heights_of_lanes(topology._cells, np.asarray(heights, np.float64))
+
+
+def gaps(topology: Topology, openings: ArrayLike) -> F64:
+    """The gap before each layer (n,), from how open it is, 0 collapsed … 1 open, (n,)."""
+    opened = np.asarray(openings, np.float64)
+    weighted = WEIGHTED_GAP[0] + (WEIGHTED_GAP[1] - WEIGHTED_GAP[0]) * opened
+    plain = PLAIN_GAP[0] + (PLAIN_GAP[1] - PLAIN_GAP[0]) * opened
+    return np.where(topology.is_weighted, weighted, plain)
+
+
+def apexes(topology: Topology, y: ArrayLike, heights: ArrayLike) -> F64:
+    """Absolute height (m,) of the top of each link's arc in u; NaN for a link that is no arc.
+
+    The tallest plate spanned + 1.9·(1 + log2 span), and .9 more for each arc of the same span that it would meet.
+    """
+    apex = np.full(len(topology.paths), np.nan)
+    spans = topology._spans
+    if len(spans.link):
+        tops = np.asarray(y, np.float64) + np.asarray(heights, np.float64) / 2.0
+        apex[spans.link] = np.maximum.reduceat(tops[spans.layer], spans.start) + spans.rise
+    return apex
+
+
+def _heights_of_lanes(cells: _Cells, heights: F64) -> F64:
+    """y of each layer: lanes are stacked outward from lane 0 by their tallest plates, section by section."""
+    if cells.shape[0] == 0:
+        return np.zeros(len(cells.of_layer))
+    half = np.zeros(cells.shape[0] * cells.shape[1])
+    np.maximum.at(half, cells.cell, heights[cells.layer] / 2.0)
+    table = half.reshape(cells.shape)
+    pitch = table[:, 1:] + table[:, :-1] + cells.gap
+    y = np.zeros(cells.shape)
+    y[:, cells.zero + 1 :] = np.cumsum(pitch[:, cells.zero :], axis=1)
+    y[:, : cells.zero] = -np.cumsum(pitch[:, : cells.zero][:, ::-1], axis=1)[:, ::-1]
+    flat: F64 = np.where(cells.of_layer >= 0, y.ravel()[np.maximum(cells.of_layer, 0)], 0.0)
+    return flat
+
+
+def _cells(lanes: Lanes) -> _Cells:
+    """The main line's plates count in their own section and in those that they split into or join."""
+    lane, column = lanes.lane.astype(np.int64), lanes.column.astype(np.int64)
+    n_sections = len(lanes.has_identity)
+    zero = int(-lane.min()) if len(lane) else 0
+    n_lanes = zero + (int(lane.max()) if len(lane) else 0) + 1
+    padded = np.concatenate([[-1], lanes.section, [-1]]).astype(np.int64)
+    layers, cells = [], []
+    for shift in (-1, 0, 1):
+        section = padded[column + 1 + shift]
+        wanted = (section >= 0) & ((lane == 0) | (shift == 0))
+        layers.append(np.flatnonzero(wanted))
+        cells.append(section[wanted] * n_lanes + lane[wanted] + zero)
+    own = np.where(lane == 0, -1, padded[column + 1] * n_lanes + lane + zero)
+    gap = np.full((n_sections, max(n_lanes - 1, 0)), LANE_GAP)
+    if zero < n_lanes - 1:
+        gap[lanes.has_identity, zero] = IDENTITY_GAP
+    return _Cells((n_sections, n_lanes), zero, np.concatenate(layers), np.concatenate(cells), own, gap)
+
+
+def _under(lanes: Lanes, source: int, target: int) -> I64:
+    """Layers strictly between two layers' columns that stand in either's lane, in the way of a straight link."""
+    low, high = sorted((int(lanes.column[source]), int(lanes.column[target])))
+    between = (lanes.column > low) & (lanes.column < high)
+    in_lane = (lanes.lane == lanes.lane[source]) | (lanes.lane == lanes.lane[target])
+    return np.flatnonzero(between & in_lane)
+
+
+def _path(source: int, target: int, kind: str, under: I64) -> str:
+    if source >= target or len(under):
+        return "arc"
+    return "route" if kind == "weight" else "direct"
+
+
+def _arc_levels(lanes: Lanes, links: I32, paths: tuple[str, ...]) -> I32:
+    """A level for each arc by interval colouring, so that overlapping arcs of equal span get different heights."""
+    level = np.zeros(len(links), np.int32)
+    busy: dict[tuple[int, int], list[int]] = {}
+    ends = np.sort(lanes.column[links], axis=1) if len(links) else links
+    for k in np.lexsort((ends[:, 1], ends[:, 0])).tolist():
+        if paths[k] != "arc":
+            continue
+        first, last = int(ends[k, 0]), int(ends[k, 1])
+        free_from = busy.setdefault((int(lanes.lane[links[k, 1]]), last - first), [])
+        at = next((i for i, until in enumerate(free_from) if until <= first), len(free_from))
+        free_from[at : at + 1] = [last]
+        level[k] = at
+    return level
+
+
+def _spans(lanes: Lanes, links: I32, paths: tuple[str, ...], under: list[I64], level: I32) -> _Spans:
+    """What lies under each arc: the layers in its way and its own two ends."""
+    arcs = [k for k, path in enumerate(paths) if path == "arc"]
+    groups = [np.concatenate([links[k].astype(np.int64), under[k]]) for k in arcs]
+    start = np.concatenate([[0], np.cumsum([len(g) for g in groups])])[:-1].astype(np.int64)
+    across = np.abs(lanes.column[links[arcs, 1]] - lanes.column[links[arcs, 0]]) if arcs else np.zeros(0)
+    rise = ARC_BASE * (1.0 + np.log2(np.maximum(across, 1))) + ARC_LEVEL * level[arcs]
+    layer = np.concatenate(groups) if groups else np.zeros(0, np.int64)
+    return _Spans(np.array(arcs, np.int64), start, layer, rise.astype(np.float64))
