@@ -126,11 +126,11 @@ def trunk_sums(run: Run, link: WeightedLink, epoch: int, sample: int | None) -> 
     stats = run.parameter_stats(link.parameter, epoch)
     if sample is None or link.groups != 1:
         if sample is None:
-            return float(stats.col_pos.sum(dtype=np.float64)), float(stats.col_neg.sum(dtype=np.float64))
+            return float(stats.col_pos.sum(dtype=np.float64)), -float(stats.col_neg.sum(dtype=np.float64))
         return sign_sums(contributions(weights(run, link, epoch), input_sums(run, link, epoch, sample), link.groups))
     a = np.nan_to_num(input_sums(run, link, epoch, sample).ravel().astype(np.float64), posinf=0.0, neginf=0.0)
     up, down = np.maximum(a, 0.0), np.maximum(-a, 0.0)
     return (
-        float(up @ stats.col_pos + down @ stats.col_neg),
-        float(up @ stats.col_neg + down @ stats.col_pos),
+        float(up @ stats.col_pos - down @ stats.col_neg),
+        float(down @ stats.col_pos - up @ stats.col_neg),
     )

@@ -18,6 +18,8 @@ POWER_LARGE = 0.5
 LARGE_CELLS = 64
 INPUT_SCALE = 1.55
 MOSAIC_SCALE = 1.25
+CLASS_SCALE = 1.18
+MIN_BLOCK = 2.4
 HALF_THICKNESS = 0.10
 TOKEN_WIDTH = 9.0
 TOKEN_ROW = 1.1
@@ -117,18 +119,31 @@ def arrange(
     grid, grid_extent = _lattice(r, c, (rows, cols), half, (gap_y, gap_z))
     line, line_extent = _lattice(np.zeros(n, np.int64), k, (1, n), half, (gap_y, gap_z))
     circle, circle_extent = _ring(n, half, gap_z)
-    shrink = MOSAIC_SCALE if n > 1 else 1.0
-    if cells == (1, 1):
-        shrink = 1.0
-    mosaic_half = (half[0] * shrink, half[1] * shrink)
+    mosaic_half = _mosaic_half((rows, cols), cells, half, power, is_one=n == 1, is_classes=is_classes)
     mosaic, block = _lattice(r, c, (rows, cols), mosaic_half, (0.0, 0.0))
-    if block.max() < 2.4:
-        grow = 2.4 / float(block.max())
-        mosaic, block, mosaic_half = mosaic * np.float32(grow), block * grow, (mosaic_half[0] * grow, mosaic_half[1] * grow)
     return Tiles(
         n, cells, (rows, cols), line, circle, grid, mosaic, half, mosaic_half, gap_y,
         np.stack([line_extent, circle_extent, grid_extent, block]), 0.16 + 0.11 * math.log2(n + 1),
     )  # fmt: skip
+
+
+def _mosaic_half(
+    grid: tuple[int, int],
+    cells: tuple[int, int],
+    half: tuple[float, float],
+    power: float,
+    *,
+    is_one: bool,
+    is_classes: bool,
+) -> tuple[float, float]:
+    """(half height, half width) of a tile in the collapsed block, whose sides are those of one picture of all cells."""
+    if is_one:
+        return half
+    if is_classes:
+        return half[0] * CLASS_SCALE, half[1] * CLASS_SCALE
+    sides = [side(g * n, power) * MOSAIC_SCALE for g, n in zip(grid, cells, strict=True)]
+    grow = max(1.0, MIN_BLOCK / max(sides))
+    return sides[0] * grow / 2.0 / grid[0], sides[1] * grow / 2.0 / grid[1]
 
 
 def _lattice(

@@ -5,7 +5,6 @@ What is not in memory yet is left out of the picture and listed in Frame.missing
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -27,7 +26,6 @@ from nn3d.stage.state import LONG_FOV_RAD, LONG_YAW_RAD, Camera, LayerView, Time
 F64 = NDArray[np.float64]
 
 ROPE_RADIUS = 0.62
-ARC_BASE = 1.9
 
 
 def initial_state(
@@ -55,7 +53,7 @@ class _Composer:
 
     def __init__(self, run: Run, state: ViewState, resident: Resident) -> None:
         self.run, self.state, self.resident, self.plan = run, state, resident, resident.plan
-        first = min(int(math.floor(state.time.epoch)), max(0, len(run.epochs) - 1))
+        first = min(int(state.time.epoch), max(0, len(run.epochs) - 1))
         self.mix = float(state.time.epoch - first)
         self.epochs = (first, min(first + 1, len(run.epochs) - 1) if self.mix > 0 else first)
         self.missing: list[Need] = []
@@ -76,6 +74,7 @@ class _Composer:
         )
         marks: list[Mark] = [
             *overlay.label_marks(facts, structure.feet(self.plan, self.state, stage, built.floor_y, view)),
+            *overlay.rope_marks(facts, structure.rope_places(self.plan, self.state, stage, view)),
             *overlay.bar_marks(facts, built.bars, view),
             *overlay.title_marks(facts), *overlay.key_marks(facts), *overlay.hud_marks(facts),
         ]  # fmt: skip
@@ -137,7 +136,7 @@ class _Composer:
     def _strand_layer(self, link: LinkPlan, table: StrandTable, stage: Stage) -> StrandLayer:
         closed = 1.0 - min(stage.open[link.source], stage.open[link.target])
         share = 1.0 if table.n_trunk == len(table.strands) else smooth((closed - 0.35) / 0.5)
-        apex = _apex(stage, link) if link.path == "arc" else 0.0
+        apex = float(stage.apex[link.index]) if link.path == "arc" else 0.0
         return StrandLayer(
             source=link.source, target=link.target,
             key=(self.run.identity, "strands", link.index, self.epochs, self.state.sample, self.state.edges.mode,
@@ -151,13 +150,6 @@ class _Composer:
             weight_index=table.weight_index, weight=table.weight, source_cell=table.source_cell,
             target_cell=table.target_cell,
         )  # fmt: skip
-
-
-def _apex(stage: Stage, link: LinkPlan) -> float:
-    low, high = sorted((stage.x[link.source], stage.x[link.target]))
-    spanned = (stage.x >= low) & (stage.x <= high)
-    span = int(spanned.sum()) - 1
-    return float((stage.y + stage.height / 2)[spanned].max()) + ARC_BASE * (1.0 + math.log2(max(1, span)))
 
 
 def _display(

@@ -134,7 +134,7 @@ def _ramp_marks(f: Facts, ramp: str, x: float, y: float, w: float) -> list[Mark]
     n = 64
     ink = [(*(float(c) for c in colours[min(255, round(i * 255 / n))]), 1.0) for i in range(n + 1)]
     return [
-        Rect(x + w * i / n, y + 18 * f.k, x + w * (i + 1) / n, y + 26 * f.k, ink[i], 0.0, ink[i + 1])  # type: ignore[arg-type]
+        Rect(x + w * i / n, y + 18 * f.k, min(x + w, x + w * (i + 1) / n + 0.6), y + 26 * f.k, ink[i], 0.0, ink[i + 1])  # type: ignore[arg-type]
         for i in range(n)
     ]
 
@@ -149,7 +149,7 @@ def _tick(f: Facts, x: float, y: float, label: str, anchor: str) -> list[Mark]:
 def _sequential_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
     marks: list[Mark] = [
         Text(x, y, "activation", 11 * f.k, "medium", f.ink("text2")),
-        Text(x + w, y, "1 = 99.5 % of layer", 10 * f.k, "regular", f.ink("text3"), "ra"),
+        Text(x + w, y, "layer, 99.5 %", 10 * f.k, "regular", f.ink("text3"), "ra"),
         *_ramp_marks(f, "seq", x, y, w),
     ]
     for t, label, anchor in ((0.0, "0", "la"), (0.25, "¼", "ma"), (0.5, "½", "ma"), (1.0, "1", "ra")):
@@ -161,7 +161,7 @@ def _signed_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
     what = "weights" if any(p.shows == "weights" for p in f.plan.layers) else "signed values"
     marks: list[Mark] = [
         Text(x, y, what, 11 * f.k, "medium", f.ink("text2")),
-        Text(x + w, y, "±1 = 97 % of layer", 10 * f.k, "regular", f.ink("text3"), "ra"),
+        Text(x + w, y, "layer, 97 %", 10 * f.k, "regular", f.ink("text3"), "ra"),
     ]
     marks += _ramp_marks(f, "div", x, y, w)
     for at, label, anchor in ((0.0, "−1", "la"), (0.5, "0", "ma"), (1.0, "1", "ra")):
@@ -180,7 +180,7 @@ def _strand_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
         c = fog + ((up if t > 0 else down) - fog) * (0.3 + 0.7 * abs(t) ** 0.6)
         h = (0.6 + 3.6 * abs(t) ** 0.5) * f.k
         marks.append(
-            Rect(x + w * i / n, y + 22 * f.k - h, x + w * (i + 1) / n + 0.3, y + 22 * f.k + h, (*map(float, c), 1.0))  # type: ignore[arg-type]
+            Rect(x + w * i / n, y + 22 * f.k - h, min(x + w, x + w * (i + 1) / n + 0.6), y + 22 * f.k + h, (*map(float, c), 1.0))  # type: ignore[arg-type]
         )
     for at, label, anchor in ((0.0, low, "la"), (0.5, "0", "ma"), (1.0, high, "ra")):
         marks.append(Text(x + w * at, y + 33 * f.k, label, 10 * f.k, "regular", f.ink("text2"), anchor))
@@ -353,4 +353,22 @@ def bar_marks(f: Facts, bars: list[Bar], view: View) -> list[Mark]:
         if bar.index == truth:
             shift = 7 + (52 * f.k if said else 0)
             marks.append(Text(float(b[0]) + shift, float(b[1]), "truth", 11 * f.k, "regular", f.ink("text2"), "lm"))
+    return marks
+
+
+def rope_marks(f: Facts, places: dict[int, tuple[float, float, float]]) -> list[Mark]:
+    """ "57 % for, 43 % against" over the ropes of collapsed pairs. places: link → (x, y, room) in px."""
+    marks: list[Mark] = []
+    by_input = f.state.edges.mode == "contribution"
+    words = ("for", "against") if by_input else ("positive", "negative")
+    for index, (x, y, room) in places.items():
+        table = f.tables.get(index)
+        if table is None or table.signs is None or sum(table.signs) <= 0 or room < 62 * f.k:
+            continue
+        share = table.signs[0] / sum(table.signs)
+        size = 10.5 * f.k
+        marks += [
+            Text(x, y - 15 * f.k, f"{100 * share:.0f} % {words[0]}", size, "regular", f.ink("positive"), "mb"),
+            Text(x, y, f"{100 * (1 - share):.0f} % {words[1]}", size, "regular", f.ink("negative"), "mb"),
+        ]
     return marks

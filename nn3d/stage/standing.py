@@ -7,27 +7,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nn3d.layout.graph import positions
+from nn3d.layout.graph import apexes, gaps, positions
 from nn3d.stage.plan import Plan
 from nn3d.stage.state import LONG_YAW_RAD, YAW_RAD, ViewState, smooth
 
 F64 = NDArray[np.float64]
 
-# Gap before a layer (collapsed, open): wide where weights run, narrow before a pool.
-WEIGHTED_GAP = (5.2, 6.6)
-PLAIN_GAP = (2.6, 2.8)
 LONG_NETWORK = 14
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """(n,) x and y of each layer, its full height and width, and how open it is (eased, 0 … 1)."""
+    """(n,) x and y of each layer, its full height and width, and how open it is (eased, 0 … 1); (m,) apex by link."""
 
     x: F64
     y: F64
     height: F64
     width: F64
     open: F64
+    apex: F64
 
 
 def stage_of(plan: Plan, state: ViewState) -> Stage:
@@ -37,12 +35,6 @@ def stage_of(plan: Plan, state: ViewState) -> Stage:
     weights = np.array([v.weights for v in state.layers])
     size = (extents[:, :3] * weights[:, :, None]).sum(1)
     size = extents[:, 3] * (1 - opened[:, None]) + size * opened[:, None]
-    gaps = np.zeros(len(plan.layers))
-    for i, p in enumerate(plan.layers):
-        sources = [link.source for link in p.layer.links]
-        near = min([opened[i], *(opened[s] for s in sources)])
-        shut, wide = WEIGHTED_GAP if p.layer.weight is not None else PLAIN_GAP
-        gaps[i] = shut + (wide - shut) * near
     yaw = LONG_YAW_RAD if len(plan.layers) > LONG_NETWORK else YAW_RAD
-    x, y = positions(plan.topology, size[:, 1], size[:, 0], gaps, yaw)
-    return Stage(np.asarray(x), np.asarray(y), size[:, 0], size[:, 1], opened)
+    x, y = positions(plan.topology, size[:, 1], size[:, 0], gaps(plan.topology, opened), yaw)
+    return Stage(np.asarray(x), np.asarray(y), size[:, 0], size[:, 1], opened, apexes(plan.topology, y, size[:, 0]))

@@ -190,3 +190,24 @@ def feet(plan: Plan, state: ViewState, stage: Stage, floor: float, view: View) -
         alone = float(np.abs(px[same, 0] - px[i, 0]).min()) if same.size else 1e9
         out.append(Foot(i, float(px[i, 0]), float(px[i, 1]), bool(above[i]), alone))
     return out
+
+
+def rope_places(plan: Plan, state: ViewState, stage: Stage, view: View) -> dict[int, tuple[float, float, float]]:
+    """(x, y, room) in px above the middle of each rope: where its shares are written, and how wide the gap is."""
+    links = [
+        link for link in plan.links
+        if link.path == "route" and (state.edges.level == "trunk" or min(stage.open[link.source], stage.open[link.target]) < 0.2)
+    ]  # fmt: skip
+    if not links:
+        return {}
+    ends = np.array([(link.source, link.target) for link in links])
+    depth = 0.8 * stage.width / 2
+    a = np.stack([stage.x[ends[:, 0]], stage.y[ends[:, 0]], stage.open[ends[:, 0]] * depth[ends[:, 0]]], 1)
+    b = np.stack([stage.x[ends[:, 1]], stage.y[ends[:, 1]], -stage.width[ends[:, 1]] / 2 * state.side], 1)
+    left, right = view.project(a, state.size_px), view.project(b, state.size_px)
+    top = view.project((a + b) / 2 + np.array([0.0, 2.1, 0.0]), state.size_px)
+    edge = view.project(a + np.array([0.0, 0.0, 1.0]) * (stage.width[ends[:, 0]] / 2)[:, None] * state.side, state.size_px)
+    return {
+        link.index: (float(top[k, 0]), float(min(top[k, 1], left[k, 1])), float(abs(right[k, 0] - edge[k, 0])))
+        for k, link in enumerate(links)
+    }
