@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from nn3d.run.model import JSON, Array, Source
 
@@ -47,3 +47,22 @@ class Traced:
     notes: tuple[str, ...]
     transposed: frozenset[int]
     parameter_names: Mapping[int, str]
+
+
+def without_dead_ends(
+    drafts: Sequence[Draft], outputs: Sequence[tuple[str, int, int]]
+) -> tuple[tuple[Draft, ...], tuple[tuple[str, int, int], ...]]:
+    """Drop what no output and no parameter hangs on (an index read to steer a loop), and number the rest anew."""
+    is_read = [d.op == "input" or bool(d.parameters) and d.op != "parameter" for d in drafts]
+    for _, node, _ in outputs:
+        is_read[node] = True
+    for draft in reversed(drafts):
+        if is_read[draft.index]:
+            for source in draft.inputs:
+                is_read[source.node] = True
+    kept = [d for d in drafts if is_read[d.index]]
+    place = {d.index: i for i, d in enumerate(kept)}
+    for i, draft in enumerate(kept):
+        draft.index = i
+        draft.inputs = [replace(s, node=place[s.node]) for s in draft.inputs]
+    return tuple(kept), tuple((name, place[node], output) for name, node, output in outputs)

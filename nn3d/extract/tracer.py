@@ -346,7 +346,7 @@ class Tracer(TorchFunctionMode):
 
     def traced(self, inputs: tuple[int, ...], outputs: tuple[tuple[str, int, int], ...]) -> Traced:
         """What was seen, frozen."""
-        drafts = tuple(self.drafts)
+        drafts, outputs = without_dead_ends(self.drafts, outputs)
         return Traced(drafts, outputs, inputs, tuple(self.notes), frozenset(self.transposed), self._parameter_names)
 
 

@@ -1,0 +1,39 @@
+"""Owns what a person can say about a source: which model, which input, how pictures are prepared (CLI.md's SOURCE)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from nn3d.errors import SourceError
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """The SOURCE options of the command line; also how Python code asks for the same.
+
+    model : PKG.MOD:FACTORY, torchvision:NAME, timm:NAME or hf:FOLDER. input : a path, or random[:3,224,224].
+    samples : how many to record, None for all that the input has (at most 16 of a folder or data set).
+    resize : (H, W). mean, std : one number a channel, or one for all. classes : a file with one name a line.
+    trust : run what a pickled module's file says.
+    """
+
+    model: str | None = None
+    input: str | None = None
+    samples: int | None = None
+    resize: tuple[int, int] | None = None
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    gray: bool = False
+    classes: Path | None = None
+    trust: bool = False
+
+    def class_names(self) -> tuple[str, ...]:
+        """Names of `classes`; () without a file. Raises SourceError when it cannot be read."""
+        if self.classes is None:
+            return ()
+        try:
+            lines = self.classes.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SourceError(f"--classes {self.classes}: expected a text file, one name a line, got: {error}") from error
+        return tuple(line.strip() for line in lines if line.strip())

@@ -1,0 +1,131 @@
+"""Owns looking into a pickle without running it: every class becomes a stub that only remembers its name and state."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+_MAX_BYTES = 1 << 26
+_MAX_THINGS = 100_000
+
+
+class _Stub:
+    """Stands for any object: takes any arguments, does nothing with them, keeps its state."""
+
+    stands_for = ""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> _Stub:
+        return object.__new__(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.state: Any = None
+        self.entries: list[tuple[Any, Any]] = []
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.entries.append((key, value))
+
+    def append(self, value: Any) -> None:
+        """A list's entry."""
+
+    def extend(self, values: Any) -> None:
+        """A list's entries."""
+
+
+class _Reader(pickle.Unpickler):
+    """Never imports anything: what a pickle names becomes a stub of that name."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """A stub class for module.name."""
+        return type("Stub", (_Stub,), {"stands_for": f"{module}.{name}"})
+
+    def persistent_load(self, pid: Any) -> Any:
+        """Tensors' storages lie outside of the pickle; a stub stands for each."""
+        return _Stub()
+
+
+def describe(path: Path) -> str:
+    """ "net.LeNet with parameters conv1.weight, conv1.bias, …", or "" when the file has no class of its own."""
+    data = _pickle_bytes(path)
+    if data is None:
+        return ""
+    try:
+        top = _Reader(io.BytesIO(data)).load()
+    except Exception:  # a hostile pickle may fail in any way: then there is nothing to show
+        return "its classes cannot be read"
+    stub = next((s for s in _stubs(top) if "_modules" in _state(s) or not s.stands_for.startswith("torch._utils")), None)
+    if stub is None:
+        return ""
+    names = [name for _, name in zip(range(7), _parameters(stub, "", 0), strict=False)]
+    listed = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
+    return f"{stub.stands_for}" + (f" with parameters {listed}" if names else "")
+
+
+def _pickle_bytes(path: Path) -> bytes | None:
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                name = next((n for n in archive.namelist() if n.endswith("data.pkl")), None)
+                if name is None or archive.getinfo(name).file_size > _MAX_BYTES:
+                    return None
+                return archive.read(name)
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES)
+    except (OSError, zipfile.BadZipFile, RuntimeError, ValueError, NotImplementedError):
+        return None
+    return _after_legacy_header(data)
+
+
+def _after_legacy_header(data: bytes) -> bytes:
+    """torch's old format begins with three small pickles: magic number, version, system."""
+    stream = io.BytesIO(data)
+    try:
+        for _ in range(3):
+            _Reader(stream).load()
+    except Exception:  # not the old format: look at the file as one pickle
+        return data
+    return data[stream.tell() :]
+
+
+def _state(stub: _Stub) -> dict[Any, Any]:
+    return stub.state if isinstance(stub.state, dict) else {}
+
+
+def _stubs(top: Any) -> Iterator[_Stub]:
+    waiting, seen = [top], set[int]()
+    while waiting and len(seen) < _MAX_THINGS:
+        thing = waiting.pop(0)
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, _Stub) and thing.stands_for and not thing.stands_for.startswith("collections."):
+            yield thing
+        if isinstance(thing, dict):
+            waiting += list(thing.values())
+        elif isinstance(thing, list | tuple):
+            waiting += list(thing)
+        elif isinstance(thing, _Stub):
+            waiting += [value for _, value in thing.entries]
+
+
+def _parameters(stub: _Stub, prefix: str, depth: int) -> Iterator[str]:
+    state = _state(stub)
+    if depth > 32:
+        return
+    for key, _ in _entries(state.get("_parameters")):
+        yield f"{prefix}{key}"
+    for key, child in _entries(state.get("_modules")):
+        if isinstance(child, _Stub):
+            yield from _parameters(child, f"{prefix}{key}.", depth + 1)
+
+
+def _entries(thing: Any) -> list[tuple[Any, Any]]:
+    if isinstance(thing, dict):
+        return list(thing.items())
+    return thing.entries if isinstance(thing, _Stub) else []
