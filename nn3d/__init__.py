@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nn3d.offscreen import render_run as render
     from nn3d.run.memory import run_from_arrays as from_arrays
     from nn3d.run.reader import open_run as load
-    from nn3d.stage.compose import compose_frame as compose
+    from nn3d.stage.complete import compose
 
 __version__ = "0.1.0"
 
@@ -30,7 +30,7 @@ __all__ = ["Recorder", "__version__", "capture", "compose", "from_arrays", "load
 _HOMES = {
     "Recorder": ("nn3d.extract.recorder", "Recorder"),
     "capture": ("nn3d.extract.trace", "capture"),
-    "compose": ("nn3d.stage.compose", "compose_frame"),
+    "compose": ("nn3d.stage.complete", "compose"),
     "from_arrays": ("nn3d.run.memory", "run_from_arrays"),
     "load": ("nn3d.run.reader", "open_run"),
     "render": ("nn3d.offscreen", "render_run"),
