@@ -71,12 +71,16 @@ class _Cells:
 
 @dataclass(frozen=True, slots=True)
 class _Spans:
-    """Layers under each arc: `layer[start[k]:start[k + 1]]` for arc k, which is link `link[k]`; span in columns."""
+    """Layers that each arc clears: `layer[start[k]:start[k + 1]]` for arc k, which is link `link[k]`.
+
+    rise : by how much, u. sign : 1 for an arc that stands on its lane, −1 for one that hangs.
+    """
 
     link: I64
     start: I64
     layer: I64
     rise: F64
+    sign: F64
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +120,10 @@ def topology(layers: Sequence[Layer]) -> Topology:
     forward = sorted({(s, t) for s, t in ends if s < t})
     lanes = assign_lanes(len(layers), forward, [layer.op in _SUMS for layer in layers])
     links = np.array(ends, np.int32).reshape(-1, 2)
-    under = [_under(lanes, s, t) for s, t in ends]
-    paths = tuple(_path(s, t, k, u) for (s, t), k, u in zip(ends, kinds, under, strict=True))
+    paths = tuple(_path(lanes, s, t, kind) for (s, t), kind in zip(ends, kinds, strict=True))
     level = _arc_levels(lanes, links, paths)
     weighted = [layer.weight is not None or any(link.kind == "weight" for link in layer.links) for layer in layers]
-    spans = _spans(lanes, links, paths, under, level)
+    spans = _spans(lanes, links, paths, level)
     is_weighted = np.array(weighted, np.bool_)
     return Topology(lanes.column, lanes.lane, lanes.main, is_weighted, paths, links, level, _cells(lanes), spans)
 
@@ -155,13 +158,37 @@ def apexes(topology: Topology, y: ArrayLike, heights: ArrayLike) -> F64:
     """Absolute height (m,) of the top of each link's arc in u; NaN for a link that is no arc.
 
     The tallest plate spanned + 1.9·(1 + log2 span), and .9 more for each arc of the same span that it would meet.
+    Arcs of lanes below the main line hang: the same, downward.
     """
     apex = np.full(len(topology.paths), np.nan)
     spans = topology._spans
     if len(spans.link):
-        tops = np.asarray(y, np.float64) + np.asarray(heights, np.float64) / 2.0
-        apex[spans.link] = np.maximum.reduceat(tops[spans.layer], spans.start) + spans.rise
+        sign = np.repeat(spans.sign, np.diff([*spans.start, len(spans.layer)]))
+        edges = sign * np.asarray(y, np.float64)[spans.layer] + np.asarray(heights, np.float64)[spans.layer] / 2.0
+        apex[spans.link] = spans.sign * (np.maximum.reduceat(edges, spans.start) + spans.rise)
     return apex
+
+
+def turns(topology: Topology, x: ArrayLike) -> F64:
+    """Where along its way each link may change its height, (m, 2) shares of x from source to target.
+
+    A link into a branch's lane rises before the next column; one out of it keeps its height until the last.
+    """
+    at = np.asarray(x, np.float64)
+    share = np.tile(np.array([0.0, 1.0]), (len(topology.links), 1))
+    if len(share) == 0:
+        return share
+    source, target = topology.links[:, 0], topology.links[:, 1]
+    columns = np.zeros(int(topology.column.max()) + 1)
+    columns[topology.column] = at
+    length = np.where(at[target] > at[source], at[target] - at[source], 1.0)
+    is_far = topology.column[target] - topology.column[source] > 1
+    inner, outer = np.abs(topology.lane[source]), np.abs(topology.lane[target])
+    first = columns[np.minimum(topology.column[source] + 1, len(columns) - 1)]
+    last = columns[np.maximum(topology.column[target] - 1, 0)]
+    share[:, 1] = np.where(is_far & (outer > inner), (first - at[source]) / length, 1.0)
+    share[:, 0] = np.where(is_far & (inner > outer), (last - at[source]) / length, 0.0)
+    return share
 
 
 def _heights_of_lanes(cells: _Cells, heights: F64) -> F64:
@@ -199,16 +226,31 @@ def _cells(lanes: Lanes) -> _Cells:
     return _Cells((n_sections, n_lanes), zero, np.concatenate(layers), np.concatenate(cells), own, gap)
 
 
-def _under(lanes: Lanes, source: int, target: int) -> I64:
-    """Layers strictly between two layers' columns that stand in either's lane, in the way of a straight link."""
+def _in_the_way(lanes: Lanes, source: int, target: int) -> bool:
+    """Whether a layer stands between two layers in the lane that their link runs in, the outer one of their two."""
+    own, other = int(lanes.lane[source]), int(lanes.lane[target])
+    lane = own if abs(own) > abs(other) else other
     low, high = sorted((int(lanes.column[source]), int(lanes.column[target])))
-    between = (lanes.column > low) & (lanes.column < high)
-    in_lane = (lanes.lane == lanes.lane[source]) | (lanes.lane == lanes.lane[target])
-    return np.flatnonzero(between & in_lane)
+    return bool(((lanes.column > low) & (lanes.column < high) & (lanes.lane == lane)).any())
 
 
-def _path(source: int, target: int, kind: str, under: I64) -> str:
-    if source >= target or len(under):
+def _under(lanes: Lanes, source: int, target: int) -> I64:
+    """What an arc has to clear: its two ends and all between, from its lane outward (downward for lanes below 0)."""
+    ends = (source, target)
+    low, high = (pick(int(lanes.column[i]) for i in ends) for pick in (min, max))
+    inner = min((int(lanes.lane[i]) for i in ends), key=abs)
+    outward = lanes.lane <= inner if _hangs(lanes, source, target) else lanes.lane >= inner
+    between = (lanes.column > low) & (lanes.column < high) & outward
+    return np.concatenate([np.array(ends, np.int64), np.flatnonzero(between)])
+
+
+def _hangs(lanes: Lanes, source: int, target: int) -> bool:
+    """Whether an arc hangs under its lane rather than standing on it: below the main line."""
+    return int(lanes.lane[source]) + int(lanes.lane[target]) < 0
+
+
+def _path(lanes: Lanes, source: int, target: int, kind: str) -> str:
+    if source >= target or _in_the_way(lanes, source, target):
         return "arc"
     return "route" if kind == "weight" else "direct"
 
@@ -229,12 +271,13 @@ def _arc_levels(lanes: Lanes, links: I32, paths: tuple[str, ...]) -> I32:
     return level
 
 
-def _spans(lanes: Lanes, links: I32, paths: tuple[str, ...], under: list[I64], level: I32) -> _Spans:
-    """What lies under each arc: the layers in its way and its own two ends."""
+def _spans(lanes: Lanes, links: I32, paths: tuple[str, ...], level: I32) -> _Spans:
     arcs = [k for k, path in enumerate(paths) if path == "arc"]
-    groups = [np.concatenate([links[k].astype(np.int64), under[k]]) for k in arcs]
-    start = np.concatenate([[0], np.cumsum([len(g) for g in groups])])[:-1].astype(np.int64)
-    across = np.abs(lanes.column[links[arcs, 1]] - lanes.column[links[arcs, 0]]) if arcs else np.zeros(0)
-    rise = ARC_BASE * (1.0 + np.log2(np.maximum(across, 1))) + ARC_LEVEL * level[arcs]
+    ends = [(int(links[k, 0]), int(links[k, 1])) for k in arcs]
+    groups = [_under(lanes, source, target) for source, target in ends]
+    start = np.cumsum([0, *(len(group) for group in groups)])[:-1].astype(np.int64)
+    across = np.array([abs(int(lanes.column[t]) - int(lanes.column[s])) for s, t in ends], np.float64)
+    rise = ARC_BASE * (1.0 + np.log2(np.maximum(across, 1.0))) + ARC_LEVEL * level[arcs]
+    sign = np.array([-1.0 if _hangs(lanes, source, target) else 1.0 for source, target in ends])
     layer = np.concatenate(groups) if groups else np.zeros(0, np.int64)
-    return _Spans(np.array(arcs, np.int64), start, layer, rise.astype(np.float64))
+    return _Spans(np.array(arcs, np.int64), start, layer, rise, sign)
