@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from nn3d.extract import calls, fused
 from nn3d.extract.arrays import dtype_name, to_numpy
 from nn3d.extract.calls import Call
-from nn3d.extract.draft import Draft, DraftOutput, Traced
+from nn3d.extract.draft import Draft, DraftOutput, Traced, without_dead_ends
 from nn3d.extract.identity import Identity, Known, memory_key, version_of
 from nn3d.run.model import JSON, Source
 from nn3d.run.ops import canonical
