@@ -74,8 +74,10 @@ def _raw_axes(
     if axes is None or len(axes) != rank or ("N" in axes) != (place.axis is not None):
         rest = rank - (place.axis is not None)
         usual = ("C", "L") if rest == 2 and draft.index in channels_first else plain_axes(rest)
-        if rest == 1 and draft.op == "input" and "int" in output.dtype:
+        if rest == 1 and draft.op in ("input", "constant") and "int" in output.dtype:
             usual = ("T",)
+        elif rest == 3 and draft.op in ("parameter", "constant") and output.shape[0] == 1:
+            usual = ("group", "T", "F")
         axes = _with_samples(usual, place, rank)
     elif place.axis is not None and axes[place.axis] != "N":
         axes = _with_samples(tuple(a for a in axes if a != "N"), place, rank)

@@ -93,6 +93,7 @@ def multi_head_attention(
             known = tracer.identity.find(whole)
             assert known is not None  # the projection was recorded a moment ago
             tracer.identity.remember(result[0], known.node, known.output)
+            tracer.rename(keep, "linear", ("in_proj", "out_proj"))
             if result[1] is not None:
                 _remember_weights(tracer, result[1], keep)
             return result

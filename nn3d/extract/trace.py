@@ -26,6 +26,7 @@ from nn3d.run.model import JSON, Array, Epoch, Graph, InputInfo, Module, Node, O
 from nn3d.run.run import Run
 
 _DIMS = ("dim", "dim0", "dim1", "dims", "start_dim", "end_dim")
+_SHAPES = ("shape", "size", "sizes")
 _ROLE_AXES = ("out", "in")
 _KERNEL = {3: ("kL",), 4: ("kH", "kW"), 5: ("kD", "kH", "kW")}
 Inputs = Any
@@ -262,7 +263,7 @@ def _moved(
 
 def _dims(draft: Draft, places: Sequence[Sequence[Placement]], drafts: Sequence[Draft]) -> dict[str, JSON]:
     """Attributes; dimensions count as in the canonical arrays, samples included and never negative."""
-    found = dict(draft.attributes)
+    found = {k: v for k, v in draft.attributes.items() if draft.op not in ("reshape", "expand") or k not in _SHAPES}
     if not draft.inputs:
         return found
     source = draft.inputs[0]

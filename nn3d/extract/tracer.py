@@ -229,6 +229,12 @@ class Tracer(TorchFunctionMode):
         draft = Draft(len(self.drafts), op, self._unique(name), self._stack[-1][0] if op == "constant" else "")
         return self.finish(draft, [tensor])
 
+    def rename(self, first: int, op: str, names: tuple[str, ...]) -> None:
+        """Call the nodes of one operation from `first` on by the given names, in order."""
+        chosen = [d for d in self.drafts[first:] if d.op == op]
+        for draft, name in zip(chosen, names, strict=True):
+            draft.name = self._unique(f"{draft.module}.{name}" if draft.module else name)
+
     # Where values come from
 
     def bind(self, draft: Draft, named: Iterable[tuple[str, torch.Tensor | None]]) -> None:
