@@ -116,7 +116,7 @@ def _input(info: InputInfo) -> dict[str, JSON]:
 
 
 def _plain(value: JSON) -> JSON:
-    """Attributes as JSON holds them: tuples as lists, numbers that are not finite as text, anything else as its text."""
+    """Attributes as JSON holds them: tuples as lists; numbers that are not finite and anything else as text."""
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

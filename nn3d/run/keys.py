@@ -1,4 +1,4 @@
-"""Owns the names of arrays in a run (docs/FORMAT.md, "Keys"): integer ids only, so that names may hold any character."""
+"""Owns the keys of arrays in a run (docs/FORMAT.md): integer ids only, so that names may hold any character."""
 
 from __future__ import annotations
 

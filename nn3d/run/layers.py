@@ -1,4 +1,4 @@
-"""Owns the step from a graph of operations to what a person calls layers: producers with the stages that follow them."""
+"""Owns the step from a graph of operations to what a person calls layers: producers with their stages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def topological(nodes: Sequence[Node]) -> tuple[Node, ...]:
     for i, node in enumerate(nodes):
         for source in {s.node for s in node.inputs}:
             if source not in place:
-                raise RunFormatError(f"node {node.id} ({node.name}): input should name a node of the graph, got {source}")
+                where = f"node {node.id} ({node.name[:60]})"
+                raise RunFormatError(f"{where}: input should name a node of the graph, got {source}")
             readers[place[source]].append(i)
             waiting[i] += 1
     ready = [i for i, count in enumerate(waiting) if not count]

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from nn3d.errors import RunFormatError
@@ -230,7 +231,7 @@ def parse_manifest(raw: JSON, where: str = "manifest") -> Manifest:
 
 def check_epochs(epochs: Sequence[Epoch], where: str) -> None:
     """Epoch ids rise; raises RunFormatError otherwise."""
-    for before, after in zip(epochs, epochs[1:], strict=False):
+    for before, after in pairwise(epochs):
         if after.id <= before.id:
             raise RunFormatError(f"{where}: ids should rise, got {after.id} after {before.id}")
 
@@ -239,7 +240,7 @@ def parse_epoch(r: _Reader) -> Epoch:
     """One entry of `epochs`, or one line of epochs.jsonl."""
     metrics: dict[str, float] = {}
     for name, value in r.object("metrics").items():
-        number = _NON_FINITE.get(value, None) if isinstance(value, str) else value
+        number = _NON_FINITE.get(value) if isinstance(value, str) else value
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise RunFormatError(f"{r.where}.metrics.{name[:60]}: should be a number, got {_short(value)}")
         metrics[name] = _as_float(number)
@@ -286,12 +287,16 @@ def _node(r: _Reader) -> Node:
         name=r.text("name"),
         module=r.text("module", ""),
         attributes=r.object("attributes"),
-        inputs=r.each("inputs", 10_000, lambda s: Source(s.integer("node"), s.integer("output"), s.text("argument", ""))),
+        inputs=r.each("inputs", 10_000, _source),
         outputs=outputs,
         parameters=parameters,
         missing=r.flag("missing", False),
         recomputed=r.flag("recomputed", False),
     )
+
+
+def _source(r: _Reader) -> Source:
+    return Source(r.integer("node"), r.integer("output"), r.text("argument", ""))
 
 
 def _output(r: _Reader) -> Output:

@@ -8,13 +8,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from nn3d.errors import RunFormatError
-from nn3d.run import keys
 from nn3d.run.describe import dump_json, manifest_json
-from nn3d.run.encoding import encode
 from nn3d.run.manifest import parse_json, parse_manifest
 from nn3d.run.model import JSON, Array, Epoch, Graph, InputInfo, Node, Output, Parameter, Sample, Source
 from nn3d.run.ops import canonical
@@ -111,8 +110,7 @@ def run_from_arrays(
     moments = [e if isinstance(e, Epoch) else Epoch(int(e)) for e in (epochs or range(n_epochs))]
     arrays = input_arrays(graph, by_epoch[0])
     for epoch, values, params in zip(moments, by_epoch, weights, strict=True):
-        rest = {k: v for k, v in values.items() if keys.MANIFEST != k}
-        arrays |= epoch_arrays(graph, epoch.id, rest, params, encoding=encoding, statistics=statistics)
+        arrays |= epoch_arrays(graph, epoch.id, values, params, encoding=encoding, statistics=statistics)
     manifest = manifest_json(
         graph,
         model=model,
@@ -142,7 +140,7 @@ def _spec(layer: LayerSpec | Mapping[str, JSON]) -> LayerSpec:
     known = set(LayerSpec.__dataclass_fields__)
     if not {"name", "op"} <= set(layer) <= known:
         raise RunFormatError(f"layer: should have name and op, and at most {sorted(known)}, got {sorted(layer)}")
-    listed = {k: tuple(v) if k in ("inputs", "axes") else v for k, v in layer.items()}
+    listed: dict[str, Any] = {k: tuple(v) if k in ("inputs", "axes") else v for k, v in layer.items()}
     return LayerSpec(**listed)
 
 
@@ -200,9 +198,8 @@ def graph_of(
 ) -> Graph:
     """The graph of a list of layers; shapes are those of the arrays. Raises RunFormatError on an unknown input."""
     ids = {spec.name: i for i, spec in enumerate(specs)}
-    params = [
-        Parameter(i, name, array.shape, _parameter_axes(array.ndim)) for i, (name, array) in enumerate(parameters.items())
-    ]
+    shapes = [(name, array.shape) for name, array in parameters.items()]
+    params = [Parameter(i, name, shape, _parameter_axes(len(shape))) for i, (name, shape) in enumerate(shapes)]
     by_name = {p.name: p.id for p in params}
     nodes = []
     for i, spec in enumerate(specs):

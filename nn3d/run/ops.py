@@ -95,9 +95,10 @@ def _build() -> dict[str, Op]:
 
 OPS: dict[str, Op] = _build()
 
-# What frameworks call it, lower case and without underscores → canonical. Names that equal a canonical one are absent.
+# What frameworks call it, lower case, no underscores → canonical. Names that equal a canonical one are absent.
 _ALIASES = {
-    "conv": "conv2d", "convolution": "conv2d", "conv2dtranspose": "conv_transpose2d", "convtranspose": "conv_transpose2d",
+    "conv": "conv2d", "convolution": "conv2d", "conv2dtranspose": "conv_transpose2d",
+    "convtranspose": "conv_transpose2d",
     "conv1dtranspose": "conv_transpose1d", "conv3dtranspose": "conv_transpose3d", "depthwiseconv2d": "conv2d",
     "gemm": "linear", "addmm": "linear", "dense": "linear", "fullyconnected": "linear", "mm": "matmul", "bmm": "matmul",
     "baddbmm": "matmul", "dot": "matmul", "rmatmul": "matmul", "maxpool": "max_pool2d", "averagepool": "avg_pool2d",
@@ -118,9 +119,11 @@ _ALIASES = {
     "featurealphadropout": "alpha_dropout", "stochasticdepth": "drop_path", "view": "reshape", "reshapeas": "reshape",
     "viewas": "reshape", "unflatten": "reshape", "ravel": "flatten", "clone": "identity", "detach": "identity",
     "alias": "identity", "lift": "identity", "dequantize": "identity", "to": "cast", "type": "cast", "typeas": "cast",
-    "float": "cast", "half": "cast", "double": "cast", "long": "cast", "int": "cast", "bool": "cast", "bfloat16": "cast",
+    "float": "cast", "half": "cast", "double": "cast", "long": "cast", "int": "cast", "bool": "cast",
+    "bfloat16": "cast",
     "swapaxes": "transpose", "swapdims": "transpose", "t": "transpose", "movedim": "permute", "moveaxis": "permute",
-    "expandas": "expand", "broadcastto": "expand", "repeat": "expand", "tile": "expand", "depthtospace": "pixel_shuffle",
+    "expandas": "expand", "broadcastto": "expand", "repeat": "expand", "tile": "expand",
+    "depthtospace": "pixel_shuffle",
     "spacetodepth": "pixel_unshuffle", "iadd": "add", "radd": "add", "subtract": "sub", "isub": "sub", "rsub": "sub",
     "multiply": "mul", "imul": "mul", "rmul": "mul", "divide": "div", "truediv": "div", "truedivide": "div",
     "itruediv": "div", "rtruediv": "div", "floordivide": "div", "cat": "concat", "concatenate": "concat",

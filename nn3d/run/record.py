@@ -1,4 +1,4 @@
-"""Owns the step from named arrays of one epoch to the members of a file: keys, encodings, statistics, shapes checked."""
+"""Owns the step from named arrays of one epoch to members of a file: keys, encodings, statistics, checked shapes."""
 
 from __future__ import annotations
 

@@ -352,5 +352,3 @@ def _index(text: str | int, n: int, what: str, others: str) -> int:
     if not -n <= index < n:
         raise Nn3dError(f"{what}: should be from {-n} to {n - 1}, got {index}")
     return index % n
-
-

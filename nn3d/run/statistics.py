@@ -1,7 +1,7 @@
 """Owns the figures of arrays that are small enough to be read whole: per channel, per sample, per parameter.
 
 They are computed from the values before they are encoded. All figures but the counts are over finite values.
-Histograms of a channel: 32 equal bins from its `low` to its `high`. Of a parameter: 64 equal bins from −max|w| to +max|w|.
+Histograms of a channel: 32 equal bins from its `low` to its `high`; of a parameter: 64 from −max|w| to +max|w|.
 """
 
 from __future__ import annotations
@@ -155,8 +155,9 @@ def sample_table(values: Array) -> FloatArray:
 def channel_stats_from(table: Array, samples: Array | None) -> ChannelStats:
     """Stored tables as named columns."""
     n = len(CHANNEL_COLUMNS)
-    columns = [np.asarray(table[:, i], np.float32) for i in range(n)]
-    return ChannelStats(*columns, np.asarray(table[:, n:]), None if samples is None else np.asarray(samples))
+    columns = {name: np.asarray(table[:, i], np.float32) for i, name in enumerate(CHANNEL_COLUMNS)}
+    by_sample = None if samples is None else np.asarray(samples)
+    return ChannelStats(**columns, histogram=np.asarray(table[:, n:]), samples=by_sample)
 
 
 def matrix_shape(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -235,4 +236,6 @@ def parameter_stats_from(vector: Array, shape: tuple[int, ...]) -> ParameterStat
     lengths = [len(PARAMETER_COLUMNS), PARAMETER_BINS, columns, columns, rows, rows]
     head, histogram, *sums, blocks = np.split(np.asarray(vector, np.float32), np.cumsum(lengths))
     pyramid = blocks.reshape(3, min(rows, PYRAMID), min(columns, PYRAMID))
-    return ParameterStats(*(float(v) for v in head), histogram, *sums, pyramid)
+    figures = {name: float(value) for name, value in zip(PARAMETER_COLUMNS, head, strict=True)}
+    parts = dict(zip(("col_pos", "col_neg", "row_pos", "row_neg"), sums, strict=True))
+    return ParameterStats(**figures, histogram=histogram, **parts, pyramid=pyramid)

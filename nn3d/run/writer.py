@@ -1,0 +1,199 @@
+"""Owns writing: a folder that grows epoch by epoch and survives a crash, one packed file, or readable JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from nn3d.errors import RunFormatError
+from nn3d.run import keys
+from nn3d.run.archive import atomic, write_archive
+from nn3d.run.describe import dump_json, epoch_json, manifest_json
+from nn3d.run.folder import EPOCHS_FILE, INPUTS_FILE, MANIFEST_FILE, epoch_file, open_folder
+from nn3d.run.manifest import parse_json, parse_manifest
+from nn3d.run.model import JSON, Array, Epoch, Graph, Sample
+from nn3d.run.record import epoch_arrays, input_arrays
+from nn3d.run.run import Run
+
+MAX_JSON_VALUES = 20_000_000
+Arrays = Mapping[str, Array] | Mapping[tuple[int, int], Array]
+Parameters = Mapping[str, Array] | Mapping[int, Array]
+
+
+class RunWriter:
+    """Records a run into a folder, epoch by epoch; what is listed is whole, whenever the process is killed.
+
+    A folder that holds a run of the same graph is continued. encoding : of activations, "f32", "f16" or "u8"; weights
+    are float32 with "f32", else float16. Raises RunFormatError when the folder holds something else.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        graph: Graph,
+        *,
+        model: str = "",
+        source: str = "",
+        samples: Sequence[Sample] = (),
+        classes: Sequence[str] = (),
+        left_out: Sequence[str] = (),
+        notes: Sequence[str] = (),
+        encoding: str = "f16",
+        statistics: bool = True,
+        extra: Mapping[str, JSON] | None = None,
+    ) -> None:
+        self.folder = Path(folder)
+        self._graph = graph
+        self._encoding = encoding
+        self._statistics = statistics
+        self._last_id = -1
+        if (self.folder / MANIFEST_FILE).exists():
+            self._continue(graph)
+            return
+        if self.folder.is_dir() and any(p for p in self.folder.iterdir() if not p.name.startswith(".")):
+            raise RunFormatError(f"{self.folder}: should be empty or a run of this model, got other files")
+        manifest = manifest_json(
+            graph,
+            model=model,
+            source=source,
+            run_id=uuid.uuid4().hex[:16],
+            samples=samples,
+            classes=classes,
+            left_out=left_out,
+            notes=notes,
+            extra=dict(extra or {}) | {"encoding": {"activations": encoding}},
+        )
+        parse_manifest(parse_json(dump_json(manifest), MANIFEST_FILE), MANIFEST_FILE)
+        with atomic(self.folder / MANIFEST_FILE) as file:
+            file.write(json.dumps(manifest, ensure_ascii=False, allow_nan=False, indent=1).encode())
+
+    def _continue(self, graph: Graph) -> None:
+        """Take up a run that is there: same graph, list cut after its last whole line."""
+        with open_folder(self.folder) as run:
+            if manifest_json(run.graph) != json.loads(dump_json(manifest_json(graph))):
+                raise RunFormatError(
+                    f"{self.folder}: should hold a run of this model, got another graph. Use a new folder."
+                )
+            self._last_id = run.epochs[-1].id if run.epochs else -1
+        path = self.folder / EPOCHS_FILE
+        if path.exists():
+            with path.open("r+b") as file:
+                file.truncate(file.read().rfind(b"\n") + 1)
+
+    def write_inputs(self, activations: Arrays) -> None:
+        """Store the values of the input nodes, once for all epochs; other names are passed over."""
+        write_archive(self.folder / INPUTS_FILE, input_arrays(self._graph, activations).items())
+
+    def write_epoch(
+        self,
+        epoch: Epoch,
+        activations: Arrays,
+        parameters: Parameters,
+        *,
+        parameter_gradients: Parameters | None = None,
+        activation_gradients: Arrays | None = None,
+    ) -> None:
+        """Record one epoch; ids must rise. Returns when it is on the disk and listed.
+
+        activations : (node id, output) or node name → (N, *shape); the first time, inputs among them go to `in/`.
+        parameters : id or name → array. Raises RunFormatError when something does not fit the graph.
+        """
+        if epoch.id <= self._last_id:
+            raise RunFormatError(f"epoch: ids should rise above {self._last_id}, got {epoch.id}")
+        if not (self.folder / INPUTS_FILE).exists():
+            self.write_inputs(activations)
+        members = epoch_arrays(
+            self._graph,
+            epoch.id,
+            activations,
+            parameters,
+            parameter_gradients=parameter_gradients,
+            activation_gradients=activation_gradients,
+            encoding=self._encoding,
+            statistics=self._statistics,
+        )
+        write_archive(self.folder / epoch_file(epoch.id), members.items())
+        with (self.folder / EPOCHS_FILE).open("ab") as file:
+            file.write(dump_json(epoch_json(epoch)) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self._last_id = epoch.id
+
+
+def whole_manifest(run: Run) -> dict[str, JSON]:
+    """The manifest of a run with all its epochs, unknown keys kept."""
+    return dict(run.manifest) | {"epochs": [epoch_json(e) for e in run.epochs]}
+
+
+def listed_keys(run: Run) -> Iterator[str]:
+    """Keys of a run's arrays that belong to listed epochs, or to none."""
+    ids = {e.id for e in run.epochs}
+    for key in run.store.keys():
+        found = keys.EPOCH_KEY.fullmatch(key)
+        if key != keys.MANIFEST and (found is None or int(found[1]) in ids):
+            yield key
+
+
+def write_packed(source: Run | str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
+    """Pack a run, or the folder of one, into one file: stored members aligned to 64 bytes; whole or not at all."""
+    if not isinstance(source, Run):
+        with open_folder(Path(source)) as run:
+            write_packed(run, path)
+        return
+    write_archive(Path(path), _members(source))
+
+
+def _members(run: Run) -> Iterator[tuple[str, Array]]:
+    yield keys.MANIFEST, np.frombuffer(dump_json(whole_manifest(run)), np.uint8)
+    for key in listed_keys(run):
+        yield key, run.store[key]
+
+
+def write_folder(run: Run, folder: str | os.PathLike[str]) -> None:
+    """Write a run as a folder, one file an epoch, as a recorder would have."""
+    root = Path(folder)
+    if root.is_dir() and any(root.iterdir()):
+        raise RunFormatError(f"{root}: should be an empty folder, got one with files")
+    root.mkdir(parents=True, exist_ok=True)
+    names = list(listed_keys(run))
+    write_archive(root / INPUTS_FILE, ((k, run.store[k]) for k in names if not keys.EPOCH_KEY.fullmatch(k)))
+    for epoch in run.epochs:
+        mine = (k for k in names if k.startswith(keys.epoch_prefix(epoch.id) + "/"))
+        write_archive(root / epoch_file(epoch.id), ((k, run.store[k]) for k in mine))
+    with atomic(root / EPOCHS_FILE) as file:
+        file.write(b"".join(dump_json(epoch_json(e)) + b"\n" for e in run.epochs))
+    with atomic(root / MANIFEST_FILE) as file:
+        file.write(dump_json(dict(run.manifest) | {"epochs": []}))
+
+
+def write_json(run: Run, path: str | os.PathLike[str]) -> None:
+    """Write a small run as JSON for people and other languages; values that are not finite become texts."""
+    total = sum(run.store[key].size for key in listed_keys(run))
+    if total > MAX_JSON_VALUES:
+        raise RunFormatError(f"{path}: JSON should hold at most {MAX_JSON_VALUES} numbers, got {total}. Write .npz.")
+    with atomic(Path(path)) as file:
+        text = json.dumps(whole_manifest(run), ensure_ascii=False, allow_nan=False, indent=1)
+        file.write(('{"format": "nn3d-run", "manifest": ' + text + ',\n"arrays": {').encode())
+        for i, key in enumerate(listed_keys(run)):
+            file.write((",\n" if i else "\n").encode() + _array_json(key, run.store[key]))
+        file.write(b"\n}}\n")
+
+
+def _array_json(key: str, array: Array) -> bytes:
+    """`"key": {"dtype": "float32", "shape": [2, 3], "values": [...]}`, values in C order, shortest exact digits."""
+    texts = np.asarray(array).reshape(-1).astype("U32")
+    if array.dtype.kind == "f":
+        texts = np.where(
+            np.isfinite(array).reshape(-1), texts, _NAMES[np.sign(np.nan_to_num(array)).astype(int).ravel()]
+        )
+    values = ", ".join(texts.tolist()).lower() if array.dtype.kind == "b" else ", ".join(texts.tolist())
+    head = f'"{key}": {{"dtype": "{array.dtype.name}", "shape": {json.dumps(list(array.shape))}, "values": ['
+    return (head + values + "]}").encode()
+
+
+_NAMES = np.array(['"NaN"', '"Infinity"', '"-Infinity"'])
