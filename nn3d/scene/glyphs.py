@@ -145,8 +145,9 @@ def _interpolate(
     at: NDArray[np.float64], places: NDArray[np.float64], knots: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The unhinted height of hinted heights: linear between the knots, parallel outside."""
-    inside = np.interp(at, places, knots)
-    return inside + np.minimum(at - places[0], 0.0) + np.maximum(at - places[-1], 0.0)
+    height: NDArray[np.float64] = np.interp(at, places, knots)
+    height += np.minimum(at - places[0], 0.0) + np.maximum(at - places[-1], 0.0)
+    return height
 
 
 def _snap(
@@ -167,7 +168,7 @@ def _snap(
 
 
 def _goal(edge_px: float, zones: tuple[float, ...], size_px: float) -> float:
-    """The whole pixel of an edge: that of the zone it belongs to, so that small round letters end where flat ones do."""
+    """The whole pixel of an edge: that of its zone, so that small round letters end where flat ones do."""
     near = min(zones, key=lambda zone: abs(zone * size_px - edge_px))
     is_near = abs(near * size_px - edge_px) <= min(_NEAR_ZONE_EM * size_px, _NEAR_ZONE_PX)
     return float(np.floor((near * size_px if is_near else edge_px) + 0.5))
@@ -196,4 +197,7 @@ def _at(table: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.flo
     """Rows of a table at fractional places, linear between rows, held at both ends."""
     place = np.clip(rows, 0.0, len(table) - 1.0)
     low = np.minimum(place.astype(np.int64), max(len(table) - 2, 0))
-    return table[low] + (place - low)[:, None] * (table[np.minimum(low + 1, len(table) - 1)] - table[low])
+    mixed: NDArray[np.float64] = table[low] + (place - low)[:, None] * (
+        table[np.minimum(low + 1, len(table) - 1)] - table[low]
+    )
+    return mixed

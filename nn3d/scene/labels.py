@@ -6,6 +6,7 @@ Glyphs come from the atlas pixel by pixel; rectangles and lines are antialiased 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import moderngl
 import numpy as np
@@ -66,14 +67,7 @@ class Labels:
         self.draw_calls = 0
         if self._n_instances == 0:
             return
-        self.ctx.enable_only(moderngl.BLEND)
-        self.ctx.blend_equation = moderngl.FUNC_ADD
-        self.ctx.blend_func = (
-            moderngl.SRC_ALPHA,
-            moderngl.ONE_MINUS_SRC_ALPHA,
-            moderngl.ONE,
-            moderngl.ONE_MINUS_SRC_ALPHA,
-        )
+        _blend_over(self.ctx)
         self._atlas.upload().use(0)
         set_uniforms(self._program, u_size=(round(size_px[0] * scale), round(size_px[1] * scale)), u_glyphs=0)
         self._array.render(moderngl.TRIANGLE_STRIP, vertices=4, instances=self._n_instances)
@@ -137,6 +131,14 @@ class Labels:
         line["quad"] = table[:, :4]
         line["shape"] = table[:, (0, 1, 4, 5)]
         return line
+
+
+def _blend_over(ctx: Any) -> None:
+    """Plain alpha over what is there; an opaque target stays opaque, a transparent one gathers alpha."""
+    ctx.enable_only(moderngl.BLEND)
+    ctx.blend_equation = moderngl.FUNC_ADD
+    colour, alpha = (moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA), (moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA)
+    ctx.blend_func = (*colour, *alpha)
 
 
 def _pen(mark: Text, scale: float) -> tuple[float, float]:
