@@ -166,5 +166,5 @@ def encoded_at(store: Store, key: str) -> Encoded:
     data: Array = store[key]
     if data.dtype != np.uint8 or key + ".lo" not in store:
         return Encoded(data)
-    nonfinite = store[key + ".nonfinite"] if key + ".nonfinite" in store else None
-    return Encoded(data, store[key + ".lo"], store[key + ".scale"], nonfinite)
+    beside = {name: store[f"{key}.{name}"] for name in ("lo", "scale", "nonfinite") if f"{key}.{name}" in store}
+    return Encoded(data, **beside)

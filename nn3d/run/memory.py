@@ -81,7 +81,7 @@ def run_from_arrays(
     classes: Sequence[str] = (),
     inputs: Sequence[InputInfo] = (),
     model: str = "",
-    source: str = "from arrays",
+    source: str = "plain arrays",
     notes: Sequence[str] = (),
     left_out: Sequence[str] = (),
     encoding: str = "f32",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import mmap
 import re
 from dataclasses import dataclass
 from math import prod
@@ -86,7 +87,7 @@ def _checked(descr: object, is_fortran: bool, shape: tuple[int, ...], size: int,
     return Header(np.dtype(descr), shape, is_fortran, size)
 
 
-def array_at(buffer: object, offset: int, available: int, header: Header, where: str) -> Array:
+def array_at(buffer: bytes | mmap.mmap, offset: int, available: int, header: Header, where: str) -> Array:
     """A read-only view of the data that follows a header at `offset`, which has `available` bytes (header included)."""
     if header.size + header.n_bytes != available:
         expected = f"{header.n_bytes} bytes for {header.dtype.name} {header.shape}"
@@ -95,8 +96,8 @@ def array_at(buffer: object, offset: int, available: int, header: Header, where:
         empty: Array = np.empty(0, header.dtype).reshape(header.shape)
         empty.flags.writeable = False
         return empty
-    order = "F" if header.is_fortran else "C"
-    array: Array = np.ndarray(header.shape, header.dtype, buffer, offset + header.size, order=order)  # type: ignore[call-overload]
+    at = offset + header.size
+    array: Array = np.ndarray(header.shape, header.dtype, buffer, at, order="F" if header.is_fortran else "C")
     array.flags.writeable = False
     return array
 

@@ -112,6 +112,11 @@ class Run:
         return self._manifest.raw
 
     @property
+    def header(self) -> Manifest:
+        """The manifest, checked; its epochs are those of the moment of opening."""
+        return self._manifest
+
+    @property
     def parameters(self) -> tuple[str, ...]:
         """Names of all parameters and buffers."""
         return tuple(self._parameter_ids)
@@ -311,8 +316,8 @@ class Run:
         if key not in self._store:
             return None
         by_sample = keys.sample_stats_key(epoch_id, node, output)
-        samples = self._store[by_sample] if by_sample in self._store else None
-        return channel_stats_from(self._store[key], samples)
+        has_samples = by_sample in self._store
+        return channel_stats_from(self._store[key], self._store[by_sample] if has_samples else None)
 
     def computed_channel_stats(self, node: int, output: int, epoch: int) -> ChannelStats | None:
         """Figures per channel: the recorded ones, else computed from the values (reads them), else None."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -236,6 +237,6 @@ def parameter_stats_from(vector: Array, shape: tuple[int, ...]) -> ParameterStat
     lengths = [len(PARAMETER_COLUMNS), PARAMETER_BINS, columns, columns, rows, rows]
     head, histogram, *sums, blocks = np.split(np.asarray(vector, np.float32), np.cumsum(lengths))
     pyramid = blocks.reshape(3, min(rows, PYRAMID), min(columns, PYRAMID))
-    figures = {name: float(value) for name, value in zip(PARAMETER_COLUMNS, head, strict=True)}
-    parts = dict(zip(("col_pos", "col_neg", "row_pos", "row_neg"), sums, strict=True))
-    return ParameterStats(**figures, histogram=histogram, **parts, pyramid=pyramid)
+    named: dict[str, Any] = {name: float(value) for name, value in zip(PARAMETER_COLUMNS, head, strict=True)}
+    named |= dict(zip(("col_pos", "col_neg", "row_pos", "row_neg"), sums, strict=True))
+    return ParameterStats(**named, histogram=histogram, pyramid=pyramid)

@@ -106,7 +106,7 @@ def validate(run: Run, *, progress: Callable[[int, int], Any] | None = None) -> 
     Raises RunFormatError for the first that is wrong: shape, element type, sidecars, missing epochs.
     progress : called with (done, total).
     """
-    manifest_expectations = Expectations(run._manifest)
+    manifest_expectations = Expectations(run.header)
     names = list(run.store.keys())
     for i, key in enumerate(names):
         if key != keys.MANIFEST:

@@ -133,7 +133,8 @@ def whole_manifest(run: Run) -> dict[str, JSON]:
 def listed_keys(run: Run) -> Iterator[str]:
     """Keys of a run's arrays that belong to listed epochs, or to none."""
     ids = {e.id for e in run.epochs}
-    for key in run.store.keys():
+    names = run.store.keys()
+    for key in names:
         found = keys.EPOCH_KEY.fullmatch(key)
         if key != keys.MANIFEST and (found is None or int(found[1]) in ids):
             yield key

@@ -1,0 +1,33 @@
+"""`nn3d info`: what a file holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from nn3d.cli.sources import SourceOptions, open_any, source_options
+from nn3d.run import summary
+from nn3d.run.validate import validate
+
+
+@click.command("info", epilog="Example: nn3d info run.npz --json")
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@source_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--ops", is_flag=True, help="List every operation, not only layers.")
+@click.option("--validate", "with_validation", is_flag=True, help="Read and check every array of a run.")
+def command(file: Path, source: SourceOptions, as_json: bool, ops: bool, with_validation: bool) -> None:
+    """Print layers, shapes, parameters, MACs, epochs and metrics of a run, or of anything that can become one."""
+    run = open_any(file, source)
+    n_checked = validate(run) if with_validation else None
+    if not as_json:
+        click.echo(summary.text(run, with_ops=ops))
+        if n_checked is not None:
+            click.echo(f"valid: {n_checked:,} arrays read and checked")
+        return
+    facts = summary.summary(run)
+    facts |= {"ops": summary.node_table(run)} if ops else {}
+    facts |= {"arrays_checked": n_checked} if n_checked is not None else {}
+    click.echo(json.dumps(facts, ensure_ascii=False, indent=1))
