@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import platform
 from types import TracebackType
+from typing import Any
 
 import moderngl
 import numpy as np
@@ -12,7 +14,8 @@ from nn3d.errors import GraphicsError
 from nn3d.run.run import Run
 from nn3d.scene.renderer import Figures, Renderer, device_size
 from nn3d.stage.commands import Resize, SetEpoch, SetSample, SetTheme, apply
-from nn3d.stage.compose import compose_frame, initial_state
+from nn3d.stage.complete import compose
+from nn3d.stage.compose import initial_state
 from nn3d.stage.frame import Frame
 from nn3d.stage.resident import Resident
 from nn3d.stage.state import ViewState
@@ -27,12 +30,9 @@ def make_context() -> moderngl.Context:
 
     Raises GraphicsError that names the missing package.
     """
-    import sys
-
+    settings: dict[str, Any] = {"backend": "egl"} if platform.system() == "Linux" else {}
     try:
-        if sys.platform.startswith("linux"):
-            return moderngl.create_context(require=410, standalone=True, backend="egl")  # type: ignore[call-arg]
-        return moderngl.create_context(require=410, standalone=True)
+        return moderngl.create_context(require=410, standalone=True, **settings)
     except Exception as error:
         said = str(error).strip().splitlines()
         raise GraphicsError(f"no OpenGL context ({said[0] if said else type(error).__name__}). {NEEDS}") from error
@@ -88,19 +88,6 @@ class Offscreen:
         self.ctx.release()
 
 
-def complete_frame(run: Run, state: ViewState, resident: Resident) -> Frame:
-    """A frame with everything it needs in memory: loads what is missing and composes again."""
-    frame = compose_frame(run, state, resident)
-    while frame.missing:
-        for need in frame.missing:
-            resident.warm(need)  # type: ignore[arg-type]
-        again = compose_frame(run, state, resident)
-        if set(again.missing) >= set(frame.missing):
-            raise GraphicsError("the picture needs more values at once than the memory budget holds. Open fewer layers.")
-        frame = again
-    return frame
-
-
 def render_run(
     run: Run,
     *,
@@ -123,4 +110,4 @@ def render_run(
             state = apply(state, command)
     state = apply(state, Resize(size, state.scale))
     with Offscreen() as screen:
-        return screen.pixels(complete_frame(run, state, resident))
+        return screen.pixels(compose(run, state, resident=resident))

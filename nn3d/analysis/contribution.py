@@ -77,10 +77,10 @@ def patch_sums(a: FloatArray, kernel: tuple[int, ...], attributes: Mapping[str, 
     out = [(padded.shape[1 + d] - dilation[d] * (kernel[d] - 1) - 1) // stride[d] + 1 for d in range(n)]
     sums = np.empty((a.shape[0], *kernel), np.float32)
     for at in itertools.product(*(range(k) for k in kernel)):
-        window = tuple(
+        window: tuple[slice, ...] = tuple(
             slice(at[d] * dilation[d], at[d] * dilation[d] + stride[d] * (out[d] - 1) + 1, stride[d]) for d in range(n)
         )
-        sums[(slice(None), *at)] = padded[(slice(None), *window)].sum(axis=tuple(range(1, n + 1)))
+        sums[:, *at] = padded[:, *window].sum(axis=tuple(range(1, n + 1)))
     return sums
 
 
@@ -119,11 +119,13 @@ def sign_sums(c: Array) -> tuple[float, float]:
 
 
 def trunk_sums(run: Run, link: WeightedLink, epoch: int, sample: int | None) -> tuple[float, float]:
-    """(for, against): exact sums of the positive and the negative edges of a whole link, from column sums of the weight.
+    """(for, against): exact sums of the positive and the negative edges of a link, from column sums of its weight.
 
     sample None: of the weights alone. The tensor itself is not touched where the run stores its statistics.
     """
-    stats = run.parameter_stats(link.parameter, epoch)
+    stats = run.computed_parameter_stats(link.parameter, epoch)
+    if stats is None:
+        return 0.0, 0.0
     if sample is None or link.groups != 1:
         if sample is None:
             return float(stats.col_pos.sum(dtype=np.float64)), -float(stats.col_neg.sum(dtype=np.float64))

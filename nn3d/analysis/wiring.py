@@ -105,14 +105,15 @@ class Wiring:
     def _linear_ends(self, index: I64, level: str) -> Ends:
         n_in = self.link.shape[1]
         none = np.full(index.size, -1, np.int64)
-        o, i = (index // n_in, index % n_in) if level == "kernels" else (index // self.source[0], index % self.source[0])
+        n_each = n_in if level == "kernels" else self.source[0]
+        o, i = index // n_each, index % n_each
         weight = index if level == "kernels" else none
         tile, cell, uv = _units(i, self.source, self.is_token) if level == "kernels" else (i, none, _middle(i.size))
         target_tile, target_cell, target_uv = _units(o, self.target, self.is_token)
         return Ends(tile, target_tile, cell, target_cell, weight, uv, target_uv)
 
     def _product_ends(self, index: I64) -> Ends:
-        n_out, n_in = self.link.shape[:2]
+        n_in = self.link.shape[1]
         size, cells = prod(self.kernel), self.target[1] * self.target[2]
         at, i = index % size, index // size % n_in
         cell, o = index // (size * n_in) % cells, index // (size * n_in * cells)
@@ -151,7 +152,7 @@ class Wiring:
 def wiring(
     link: WeightedLink, source: tuple[int, int, int], target: tuple[int, int, int], is_token: bool
 ) -> Wiring | None:
-    """The wiring of a link between layers of these tiles (K, R, C), or None when the shapes do not tell which is which."""
+    """The wiring of a link between layers of these tiles (K, R, C), or None when the shapes do not tell the ends."""
     n_out, n_in = link.shape[0], link.shape[1] * link.groups
     if len(link.shape) > 2:
         fits = source[0] % n_in == 0 and target[0] % n_out == 0 and (len(link.shape) == 5 or source[0] == n_in)

@@ -28,14 +28,16 @@ def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tu
 
 @click.command(epilog="Example: nn3d render run.npz -o picture.png --epoch 3 --theme light --size 1920x1080")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT.png|.jpg", help="The picture.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT.png|.jpg")
 @click.option("--size", callback=_size, metavar="WxH", help="Picture size in px.  [1600x900]")
 @click.option("--scale", type=click.FloatRange(0.5, 4.0), help="Device px a px: 2 doubles every side.  [1]")
 @click.option("--yaw", type=float, metavar="D", help="Degrees around the network; 53 sees the input sides.")
 @click.option("--pitch", type=float, metavar="D", help="Degrees above the floor.")
-@click.option("--frames", type=click.IntRange(0, 10000), default=0, metavar="N", help="Time N frames with a turning camera.")
-@click.option("--stats", type=click.Path(path_type=Path), metavar="STATS.json", help="Write figures: times, counts, shares.")
-@click.option("--dump", type=click.Path(path_type=Path), metavar="FRAME.npz", help="Write what is drawn as plain arrays.")
+@click.option(
+    "--frames", type=click.IntRange(0, 10000), default=0, metavar="N", help="Time N frames with a turning camera."
+)
+@click.option("--stats", type=click.Path(path_type=Path), metavar="STATS.json", help="Write figures: times, counts.")
+@click.option("--dump", type=click.Path(path_type=Path), metavar="FRAME.npz", help="Write what is drawn as arrays.")
 @view_options
 @source_options
 def command(
@@ -68,7 +70,8 @@ def command(
     if stats is not None:
         stats.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     elif frames:
-        click.echo(f"{frames} frames: median {figures['frame_ms_median']:.1f} ms, 95 % under {figures['frame_ms_p95']:.1f} ms")
+        middle, high = figures["frame_ms_median"], figures["frame_ms_p95"]
+        click.echo(f"{frames} frames: median {middle:.1f} ms, 95 % under {high:.1f} ms")
 
 
 def _turned(state: Any, yaw: float | None, pitch: float | None) -> Any:
@@ -80,7 +83,8 @@ def _turned(state: Any, yaw: float | None, pitch: float | None) -> Any:
         return state
     camera = state.camera
     camera = replace(camera, yaw_rad=camera.yaw_rad if yaw is None else math.radians(yaw))
-    camera = replace(camera, pitch_rad=camera.pitch_rad if pitch is None else math.radians(min(86.0, max(-86.0, pitch))))
+    if pitch is not None:
+        camera = replace(camera, pitch_rad=math.radians(min(86.0, max(-86.0, pitch))))
     return play(state, [SetCamera(camera), Advance(1.0)])
 
 
@@ -91,6 +95,7 @@ def _write_dump(path: Path, run: Any, frame: Any) -> None:
     from nn3d.stage.dump import dump_arrays
 
     try:
-        np.savez(path, **dump_arrays(run, frame))
+        arrays: dict[str, Any] = dump_arrays(run, frame)
+        np.savez(path, **arrays)
     except OSError as error:
         raise ExportError(f"{path}: cannot write ({error.strerror or error}). Choose another folder.") from error

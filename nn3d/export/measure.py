@@ -12,21 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn3d.offscreen import Offscreen, complete_frame
+from nn3d.offscreen import Offscreen
 from nn3d.run.run import Run
 from nn3d.stage import camera as cameras
+from nn3d.stage.complete import compose
 from nn3d.stage.frame import Frame
 from nn3d.stage.resident import Resident
 from nn3d.stage.state import ViewState
 
 TURN_RAD = 0.0125
-
-
-def still(run: Run, state: ViewState, resident: Resident) -> tuple[NDArray[np.uint8], Frame]:
-    """(H, W, 3) uint8 and the frame it shows."""
-    frame = complete_frame(run, state, resident)
-    with Offscreen() as screen:
-        return screen.pixels(frame), frame
 
 
 def measured_still(
@@ -37,7 +31,7 @@ def measured_still(
     _ = resident.plan
     layout_ms = 1000.0 * (time.perf_counter() - started)
     started = time.perf_counter()
-    frame = complete_frame(run, state, resident)
+    frame = compose(run, state, resident=resident)
     bundle_ms = 1000.0 * (time.perf_counter() - started)
     with Offscreen() as screen:
         pixels = screen.pixels(frame)
@@ -82,7 +76,7 @@ def _timed(run: Run, state: ViewState, resident: Resident, screen: Offscreen, fr
     """ms of one frame: compose, draw and finish, the camera turned a little more each time."""
     camera = cameras.orbit(cameras.resolve(frame), TURN_RAD * (k + 1), 0.0)
     started = time.perf_counter()
-    screen.draw(complete_frame(run, replace(state, camera=camera, flight=None), resident))
+    screen.draw(compose(run, replace(state, camera=camera, flight=None), resident=resident))
     screen.ctx.finish()
     return 1000.0 * (time.perf_counter() - started)
 

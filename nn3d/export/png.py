@@ -18,7 +18,8 @@ def check_name(path: str | Path) -> Path:
     """The path, if its ending is one that can be written; else ExportError."""
     goal = Path(path)
     if goal.suffix.lower() not in SUFFIXES:
-        raise ExportError(f"{goal}: expected a name that ends in {', '.join(SUFFIXES)}, got {goal.suffix or 'no ending'}")
+        endings = ", ".join(SUFFIXES)
+        raise ExportError(f"{goal}: expected a name that ends in {endings}, got {goal.suffix or 'no ending'}")
     return goal
 
 
@@ -27,7 +28,7 @@ def save_picture(path: str | Path, pixels: NDArray[np.uint8]) -> None:
     goal = check_name(path)
     part = goal.with_name(f".{goal.name}.{os.getpid()}{goal.suffix}")
     try:
-        Image.fromarray(pixels).save(part, quality=95) if goal.suffix.lower() != ".png" else Image.fromarray(pixels).save(part)
+        Image.fromarray(pixels).save(part, quality=95)
         os.replace(part, goal)
     except OSError as error:
         part.unlink(missing_ok=True)

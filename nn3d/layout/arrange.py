@@ -69,7 +69,7 @@ def fold(shape: tuple[int, ...], axes: tuple[str, ...]) -> tuple[int, int, int]:
 
 def side(n_cells: int, power: float) -> float:
     """Drawn length of `n_cells` cells, in u."""
-    return S0 * float(n_cells) ** power
+    return S0 * math.pow(n_cells, power)
 
 
 def grid_shape(n: int, is_neurons: bool, is_classes: bool) -> tuple[int, int]:

@@ -26,7 +26,8 @@ LANE_SHARE = 0.9
 def tile_table(tiles: Tiles) -> NDArray[np.void]:
     """(n,) TILE anchors of a layer."""
     table = np.empty(tiles.n, TILE)
-    table["line"], table["circle"], table["grid"], table["mosaic"] = tiles.line, tiles.circle, tiles.at_grid, tiles.mosaic
+    table["line"], table["circle"] = tiles.line, tiles.circle
+    table["grid"], table["mosaic"] = tiles.at_grid, tiles.mosaic
     return table
 
 

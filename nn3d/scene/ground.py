@@ -24,15 +24,13 @@ class GroundPass:
         self.screen = ctx.vertex_array(self.background, [])
         self._meshes = (make_buffer(ctx, unit_square(), uploads), make_buffer(ctx, unit_box(), uploads))
         self._rows = (
-            make_buffer(ctx, np.zeros(START_ROWS, SHADOW), uploads), make_buffer(ctx, np.zeros(START_ROWS, BOX), uploads),
-        )  # fmt: skip
-        self._shadows = ctx.vertex_array(
-            self.shadow,
-            [attributes(self.shadow, self._meshes[0], FLAT), attributes(self.shadow, self._rows[0], SHADOW, per_instance=True)],
+            make_buffer(ctx, np.zeros(START_ROWS, SHADOW), uploads),
+            make_buffer(ctx, np.zeros(START_ROWS, BOX), uploads),
         )
-        self._boxes = ctx.vertex_array(
-            self.box,
-            [attributes(self.box, self._meshes[1], CORNER), attributes(self.box, self._rows[1], BOX, per_instance=True)],
+        kinds = ((self.shadow, FLAT, SHADOW), (self.box, CORNER, BOX))
+        self._shadows, self._boxes = (
+            ctx.vertex_array(p, [attributes(p, mesh, flat), attributes(p, rows, each, per_instance=True)])
+            for (p, flat, each), mesh, rows in zip(kinds, self._meshes, self._rows, strict=True)
         )
         self._last: tuple[bytes, bytes] = (b"", b"")
 
@@ -73,5 +71,6 @@ class GroundPass:
 
     def release(self) -> None:
         """Give everything back."""
-        for item in (self._boxes, self._shadows, self.screen, *self._rows, *self._meshes, self.box, self.shadow, self.background):
+        arrays = (self._boxes, self._shadows, self.screen)
+        for item in (*arrays, *self._rows, *self._meshes, self.box, self.shadow, self.background):
             item.release()

@@ -79,10 +79,10 @@ class RibbonPass:
 
     def _link(self, s: StrandLayer) -> _Link:
         buffer = make_buffer(self.ctx, s.strands, self.uploads)
-        arrays = [
-            self.ctx.vertex_array(p, [attributes(p, buffer, STRAND)]) for p in (self.program, self.id_program, self.check_program)
-        ]
-        return _Link(s.key, buffer, arrays[0], arrays[1], arrays[2], (self._table(s.source_clusters), self._table(s.target_clusters)))
+        programs = (self.program, self.id_program, self.check_program)
+        array, ids, check = (self.ctx.vertex_array(p, [attributes(p, buffer, STRAND)]) for p in programs)
+        clusters = (self._table(s.source_clusters), self._table(s.target_clusters))
+        return _Link(s.key, buffer, array, ids, check, clusters)
 
     def _set_route(self, program: moderngl.Program, frame: Frame, s: StrandLayer, link: _Link) -> None:
         ends = (frame.tiles[s.source], frame.tiles[s.target])
@@ -162,8 +162,10 @@ class RibbonPass:
         """Give everything back."""
         for place in list(self._links):
             self._forget(place)
-        for item in (*self._anchors.values(), self.check_program, self.id_program, self.program):
-            item.release()
+        for texture in self._anchors.values():
+            texture.release()
+        for program in (self.check_program, self.id_program, self.program):
+            program.release()
 
 
 def _visible(s: StrandLayer) -> tuple[int, int]:

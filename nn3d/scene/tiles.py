@@ -136,5 +136,6 @@ class TilePass:
         """Give everything back."""
         for key in list(self._arrays):
             self._forget(key)
-        for item in (*self._textures.values(), *self._ramps.values(), self.empty, self.box, self.pick_program, self.program):
+        textures = (*self._textures.values(), *self._ramps.values(), self.empty)
+        for item in (*textures, self.box, self.pick_program, self.program):
             item.release()

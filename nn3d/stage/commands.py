@@ -228,7 +228,8 @@ def _edit_layers(state: ViewState, layer: int | None, edit: Callable[[LayerView]
 def _advance_time(state: ViewState, dt: float) -> ViewState:
     t, last = state.time, float(max(0, state.n_epochs - 1))
     if not t.is_playing:
-        return replace(state, time=replace(t, epoch=_toward(t.epoch, t.target, dt * max(1.0, abs(t.target - t.epoch)) / EPOCH_SECS)))
+        step = dt * max(1.0, abs(t.target - t.epoch)) / EPOCH_SECS
+        return replace(state, time=replace(t, epoch=_toward(t.epoch, t.target, step)))
     epoch = t.epoch + dt * t.epochs_per_sec
     if epoch >= last:
         epoch = epoch % last if t.is_looping and last > 0 else last
@@ -317,7 +318,8 @@ def _fly_to(state: ViewState, c: FlyTo) -> ViewState:
 
 def _set_strength(state: ViewState, c: SetStrength) -> ViewState:
     b = min(1.0, max(0.0, c.strength))
-    return replace(state, edges=replace(state.edges, strength=b if c.at_once else state.edges.strength, strength_target=b))
+    now = b if c.at_once else state.edges.strength
+    return replace(state, edges=replace(state.edges, strength=now, strength_target=b))
 
 
 def _set_sample(state: ViewState, c: SetSample) -> ViewState:

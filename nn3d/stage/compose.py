@@ -18,7 +18,7 @@ from nn3d.stage import overlay, structure
 from nn3d.stage.frame import Frame, Mark, StrandLayer, TileLayer, Values
 from nn3d.stage.links import StrandsNeed, StrandTable
 from nn3d.stage.look import palette
-from nn3d.stage.plan import LinkPlan, Plan
+from nn3d.stage.plan import LinkPlan
 from nn3d.stage.resident import LayerValues, Need, Resident, ValuesNeed
 from nn3d.stage.standing import LONG_NETWORK, Stage, stage_of
 from nn3d.stage.state import LONG_FOV_RAD, LONG_YAW_RAD, Camera, LayerView, Time, ViewState, default_anchors, smooth
@@ -181,9 +181,9 @@ def _picture(cells: NDArray[np.float32], info: InputInfo) -> NDArray[np.float32]
     if len(info.mean) == 3 and len(info.std) == 3:
         out = out * np.array(info.std, np.float32)[:, None, None] + np.array(info.mean, np.float32)[:, None, None]
     low, high = info.value_range or (float(np.nanmin(out)), float(np.nanmax(out)))
-    out = np.clip((out - low) / ((high - low) or 1.0), 0.0, 1.0).astype(np.float32)
-    out.setflags(write=False)
-    return out
+    shown: NDArray[np.float32] = np.clip((out - low) / ((high - low) or 1.0), 0.0, 1.0).astype(np.float32)
+    shown.setflags(write=False)
+    return shown
 
 
 def _stats(tables: dict[int, StrandTable], tiles: tuple[TileLayer, ...]) -> dict[str, float]:

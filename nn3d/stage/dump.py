@@ -13,6 +13,11 @@ from nn3d.stage.frame import Frame
 from nn3d.stage.reference import N_CONTROL, control_points, tile_places
 
 MAX_EDGES = 5_000_000
+KINDS: dict[str, np.dtype[Any]] = {
+    "source_tile": np.dtype(np.int32), "target_tile": np.dtype(np.int32), "source_cell": np.dtype(np.int32),
+    "target_cell": np.dtype(np.int32), "param": np.dtype(np.int32), "weight_index": np.dtype(np.int64),
+    "weight": np.dtype(np.float32), "level": np.dtype("U8"), "control": np.dtype(np.float32),
+}  # fmt: skip
 
 
 def dump_arrays(run: Run, frame: Frame) -> dict[str, NDArray[Any]]:
@@ -22,7 +27,7 @@ def dump_arrays(run: Run, frame: Frame) -> dict[str, NDArray[Any]]:
     """
     n_edges = sum(s.weight_index.size for s in frame.strands)
     if n_edges > MAX_EDGES:
-        raise Nn3dError(f"a dump holds at most {MAX_EDGES:,} edges, this picture has {n_edges:,}. Draw fewer: --edges top.")
+        raise Nn3dError(f"a dump holds at most {MAX_EDGES:,} edges, this picture has {n_edges:,}. Use --edges top.")
     starts = np.cumsum([0, *(t.table.size for t in frame.tiles)])
     return {**_tiles(run, frame), **_edges(run, frame, starts)}
 
@@ -55,9 +60,8 @@ def _edges(run: Run, frame: Frame, starts: NDArray[np.int64]) -> dict[str, NDArr
     names = list(run.parameters)
     columns: dict[str, list[NDArray[Any]]] = {
         k: []
-        for k in ("source_tile", "target_tile", "source_cell", "target_cell", "param", "weight_index", "weight", "level",
-                  "control")
-    }  # fmt: skip
+        for k in KINDS
+    }
     for s in frame.strands:
         rows = s.strands[s.n_trunk :]
         if not len(rows):
@@ -72,13 +76,9 @@ def _edges(run: Run, frame: Frame, starts: NDArray[np.int64]) -> dict[str, NDArr
         columns["weight"].append(s.weight)
         columns["level"].append(np.full(len(rows), s.level, dtype="U8"))
         columns["control"].append(control_points(frame, s)[s.n_trunk :])
-    kinds = {
-        "source_tile": np.int32, "target_tile": np.int32, "source_cell": np.int32, "target_cell": np.int32,
-        "param": np.int32, "weight_index": np.int64, "weight": np.float32, "level": "U8", "control": np.float32,
-    }  # fmt: skip
     empty = {"control": np.zeros((0, N_CONTROL, 3))}
     out: dict[str, NDArray[Any]] = {"params": np.array(names, np.str_)}
     for name, parts in columns.items():
         joined = np.concatenate(parts) if parts else empty.get(name, np.zeros(0))
-        out[f"edge_{name}"] = joined.astype(kinds[name])
+        out[f"edge_{name}"] = joined.astype(KINDS[name])
     return out

@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from nn3d.layout.tables import STRAND, TILE
 from nn3d.stage.state import ViewState
 
-__all__ = ["BOX", "SHADOW", "STRAND", "TILE", "Colour", "Frame", "Line", "Mark", "Palette", "Rect", "StrandLayer", "Text", "TileLayer", "Values", "View"]
+__all__ = [
+    "BOX", "SHADOW", "STRAND", "TILE", "Colour", "Frame", "Line", "Mark", "Palette", "Rect", "StrandLayer", "Text",
+    "TileLayer", "Values", "View",
+]  # fmt: skip
 
 F32 = NDArray[np.float32]
 Colour = tuple[float, float, float, float]
@@ -134,13 +137,16 @@ class View:
         p = np.atleast_2d(np.asarray(points, np.float64))
         q = np.c_[p, np.ones(len(p))] @ self.clip_from_world.T
         r = q[:, :2] / q[:, 3:]
-        return np.c_[(r[:, 0] + 1.0) / 2.0 * size_px[0], (1.0 - r[:, 1]) / 2.0 * size_px[1]]
+        return np.column_stack([(r[:, 0] + 1.0) / 2.0 * size_px[0], (1.0 - r[:, 1]) / 2.0 * size_px[1]])
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A line of text. (x, y) in px is the anchor's place; anchor as in Pillow: l m r, then a (ascender) m (middle) s
-    (baseline) b (descender). size_px is CSS px. weight: regular, medium, semibold, display."""
+    """A line of text.
+
+    (x, y) in px is the anchor's place; anchor as in Pillow: l m r, then a (ascender) m (middle) s (baseline)
+    b (descender). size_px is CSS px. weight: regular, medium, semibold, display.
+    """
 
     x: float
     y: float

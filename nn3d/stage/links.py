@@ -1,4 +1,4 @@
-"""Chosen strands of one link at the two epochs that are mixed: which edges, how strong, how thick, and how many of all."""
+"""Chosen strands of one link at the two epochs that are mixed: which edges, how strong, how thick, how many of all."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ THIN = 0.055
 
 @dataclass(frozen=True, slots=True)
 class StrandsNeed:
-    """The strands of link `link` at epoch indices `epochs` for sample index `sample`; `single`: each edge, not only
-    the rope; `n` strands at most where `selection` is sampled or top."""
+    """The strands of link `link` at epoch indices `epochs` for sample index `sample`.
+
+    single : each edge, not only the rope. n : strands at most where `selection` is sampled or top.
+    """
 
     link: int
     epochs: tuple[int, int]
@@ -69,6 +71,11 @@ class StrandTable:
     weight: FloatArray
     source_cell: I64
     target_cell: I64
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the strands and what they stand for."""
+        return self.strands.nbytes + 28 * self.weight.size
 
 
 def rope_size(n_links: int) -> int:

@@ -78,7 +78,7 @@ def subtitle(f: Facts) -> list[str]:
         parts.append(f.run.samples[f.state.sample].name)
     if len(f.run.epochs) > 1:
         at = f.state.time.epoch
-        parts.append(f"epoch {at:.1f} of {len(f.run.epochs) - 1}" if at % 1 else f"epoch {at:.0f} of {len(f.run.epochs) - 1}")
+        parts.append(f"epoch {at:.{1 if at % 1 else 0}f} of {len(f.run.epochs) - 1}")
     if f.probabilities is not None:
         parts.append(_verdict(f, f.probabilities))
     if all(not v.is_open for v in f.state.layers) and f.state.layers:
@@ -130,12 +130,12 @@ def key_marks(f: Facts) -> list[Mark]:
 
 
 def _ramp_marks(f: Facts, ramp: str, x: float, y: float, w: float) -> list[Mark]:
-    colours = f.palette.ramps[ramp]
     n = 64
-    ink = [(*(float(c) for c in colours[min(255, round(i * 255 / n))]), 1.0) for i in range(n + 1)]
+    rows = f.palette.ramps[ramp][np.round(np.linspace(0, 255, n + 1)).astype(int)]
+    ink = [(float(r), float(g), float(b), 1.0) for r, g, b in rows]
+    top, low = y + 18 * f.k, y + 26 * f.k
     return [
-        Rect(x + w * i / n, y + 18 * f.k, min(x + w, x + w * (i + 1) / n + 0.6), y + 26 * f.k, ink[i], 0.0, ink[i + 1])  # type: ignore[arg-type]
-        for i in range(n)
+        Rect(x + w * i / n, top, min(x + w, x + w * (i + 1) / n + 0.6), low, ink[i], 0.0, ink[i + 1]) for i in range(n)
     ]
 
 
@@ -179,9 +179,9 @@ def _strand_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
         t = (i + 0.5) / n * 2.0 - 1.0
         c = fog + ((up if t > 0 else down) - fog) * (0.3 + 0.7 * abs(t) ** 0.6)
         h = (0.6 + 3.6 * abs(t) ** 0.5) * f.k
-        marks.append(
-            Rect(x + w * i / n, y + 22 * f.k - h, min(x + w, x + w * (i + 1) / n + 0.6), y + 22 * f.k + h, (*map(float, c), 1.0))  # type: ignore[arg-type]
-        )
+        ink = (float(c[0]), float(c[1]), float(c[2]), 1.0)
+        x1 = min(x + w, x + w * (i + 1) / n + 0.6)
+        marks.append(Rect(x + w * i / n, y + 22 * f.k - h, x1, y + 22 * f.k + h, ink))
     for at, label, anchor in ((0.0, low, "la"), (0.5, "0", "ma"), (1.0, high, "ra")):
         marks.append(Text(x + w * at, y + 33 * f.k, label, 10 * f.k, "regular", f.ink("text2"), anchor))
     return marks
@@ -273,7 +273,7 @@ class Foot:
 
 
 def label_marks(f: Facts, feet: list[Foot]) -> list[Mark]:
-    """Layer cards that do not overlap: selected, input and output first, then in order; what has no room is left out."""
+    """Layer cards that do not overlap: selected, input and output first, then in order; without room, none."""
     chosen = {t.layer for t in (f.state.selection, f.state.hover) if t is not None}
     ends = {f.plan.output} | {i for i, p in enumerate(f.plan.layers) if p.input is not None}
     feet = sorted(feet, key=lambda t: (t.layer not in chosen, t.layer not in ends, t.layer))
@@ -306,7 +306,8 @@ def _heights(f: Facts, n: int) -> list[float]:
 
 def _box(f: Facts, foot: Foot, lines: list[str]) -> tuple[float, float, float, float]:
     sizes = [15 if f.k > 0.9 else 13] + [11] * 3
-    half = max(text_width(t, s * f.k, "semibold" if i == 0 else "regular") for i, (t, s) in enumerate(zip(lines, sizes))) / 2  # noqa: B905
+    weights = ["semibold"] + ["regular"] * 3
+    half = max(text_width(t, s * f.k, w) for t, s, w in zip(lines, sizes, weights, strict=False)) / 2
     height = _heights(f, len(lines))[-1] + 16 * f.k
     top = foot.y - height - 8 if foot.is_above else foot.y + 11 * f.k
     return foot.x - half - 4, top, foot.x + half + 4, top + height
@@ -357,7 +358,7 @@ def bar_marks(f: Facts, bars: list[Bar], view: View) -> list[Mark]:
 
 
 def rope_marks(f: Facts, places: dict[int, tuple[float, float, float]]) -> list[Mark]:
-    """ "57 % for, 43 % against" over the ropes of collapsed pairs. places: link → (x, y, room) in px."""
+    """The shares of both signs, "57 % for", over the ropes of collapsed pairs. places: link → (x, y, room) in px."""
     marks: list[Mark] = []
     by_input = f.state.edges.mode == "contribution"
     words = ("for", "against") if by_input else ("positive", "negative")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,7 +129,7 @@ def _link_plan(
     wires = None
     if weighted is not None and a.shows == b.shows == "values":
         wires = wiring(weighted, _cells(a), _cells(b), a.is_token and b.is_token)
-    elif weighted is not None and prod(a.tiles.cells) and len(weighted.shape) == 2 and a.tiles.n == weighted.shape[1]:
+    elif weighted is not None and len(weighted.shape) == 2 and a.tiles.n == weighted.shape[1]:
         wires = wiring(weighted, (a.tiles.n, 1, 1), (b.tiles.n, 1, 1), False)
     elif weighted is not None and len(weighted.shape) > 2 and a.tiles.n == weighted.shape[1] * weighted.groups:
         wires = wiring(weighted, (a.tiles.n, *a.tiles.cells), (b.tiles.n, *b.tiles.cells), False)

@@ -53,6 +53,11 @@ class LayerValues:
     n_nonfinite: int
 
     @property
+    def nbytes(self) -> int:
+        """Memory of the cells."""
+        return self.values.cells.nbytes
+
+    @property
     def is_signed(self) -> bool:
         """True when a noticeable part of the layer is negative."""
         return self.lowest < -1e-3 * max(self.highest, 1e-12)
@@ -100,7 +105,7 @@ class Resident:
             return
         made: LayerValues | StrandTable
         made = self._read(need) if isinstance(need, ValuesNeed) else choose_strands(self.run, self.plan, need)
-        size = made.values.cells.nbytes if isinstance(made, LayerValues) else made.strands.nbytes + 16 * made.weight.size
+        size = made.nbytes
         with self._lock:
             self._held[need] = (made, size)
             self._bytes += size

@@ -1,4 +1,4 @@
-"""Where every layer stands at this moment: the axis, the lanes, and the room that open and morphing layers take. World u."""
+"""Where every layer stands at this moment: the axis, the lanes, and the room that open layers take. World units u."""
 
 from __future__ import annotations
 

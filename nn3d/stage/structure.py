@@ -1,4 +1,4 @@
-"""What holds the picture: rail, posts, feet, shadows and class bars, and the corners that the camera must fit. World u."""
+"""What holds the picture: rail, posts, feet, shadows and class bars, and the corners that the camera fits. World u."""
 
 from __future__ import annotations
 
@@ -151,9 +151,9 @@ def _bars(
     bars["colour"] = colour(state.theme, "bar")[:3]
     bars["colour"][best] = colour(state.theme, "accent")[:3]
     boxes["fog"] = 0.5
-    width = tiles.half[1]
+    name_z, ends = tiles.half[1] + 0.1, x + BAR_GAP + length
     marks = [
-        Bar(k, float(outcome.shares[k]), (x + 0.2, float(y[k]), width + 0.1), (x + BAR_GAP + float(length[k]), float(y[k]), 0.0))
+        Bar(k, float(outcome.shares[k]), (x + 0.2, float(y[k]), name_z), (float(ends[k]), float(y[k]), 0.0))
         for k in range(tiles.n)
     ]
     return marks, boxes
@@ -194,10 +194,9 @@ def feet(plan: Plan, state: ViewState, stage: Stage, floor: float, view: View) -
 
 def rope_places(plan: Plan, state: ViewState, stage: Stage, view: View) -> dict[int, tuple[float, float, float]]:
     """(x, y, room) in px above the middle of each rope: where its shares are written, and how wide the gap is."""
-    links = [
-        link for link in plan.links
-        if link.path == "route" and (state.edges.level == "trunk" or min(stage.open[link.source], stage.open[link.target]) < 0.2)
-    ]  # fmt: skip
+    is_trunk = state.edges.level == "trunk"
+    routes = (link for link in plan.links if link.path == "route")
+    links = [link for link in routes if is_trunk or min(stage.open[link.source], stage.open[link.target]) < 0.2]
     if not links:
         return {}
     ends = np.array([(link.source, link.target) for link in links])
@@ -206,7 +205,8 @@ def rope_places(plan: Plan, state: ViewState, stage: Stage, view: View) -> dict[
     b = np.stack([stage.x[ends[:, 1]], stage.y[ends[:, 1]], -stage.width[ends[:, 1]] / 2 * state.side], 1)
     left, right = view.project(a, state.size_px), view.project(b, state.size_px)
     top = view.project((a + b) / 2 + np.array([0.0, 2.1, 0.0]), state.size_px)
-    edge = view.project(a + np.array([0.0, 0.0, 1.0]) * (stage.width[ends[:, 0]] / 2)[:, None] * state.side, state.size_px)
+    out = np.array([[0.0, 0.0, state.side]]) * (stage.width[ends[:, 0]] / 2)[:, None]
+    edge = view.project(a + out, state.size_px)
     return {
         link.index: (float(top[k, 0]), float(min(top[k, 1], left[k, 1])), float(abs(right[k, 0] - edge[k, 0])))
         for k, link in enumerate(links)
