@@ -6,7 +6,6 @@ c plus the bias is the node's value). Arrays are float32 in the weight's own lay
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -76,7 +75,7 @@ def patch_sums(a: FloatArray, kernel: tuple[int, ...], attributes: Mapping[str, 
     padded = np.pad(a, [(0, 0), *pads])
     out = [(padded.shape[1 + d] - dilation[d] * (kernel[d] - 1) - 1) // stride[d] + 1 for d in range(n)]
     sums = np.empty((a.shape[0], *kernel), np.float32)
-    for at in itertools.product(*(range(k) for k in kernel)):
+    for at in np.ndindex(*kernel):
         window: tuple[slice, ...] = tuple(
             slice(at[d] * dilation[d], at[d] * dilation[d] + stride[d] * (out[d] - 1) + 1, stride[d]) for d in range(n)
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
 
 import moderngl
 import numpy as np
@@ -12,9 +11,9 @@ from numpy.typing import NDArray
 from nn3d.run.run import Run
 from nn3d.scene.renderer import Renderer
 from nn3d.stage.commands import Resize, SetBudget, apply
-from nn3d.stage.compose import compose_frame
+from nn3d.stage.complete import compose
 from nn3d.stage.frame import Frame
-from nn3d.stage.resident import Need, Resident
+from nn3d.stage.resident import Resident
 from nn3d.stage.state import Budget, Thing, ViewState
 
 Pixels = NDArray[np.uint8]
@@ -59,11 +58,7 @@ class Picture:
         budget = replace(state.budget, samples=Budget().samples)
         state = apply(apply(state, Resize(state.size_px, state.scale)), SetBudget(budget))
         state = replace(state, hover=None)
-        frame = compose_frame(self._run, state, self._resident)
-        while frame.missing:
-            for need in frame.missing:
-                self._resident.warm(cast(Need, need))
-            frame = compose_frame(self._run, state, self._resident)
+        frame = compose(self._run, state, resident=self._resident)
         target = self._fitting(None, frame)
         self._renderer.draw(frame, target)
         pixels = read_pixels(target)

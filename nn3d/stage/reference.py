@@ -232,8 +232,9 @@ def _routed(
          gutter * 0.9 + mean * 0.1 + h * 0.5, gutter + h * 0.10, gutter, gutter, gutter * 0.35 + to[:, 0] * 0.65,
          to[:, 0]],
         [s.cell[:, 1], s.cell[:, 1], z * 0.55 + z_out * 0.40 + GATHER * oz * 0.8,
-         z * 0.25 + z_out * 0.30 + GATHER * oz * 0.7, z_in * 0.62 + z * 0.12 + GATHER * oz * 0.6, z_in * 1.02, z_in * 0.98,
-         (z_in + t.tile[:, 1]) * 0.5, to[:, 1] - 0.10 * side * t.half[:, 1], to[:, 1], to[:, 1]],
+         z * 0.25 + z_out * 0.30 + GATHER * oz * 0.7, z_in * 0.62 + z * 0.12 + GATHER * oz * 0.6, z_in * 1.02,
+         z_in * 0.98, (z_in + t.tile[:, 1]) * 0.5,
+         to[:, 1] - 0.10 * side * t.half[:, 1], to[:, 1], to[:, 1]],
         len(sign),
     )  # fmt: skip
 
