@@ -55,6 +55,10 @@ class LeNet5(nn.Module):
         return self.classifier(self.features(x).flatten(1))
 
 
+# What the title of the picture says.
+LeNet5.__name__ = "LeNet-5"
+
+
 @torch.no_grad()
 def score(model: nn.Module, pictures: Tensor, labels: Tensor) -> tuple[float, float]:
     """Mean cross-entropy and accuracy over a whole set."""
@@ -81,6 +85,16 @@ def train(model: nn.Module, pictures: Tensor, labels: Tensor, epochs: int, seed:
             total += loss.item() * len(rows)
         schedule.step()
         yield epoch, total / len(pictures)
+
+
+def verify(path: Path, model: nn.Module, pictures: Tensor, labels: Tensor) -> None:
+    """Score the weights as the run holds them, epoch by epoch, beside what was measured while training."""
+    with nn3d.load(path) as run:
+        for index, epoch in enumerate(run.epochs):
+            state = {name: torch.from_numpy(np.array(run.weights(name, index), np.float32)) for name in run.parameters}
+            model.load_state_dict(state)
+            accuracy = score(model, pictures, labels)[1]
+            print(f"epoch {epoch.id:2d}  accuracy {epoch.metrics['accuracy']:.2%}  from the run {accuracy:.2%}")
 
 
 def arguments() -> argparse.Namespace:
@@ -124,6 +138,7 @@ def main() -> None:
             )
         print(f"epoch {epoch:2d}  loss {loss:.4f}  accuracy {accuracy:.2%}", flush=True)
     write_packed(folder, args.out)
+    verify(args.out, model, test_x, test_y)
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB. Look at it with: nn3d view {args.out}")
 
 
