@@ -45,7 +45,7 @@ def record_checkpoints(paths: Sequence[Path], source: SourceOptions) -> Recordin
     _load_into(made.module, first)
     probe, batch = _probe(made, source)
     probe.shoot(Epoch(0))
-    return _recording(made, probe, batch, source, _shots(probe, paths), f"{len(paths)} checkpoints, {source.model}")
+    return _recording(made, probe, batch, source, _shots(probe, paths), f"{len(paths)} checkpoints, {source.model}", len(paths))
 
 
 def _shots(probe: Probe, paths: Sequence[Path]) -> Iterator[Moment]:
@@ -85,7 +85,7 @@ def _inferred(paths: Sequence[Path], source: SourceOptions) -> Recording:
             yield Moment(epoch, {}, {ids[name]: array for name, array in arrays.items() if name in ids})
 
     left_out = ("activations: there is no model to run. Pass --model PKG.MOD:FACTORY and --input.",)
-    return Recording(paths[0].stem, paths[0].name, graph, (), moments(), source.class_names(), left_out)
+    return Recording(paths[0].stem, paths[0].name, graph, (), moments(), source.class_names(), left_out, len(paths))
 
 
 def _check_alike(checkpoint: Checkpoint, got: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> None:
@@ -161,10 +161,10 @@ def _guesses(module: torch.nn.Module, n: int) -> Iterator[Batch]:
 
 
 def _recording(
-    made: factory.Made, probe: Probe, batch: Batch, source: SourceOptions, moments: Iterator[Moment], text: str
+    made: factory.Made, probe: Probe, batch: Batch, source: SourceOptions, moments: Iterator[Moment], text: str, n: int = 1
 ) -> Recording:
     samples = samples_of(probe.n_samples, batch.labels or None, batch.names)
     classes = source.class_names() or batch.classes
-    graph, _ = probe._known()
-    recording = Recording(type(made.module).__name__, text, graph, samples, moments, classes)
+    graph = probe.known_graph
+    recording = Recording(type(made.module).__name__, text, graph, samples, moments, classes, expected=n)
     return replace(recording, name=made.name if made.name else recording.name)

@@ -27,7 +27,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A run before it is written or kept in memory; iterate `moments` once."""
+    """A run before it is written or kept in memory; iterate `moments` once. expected : about how many there are."""
 
     name: str
     source: str
@@ -36,6 +36,7 @@ class Recording:
     moments: Iterable[Moment]
     classes: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    expected: int = 1
 
     def __iter__(self) -> Iterator[Moment]:
         return iter(self.moments)

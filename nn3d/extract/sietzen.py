@@ -121,6 +121,7 @@ def read(path: Path) -> Recording:
         classes=classes,
         moments=_moments(files, layers, epochs, scale, graph),
         left_out=finding.left_out,
+        expected=len(epochs),
     )
 
 

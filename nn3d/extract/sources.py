@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from nn3d.errors import SourceError
 from nn3d.extract import factory, sietzen
 from nn3d.extract.inputs import natural
-from nn3d.extract.memory import in_memory
+from nn3d.extract.output import in_memory
 from nn3d.extract.options import SourceOptions
 from nn3d.extract.recording import Recording
+from nn3d.run.reader import open_run
 from nn3d.run.run import Run
 
 
@@ -115,14 +117,8 @@ def _is_checkpoint(path: Path) -> bool:
 def open_source(path: Path, source: SourceOptions) -> Run:
     """Any file as a run: a run as it lies on disk, everything else extracted into memory."""
     if sniff(path) is Kind.RUN:
-        return _open_run(path)
+        return open_run(path)
     return in_memory(record([path], source))
-
-
-def _open_run(path: Path) -> Run:
-    from nn3d.run.reader import open_run
-
-    return open_run(path)
 
 
 def record(paths: Sequence[Path], source: SourceOptions) -> Recording:
@@ -152,6 +148,12 @@ def _record_one(path: Path, kind: Kind, source: SourceOptions) -> Recording:
     got = "something that nn3d does not know" if kind is Kind.UNKNOWN else kind.value
     hint = _LATER.get(kind, "Pass a run, a torch checkpoint (.pt), a folder of checkpoints, or Sietzen's JSON.")
     raise SourceError(f"{path}: expected a run or something to extract, got {got}. {hint}")
+
+
+def limit_threads(n: int) -> None:
+    """Let torch compute with n threads; nothing when it is not installed."""
+    if find_spec("torch") is not None:
+        import_module("torch").set_num_threads(n)
 
 
 def _live() -> Any:

@@ -18,7 +18,7 @@ from nn3d.extract.arrays import to_numpy
 from nn3d.extract.axes import axes_of_trace, permutation
 from nn3d.extract.batch import Placement, placements
 from nn3d.extract.draft import Draft, Traced
-from nn3d.extract.memory import in_memory
+from nn3d.extract.output import in_memory
 from nn3d.extract.recording import Moment, Recording
 from nn3d.extract.tracer import Tracer
 from nn3d.extract.undisturbed import undisturbed
@@ -57,7 +57,10 @@ class Probe:
     ) -> None:
         if not isinstance(model, torch.nn.Module):
             raise TraceError(f"model: expected a torch.nn.Module, got {type(model).__name__}. Pass the module itself.")
-        self.model = model
+        self.model = getattr(model, "_orig_mod", model)
+        if isinstance(self.model, torch.nn.DataParallel | torch.nn.parallel.DistributedDataParallel):
+            self.model = self.model.module
+        model = self.model
         self.preprocessing = preprocessing or Preprocessing()
         self.parameters = _parameters_of(model)
         self.named = _named_inputs(model, inputs)
@@ -81,6 +84,11 @@ class Probe:
         activations = self._activations(first, traced)
         held = {p.id: _canonical_weight(weights[p.id], p.source_layout, p.shape) for p in graph.parameters}
         return Moment(epoch, activations, held)
+
+    @property
+    def known_graph(self) -> Graph:
+        """The graph of the first shot. Raises TraceError before it."""
+        return self._known()[0]
 
     def _known(self) -> tuple[Graph, Traced]:
         if self.graph is None or self.traced is None:
@@ -391,7 +399,7 @@ def capture(
     probe = Probe(model, inputs, batch_axis=batch_axis, preprocessing=preprocessing)
     samples = samples_of(probe.n_samples, labels, names, tokens)
     moment = probe.shoot(epoch or Epoch(0))
-    graph, _ = probe._known()
+    graph = probe.known_graph
     name = type(model).__name__
     recording = Recording(name, f"torch {torch.__version__}", graph, samples, (moment,), tuple(classes))
     return in_memory(recording, encoding)

@@ -12,7 +12,7 @@ import pytest
 
 from nn3d.errors import SourceError
 from nn3d.extract import sietzen
-from nn3d.extract.memory import in_memory
+from nn3d.extract.output import in_memory
 from nn3d.extract.sietzen_check import convolve
 from nn3d.run.run import Run
 

@@ -1,0 +1,50 @@
+"""nn3d extract: checkpoints, a live model or an export → a run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from nn3d.cli.sources import SourceOptions, source_options
+from nn3d.run.model import Epoch
+
+
+@click.command(
+    epilog="Example: nn3d extract ckpts/*.pt --model net:LeNet --input digits/ -o run.npz",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", "out", required=True, type=click.Path(path_type=Path), metavar="RUN.npz|RUN/|RUN.json",
+    help="What to write: one file, a folder, or readable JSON of a small run.",
+)  # fmt: skip
+@source_options
+@click.option(
+    "--encoding", type=click.Choice(["f32", "f16", "u8"]), default=None,
+    help="Of activations; by default f16 up to 256 MB, u8 above. Weights are float32 with f32, else float16.",
+)  # fmt: skip
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Threads that compute; all cores by default.")
+def command(files: tuple[Path, ...], out: Path, source: SourceOptions, encoding: str | None, jobs: int | None) -> None:
+    """Make a run from checkpoints, a live model or an export.
+
+    FILES are checkpoints (one epoch each, in natural order), a folder of them, or Sietzen's JSON. Without FILES the
+    model is recorded as its factory makes it.
+    """
+    from nn3d.extract.output import to_disk
+    from nn3d.extract.sources import limit_threads, record
+
+    if jobs is not None:
+        limit_threads(jobs)
+    recording = record(files, source)
+    for note in (*recording.graph.notes, *recording.left_out):
+        click.echo(f"note: {note}", err=True)
+    hidden = not sys.stderr.isatty()
+    with click.progressbar(length=recording.expected, label="epochs", file=sys.stderr, hidden=hidden) as bar:
+
+        def advance(epoch: Epoch) -> None:
+            bar.update(1)
+
+        n = to_disk(recording, out, encoding=encoding, progress=advance)
+    click.echo(f"{out}: {n} {'epoch' if n == 1 else 'epochs'}, {len(recording.samples)} samples")
