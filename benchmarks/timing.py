@@ -38,7 +38,14 @@ def table(rows: Sequence[Row]) -> str:
     """The rows as a markdown table."""
     lines = ["| what | ms | floor | ms | ratio | |", "|---|--:|---|--:|--:|---|"]
     lines += [
-        f"| {row.what} | {row.ms:,.1f} | {row.floor} | {row.floor_ms:,.1f} | {row.ms / row.floor_ms:.2f} | {row.note} |"
+        f"| {row.what} | {_short(row.ms)} | {row.floor} | {_short(row.floor_ms)} "
+        f"| {_short(row.ms / row.floor_ms)} | {row.note} |"
         for row in rows
     ]
     return "\n".join(lines)
+
+
+def _short(value: float) -> str:
+    """Three digits or so: 1,390 or 16.8 or 0.012."""
+    decimals = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
+    return f"{value:,.{decimals}f}"
