@@ -5,6 +5,7 @@ Glyphs come from the atlas pixel by pixel; rectangles and lines are antialiased 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
+from nn3d.errors import GraphicsError
 from nn3d.scene.glyphs import QUARTERS, GlyphAtlas
 from nn3d.scene.gpu import Uploads, attributes, set_uniforms, update_buffer
 from nn3d.scene.library import load_program
@@ -26,7 +28,9 @@ _TEXT, _RECT, _LINE = 0.0, 1.0, 2.0
 _MAX_CACHED_TEXTS = 4096
 _MAX_DEVICE_PX = 2000.0
 
-Instances = NDArray[np.void]
+# Instances as plain rows, in the order of MARK.
+Rows = NDArray[np.float32]
+_N_FLOATS = MARK.itemsize // 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Labels:
             self._program, [attributes(self._program, self._buffer, MARK, per_instance=True)]
         )
         self._atlas = GlyphAtlas(ctx, self.uploads)
-        self._texts: dict[_TextKey, Instances] = {}
+        self._texts: dict[_TextKey, Rows] = {}
         self._generation = 0
         self._drawn: tuple[tuple[Mark, ...], float] | None = None
         self._n_instances = 0
@@ -59,7 +63,7 @@ class Labels:
         """Blend the marks, in order, over the bound framebuffer of round(size_px · scale) pixels.
 
         Nothing is built or uploaded when marks and scale are those of the last call.
-        Raises GraphicsError for a text too large for the glyph atlas.
+        Raises GraphicsError for text too large, or of too many sizes at once, for the glyph atlas.
         """
         if self._drawn is None or self._drawn[1] != scale or self._drawn[0] != marks:
             self._prepare(marks, scale)
@@ -85,6 +89,8 @@ class Labels:
         if self._atlas.generation != self._generation:
             self._forget()
             instances = self._instances(marks, scale)
+            if self._atlas.generation != self._generation:
+                raise GraphicsError(f"the glyphs of {len(marks)} marks do not fit the atlas. Draw fewer sizes of text.")
         self._n_instances = len(instances)
         update_buffer(self._buffer, instances, self.uploads)
 
@@ -92,23 +98,33 @@ class Labels:
         self._texts.clear()
         self._generation = self._atlas.generation
 
-    def _instances(self, marks: tuple[Mark, ...], scale: float) -> Instances:
-        parts = [self._of_text(m, scale) if isinstance(m, Text) else _of_shape(m, scale) for m in marks]
-        return np.concatenate(parts) if parts else np.zeros(0, MARK)
+    def _instances(self, marks: tuple[Mark, ...], scale: float) -> Rows:
+        """All rows in order; neighbouring rectangles and lines are gathered into one array."""
+        parts: list[Rows] = []
+        shapes: list[tuple[float, ...]] = []
+        for mark in marks:
+            if not isinstance(mark, Text):
+                shapes.append(_rect_row(mark, scale) if isinstance(mark, Rect) else _line_row(mark, scale))
+            elif math.isfinite(mark.x) and math.isfinite(mark.y):
+                if shapes:
+                    parts.append(np.array(shapes, np.float32))
+                    shapes = []
+                parts.append(self._of_text(mark, scale))
+        if shapes:
+            parts.append(np.array(shapes, np.float32))
+        return np.concatenate(parts) if parts else np.zeros((0, _N_FLOATS), np.float32)
 
-    def _of_text(self, mark: Text, scale: float) -> Instances:
+    def _of_text(self, mark: Text, scale: float) -> Rows:
         """Glyphs of one line: the pen starts at a quarter of a device pixel, the baseline lies on a whole one."""
         size = min(mark.size_px * scale, _MAX_DEVICE_PX)
         pen_x, baseline = _pen(mark, scale)
-        quarters = int(np.floor(pen_x * QUARTERS + 0.5))
+        quarters = math.floor(pen_x * QUARTERS + 0.5)
         glyphs = self._line(_TextKey(mark.text, mark.weight, size, quarters % QUARTERS)).copy()
-        move = np.array([quarters // QUARTERS, baseline], np.float32)
-        glyphs["quad"] += np.tile(move, 2)
-        glyphs["shape"][:, :2] += move
-        glyphs["colour"] = mark.colour
+        glyphs[:, :6] += np.array((quarters // QUARTERS, baseline) * 3, np.float32)
+        glyphs[:, 10:14] = mark.colour
         return glyphs
 
-    def _line(self, key: _TextKey) -> Instances:
+    def _line(self, key: _TextKey) -> Rows:
         known = self._texts.get(key)
         if known is not None and self._generation == self._atlas.generation:
             return known
@@ -117,7 +133,7 @@ class Labels:
         line = self._texts[key] = self._build_line(key)
         return line
 
-    def _build_line(self, key: _TextKey) -> Instances:
+    def _build_line(self, key: _TextKey) -> Rows:
         shaped = shape(key.text, key.weight)
         pens = np.floor((shaped.lefts_em * key.size_px) * QUARTERS + key.quarter + 0.5).astype(np.int64)
         rows = []
@@ -127,9 +143,8 @@ class Labels:
                 x, y = pen // QUARTERS + glyph.left, glyph.top
                 rows.append((x, y, x + glyph.width, y + glyph.height, glyph.u, glyph.v))
         table = np.array(rows, np.float32).reshape(-1, 6)
-        line = np.zeros(len(table), MARK)
-        line["quad"] = table[:, :4]
-        line["shape"] = table[:, (0, 1, 4, 5)]
+        line = np.zeros((len(table), _N_FLOATS), np.float32)
+        line[:, :8] = table[:, (0, 1, 2, 3, 0, 1, 4, 5)]
         return line
 
 
@@ -147,20 +162,25 @@ def _pen(mark: Text, scale: float) -> tuple[float, float]:
     across = {"l": 0.0, "m": 0.5, "r": 1.0}[mark.anchor[0]]
     up, down = ascent(mark.size_px, mark.weight), descent(mark.size_px, mark.weight)
     drop = {"a": up, "m": (up - down) / 2.0, "s": 0.0, "d": -down, "b": -down}[mark.anchor[1]]
-    return (mark.x - across * width) * scale, float(np.floor((mark.y + drop) * scale + 0.5))
+    return (mark.x - across * width) * scale, float(math.floor((mark.y + drop) * scale + 0.5))
 
 
-def _of_shape(mark: Rect | Line, scale: float) -> Instances:
-    one = np.zeros(1, MARK)
-    edges = np.array([mark.x0, mark.y0, mark.x1, mark.y1], np.float64) * scale
-    low, high = np.minimum(edges[:2], edges[2:]), np.maximum(edges[:2], edges[2:])
-    if isinstance(mark, Rect):
-        edges = np.concatenate([low, high])
-        margin, kind = 1.0, (_RECT, mark.radius * scale)
-        one["right"] = mark.right if mark.right is not None else mark.colour
-    else:
-        half = mark.width * scale / 2.0
-        margin, kind = half + 1.0, (_LINE, half)
-    one["quad"] = np.concatenate([np.floor(low - margin), np.ceil(high + margin)])
-    one["shape"], one["kind"], one["colour"] = edges, kind, mark.colour
-    return one
+def _rect_row(mark: Rect, scale: float) -> tuple[float, ...]:
+    x0, x1 = sorted((mark.x0 * scale, mark.x1 * scale))
+    y0, y1 = sorted((mark.y0 * scale, mark.y1 * scale))
+    right = mark.right if mark.right is not None else mark.colour
+    return (*_quad(x0, y0, x1, y1, 1.0), x0, y0, x1, y1, _RECT, mark.radius * scale, *mark.colour, *right)
+
+
+def _line_row(mark: Line, scale: float) -> tuple[float, ...]:
+    x0, y0, x1, y1 = (v * scale for v in (mark.x0, mark.y0, mark.x1, mark.y1))
+    half = mark.width * scale / 2.0
+    quad = _quad(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1), half + 1.0)
+    return (*quad, x0, y0, x1, y1, _LINE, half, *mark.colour, *mark.colour)
+
+
+def _quad(x0: float, y0: float, x1: float, y1: float, margin: float) -> tuple[float, float, float, float]:
+    """The pixels to visit, nothing at all where a place is not finite."""
+    if not all(math.isfinite(v) for v in (x0, y0, x1, y1)):
+        return 0.0, 0.0, 0.0, 0.0
+    return x0 - margin, y0 - margin, x1 + margin, y1 + margin

@@ -181,6 +181,13 @@ def test_no_marks_draw_nothing(labels: Labels) -> None:
     assert draw(labels, (Text(4, 4, " \u200b", 11, "regular", WHITE),))[..., :3].max() == 0
 
 
+def test_marks_at_no_place_draw_nothing_and_harm_nobody(labels: Labels) -> None:
+    nan, inf = float("nan"), float("inf")
+    lost = (Text(nan, 4, "lost", 11, "regular", WHITE), Rect(nan, 0, 9, 9, RED), Line(0, 0, inf, 9, 1, RED))
+    kept = Rect(20, 0, 40, 32, BLUE)
+    np.testing.assert_array_equal(draw(labels, (*lost, kept)), draw(labels, (kept,)))
+
+
 def test_a_full_atlas_starts_again_and_draws_the_same(ctx: moderngl.Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nn3d.scene.glyphs._MAX_HEIGHT", 256)
     small = Labels(ctx)
