@@ -86,6 +86,19 @@ class ArchiveStore:
             raise RunFormatError(f"{self._where(key)}: should unfold to {info.file_size} bytes, got {len(data)}")
         return array_at(data, 0, len(data), header, self._where(key))
 
+    def check(self, key: str) -> None:
+        """Read a stored member and compare its checksum; raises RunFormatError when a bit has changed."""
+        info = self._members[key]
+        begin = self._begin(info)
+        if info.compress_type == zipfile.ZIP_STORED:
+            crc, end = 0, begin + info.file_size
+            for at in range(begin, end, 16 << 20):
+                crc = zlib.crc32(self._map[at : min(end, at + (16 << 20))], crc)
+        else:
+            crc = zlib.crc32(self._unfold(info, begin, info.file_size))
+        if crc != info.CRC:
+            raise RunFormatError(f"{self._where(key)}: checksum should be {info.CRC:08x}, got {crc:08x}")
+
     def _where(self, key: str) -> str:
         return f"{self.path.name}: {key}"
 

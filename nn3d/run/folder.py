@@ -77,6 +77,12 @@ class FolderStore:
             if home is not None:
                 yield from home.keys()
 
+    def check(self, key: str) -> None:
+        """Compare a member's checksum; raises RunFormatError when a bit has changed."""
+        home = self._home(key)
+        if home is not None:
+            home.check(key)
+
     def close(self) -> None:
         """Close all files."""
         while self._open:

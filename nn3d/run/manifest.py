@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeVar
+
+import numpy as np
 
 from nn3d.errors import RunFormatError
 from nn3d.run.layers import topological
@@ -26,6 +29,7 @@ MAX_DIMENSIONS = 16
 MAX_EXTENT = 2**40
 MAX_ID = 2**53
 MAX_NAME = 1000
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 T = TypeVar("T")
@@ -63,41 +67,14 @@ def parse_json(data: bytes, where: str) -> JSON:
 
 
 def _check_nesting(data: bytes, where: str) -> None:
-    """Refuse deep nesting before the parser recurses; brackets inside of strings are not counted."""
+    """Refuse deep nesting before a parser recurses; brackets inside of strings are not counted."""
     if data.count(b"[") + data.count(b"{") <= MAX_NESTING:
         return
-    depth = 0
-    quote = data.find(b'"')
-    begin = 0
-    while begin < len(data):
-        end = quote if quote >= 0 else len(data)
-        depth = _depth_over(data[begin:end], depth, where)
-        if quote < 0:
-            return
-        close = data.find(b'"', quote + 1)
-        while close > 0 and _is_escaped(data, close):
-            close = data.find(b'"', close + 1)
-        if close < 0:
-            return
-        begin, quote = close + 1, data.find(b'"', close + 1)
-
-
-def _is_escaped(data: bytes, at: int) -> bool:
-    n = 0
-    while data[at - 1 - n : at - n] == b"\\":
-        n += 1
-    return n % 2 == 1
-
-
-def _depth_over(part: bytes, depth: int, where: str) -> int:
-    for byte in part:
-        if byte in b"[{":
-            depth += 1
-            if depth > MAX_NESTING:
-                raise RunFormatError(f"{where}: should be nested at most {MAX_NESTING} deep, got more")
-        elif byte in b"]}":
-            depth -= 1
-    return depth
+    code = np.frombuffer(_STRING.sub(b"", data), np.uint8)
+    brackets = code[np.isin(code, np.frombuffer(b"[]{}", np.uint8))]
+    steps = np.where(np.isin(brackets, np.frombuffer(b"[{", np.uint8)), 1, -1)
+    if steps.cumsum().max(initial=0) > MAX_NESTING:
+        raise RunFormatError(f"{where}: should be nested at most {MAX_NESTING} deep, got more")
 
 
 def _refuse_constant(name: str) -> JSON:
@@ -363,4 +340,5 @@ def _check_output(nodes: Mapping[int, Node], node: int, output: int, where: str)
     if node not in nodes:
         raise RunFormatError(f"{where}: should name a node of the graph, got {node}")
     if output >= len(nodes[node].outputs):
-        raise RunFormatError(f"{where}: node {node} has {len(nodes[node].outputs)} outputs, got output {output}")
+        n = len(nodes[node].outputs)
+        raise RunFormatError(f"{where}: output should be one of the {n} of node {node}, got {output}")

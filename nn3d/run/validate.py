@@ -13,6 +13,7 @@ from nn3d.errors import RunFormatError
 from nn3d.run import keys
 from nn3d.run.archive import MAX_CHECKED_AT_ONCE, ArchiveStore
 from nn3d.run.encoding import row_shape
+from nn3d.run.folder import FolderStore
 from nn3d.run.manifest import Manifest
 from nn3d.run.model import Array, Node, Output, Store
 from nn3d.run.run import Run
@@ -103,12 +104,14 @@ def check_members(manifest: Manifest, store: Store) -> None:
 def validate(run: Run, *, progress: Callable[[int, int], Any] | None = None) -> int:
     """Check every array of a run, reading all of it; returns how many there are.
 
-    Raises RunFormatError for the first that is wrong: shape, element type, sidecars, missing epochs.
+    Raises RunFormatError for the first that is wrong: checksum, shape, element type, sidecars, missing epochs.
     progress : called with (done, total).
     """
     manifest_expectations = Expectations(run.header)
     names = list(run.store.keys())
     for i, key in enumerate(names):
+        if isinstance(run.store, ArchiveStore | FolderStore):
+            run.store.check(key)
         if key != keys.MANIFEST:
             array = run.store[key]
             _check_shape(key, manifest_expectations.shape_of(key), array.shape)
@@ -137,5 +140,3 @@ def _check_numbers(store: Store, key: str, array: Array) -> None:
             raise RunFormatError(f"{key}: should list rising positions inside {base} with kinds 0, 1, 2")
     elif array.dtype == np.uint8 and key + ".lo" in store and key + ".scale" not in store:
         raise RunFormatError(f"{key}: has .lo, so it should have .scale, got none")
-    else:
-        np.asarray(array).sum(dtype=np.float64)
