@@ -108,6 +108,7 @@ def shape(text: str, weight: str = "regular") -> Shaped:
     return Shaped(tuple(faces), tuple(characters), lefts, float(widths.sum()))
 
 
+@lru_cache(maxsize=16)
 def inter(weight: str) -> Face:
     """The bundled face of a weight. Raises Nn3dError when the installation lacks it, KeyError for another weight."""
     return Face(str(asset("fonts", FILES[weight])))
