@@ -25,6 +25,7 @@ INSPECTOR_FROM: Final = 1280
 TREE_FROM: Final = 1000
 HUD_H: Final = 34.0
 KEY_H: Final = 76.0
+KEY_W: Final = 514.0
 BARS_W: Final = 104.0
 LABELS_H: Final = 80.0
 MIN_FREE: Final = (160.0, 80.0)
@@ -114,7 +115,7 @@ def arrange_cards(size_px: tuple[int, int], panels: Panels, needs: Needs) -> Lay
     help_box = _centred(w, h, *needs.help) if panels.help else None
     if panels.picture_only:
         boxes = _picture_only(w, h)
-        return Layout(boxes, help_box, 0, _anchors_alone(w, h, boxes["pill"], needs))
+        return Layout(boxes, help_box, 0, _anchors_alone(w, h, boxes["pill"]))
     boxes, step = _toolbar(w, needs)
     boxes |= _dock(w, h, needs)
     boxes |= _columns(w, h, panels, needs, boxes)
@@ -195,9 +196,10 @@ def _picture_only(w: float, h: float) -> dict[str, Box]:
     }
 
 
-def _anchors_alone(w: float, h: float, pill: Box, needs: Needs) -> Anchors:
+def _anchors_alone(w: float, h: float, pill: Box) -> Anchors:
     free = _at_least(64.0, MARGIN + BAR + 2 * GAP, w - 40.0 - BARS_W, pill.y - GAP - LABELS_H)
     has_sides = pill.x >= 420.0
-    key = (w - 24.0, h - KEY_H + 16.0) if has_sides else None
+    key_y = h - KEY_H + 16.0 if w - pill.x1 >= KEY_W + 40.0 else pill.y - KEY_H
+    key = (w - 24.0, key_y) if has_sides else None
     hud = (24.0, pill.x - 24.0, h - 34.0) if has_sides else (24.0, w - 24.0, pill.y - 14.0)
     return Anchors(free=free, title=(68.0, 22.0), key=key, hud=hud)

@@ -17,6 +17,7 @@ from moderngl_window.context.glfw.window import Window as GlfwWindow
 CLICK_PX: Final = 4.0
 DOUBLE_SECS: Final = 0.4
 AWAY: Final = -3.4e38
+NOWHERE: Final = (-1.0, -1.0)
 SYMBOLS: Final = "[]-+=?"
 BUTTONS: Final = {1: "left", 2: "right", 3: "middle"}
 IMGUI_BUTTONS: Final = {1: 0, 2: 1, 3: 2}
@@ -77,7 +78,7 @@ class Events:
         self._owner = owner
         self._clock = clock
         self._queue: list[Gesture] = []
-        self._at = (-1.0, -1.0)
+        self._at = NOWHERE
         self._pressed: tuple[int, tuple[float, float]] | None = None
         self._is_drag = False
         self._last_click = (-10.0, (0.0, 0.0))
@@ -137,8 +138,13 @@ class Events:
         if self._is_drag:
             self._push(f"drag {BUTTONS[button]}", delta)
 
+    def _arrive(self, x: int, y: int) -> None:
+        """Where a button event happened: at the last motion event, since GLFW tells where the pointer is by now."""
+        if self._at == NOWHERE:
+            self._at = self._logical(x, y)
+
     def _press(self, x: int, y: int, button: int) -> None:
-        self._at = self._logical(x, y)
+        self._arrive(x, y)
         self.happened = True
         imgui.get_io().add_mouse_pos_event(*self._at)
         imgui.get_io().add_mouse_button_event(IMGUI_BUTTONS[button], True)
@@ -146,7 +152,7 @@ class Events:
             self._pressed, self._is_drag = (button, self._at), False
 
     def _release(self, x: int, y: int, button: int) -> None:
-        self._at = self._logical(x, y)
+        self._arrive(x, y)
         self.happened = True
         imgui.get_io().add_mouse_button_event(IMGUI_BUTTONS[button], False)
         if self._pressed is None or self._pressed[0] != button:
@@ -175,6 +181,8 @@ class Events:
     def _leave(self) -> None:
         self.happened = True
         imgui.get_io().add_mouse_pos_event(AWAY, AWAY)
+        if self._pressed is None:
+            self._at = NOWHERE
         self._push("away")
 
     def _key(self, key: Any, action: Any, modifiers: Any) -> None:

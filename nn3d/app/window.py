@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, cast
 
@@ -20,7 +21,7 @@ from nn3d.app.desk import Names, draw_panels, lay_out
 from nn3d.app.events import Events, Gesture, Window, framebuffer_scale
 from nn3d.app.facts import Facts
 from nn3d.app.loader import Loader
-from nn3d.app.pace import Pace
+from nn3d.app.pace import REST_SAMPLES, Pace
 from nn3d.app.panels.notes import TOAST_SECS
 from nn3d.app.picture import Picture, Pixels
 from nn3d.app.saving import save_picture
@@ -45,7 +46,8 @@ SETTLE_FRAMES: Final = 3
 class Viewer:
     """One window on one run.
 
-    state : what is shown. frame : what was composed from it. draws : frames put on the screen so far.
+    state : what is shown. frame : what was composed from it. layout : where the cards lie.
+    draws : frames put on the screen so far.
     """
 
     def __init__(self, run: Run, state: ViewState | None, *, size_px: tuple[int, int] = SIZE) -> None:
@@ -70,7 +72,7 @@ class Viewer:
         self._ui_time = time.monotonic()
         self.state = self._first_state(state)
         self.frame: Frame = compose_frame(run, self.state, self._resident)
-        self._layout = lay_out(self._ui, self.state, self._facts, self._names, self.frame)
+        self.layout = lay_out(self._ui, self.state, self._facts, self._names, self.frame)
         self._place(0.0)
 
     def _first_state(self, state: ViewState | None) -> ViewState:
@@ -86,13 +88,17 @@ class Viewer:
         return (max(1, round(w / scale)), max(1, round(h / scale))), scale
 
     def _is_card(self, x: float, y: float) -> bool:
-        return self._layout.at(x, y) is not None
+        return self.layout.at(x, y) is not None
 
     @property
     def is_idle(self) -> bool:
         """Nothing moves, nothing is missing, and the picture is the state's."""
-        rests = self._settle == 0 and not is_moving(self.state) and self._pace.is_settled(time.monotonic())
+        rests = self._settle == 0 and not is_moving(self.state) and self._has_full_budget
         return rests and self._loader.is_idle and self._version == self._loader.version
+
+    @property
+    def _has_full_budget(self) -> bool:
+        return self.state.budget == replace(self.state.budget, samples=REST_SAMPLES)
 
     def scene_pixels(self) -> Pixels:
         """(H, W, 3) uint8 of the picture without the panels."""
@@ -120,6 +126,15 @@ class Viewer:
             self._wait(None if max_secs is None else start + max_secs - time.monotonic())
         return self.state
 
+    @property
+    def gl_version(self) -> int:
+        """Version of OpenGL, 410 or later."""
+        return int(self._window.ctx.version_code)
+
+    def stop(self) -> None:
+        """End `run` after this turn."""
+        self._window.is_closing = True
+
     def close(self) -> None:
         """Stop the loader, free what was made, in reverse order, and close the window."""
         self._loader.close()
@@ -131,12 +146,12 @@ class Viewer:
 
     def _wait(self, longest: float | None) -> None:
         """Sleep until there is something to do."""
-        if self._settle > 0 or self._events.happened or is_moving(self.state):
+        if self._settle > 0 or self._events.happened or is_moving(self.state) or self._window.is_closing:
             glfw.poll_events()
             return
         now = time.monotonic()
         timers = [longest, self._ui.wake_secs]
-        if not self._pace.is_settled(now):
+        if not self._has_full_budget:
             timers.append(0.05)
         if self._toast[0]:
             timers.append(self._toast[1] - now)
@@ -185,8 +200,8 @@ class Viewer:
 
     def _place(self, duration_secs: float) -> None:
         """Lay out the cards; the camera refits into what they leave."""
-        self._layout = lay_out(self._ui, self.state, self._facts, self._names, self.frame)
-        anchors = self._layout.anchors
+        self.layout = lay_out(self._ui, self.state, self._facts, self._names, self.frame)
+        anchors = self.layout.anchors
         if anchors == self.state.anchors:
             return
         context = Context(self.state, self.frame)
@@ -224,7 +239,7 @@ class Viewer:
             self._toast = ("", 0.0)
         context = Context(state, self.frame)
         acts = draw_panels(
-            ui, state, self._facts, self._names, self.frame, self._layout, context, self._toast[0]
+            ui, state, self._facts, self._names, self.frame, self.layout, context, self._toast[0]
         )  # fmt: skip
         ui.end()
         imgui.render()
@@ -235,7 +250,7 @@ class Viewer:
         self._backend.draw(imgui.get_draw_data(), screen)
         self._window.swap_buffers()
         self.do(acts)
-        self._layout = lay_out(ui, self.state, self._facts, self._names, self.frame)
+        self.layout = lay_out(ui, self.state, self._facts, self._names, self.frame)
 
     def _begin_ui(self, now: float) -> None:
         state = self.state
@@ -280,15 +295,17 @@ def show(
     *,
     state: ViewState | None = None,
     script: Iterable[Command] | None = None,
+    size_px: tuple[int, int] = SIZE,
     max_secs: float | None = None,
     on_frame: Callable[[Viewer], None] | None = None,
 ) -> ViewState:
     """Open the window on a run and return the last state when it is closed.
 
-    state : what to show first. script : commands to play at the start. max_secs : close by itself after that time.
+    state : what to show first; the window opens in its size, else in `size_px` (logical).
+    script : commands to play at the start. max_secs : close by itself after that time.
     on_frame : called after each turn of the main loop. Raises GraphicsError without a display or OpenGL 4.1.
     """
-    viewer = Viewer(run, state)
+    viewer = Viewer(run, state, size_px=size_px)
     try:
         viewer.do(script or ())
         return viewer.run(max_secs=max_secs, on_frame=on_frame)

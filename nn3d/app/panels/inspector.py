@@ -103,7 +103,8 @@ def _layer_rows(ui: Ui, state: ViewState, facts: Facts, layer: Layer, tiles: Til
     if found is not None:
         what = "maps" if tiles.cells != (1, 1) else "units"
         rows.append(("Active cells", percent_text(1.0 - found.zero_share)))
-        rows.append((f"Silent {what}, this sample", f"{found.silent} of {_n_thumbs(tiles)}"))
+        if not found.is_signed:
+            rows.append((f"Silent {what}, this sample", f"{found.silent} of {_n_thumbs(tiles)}"))
         if found.n_nonfinite:
             rows.append(("Not finite", f"{count_text(found.n_nonfinite)} of {count_text(found.values.cells.size)}"))
     return rows
