@@ -21,6 +21,7 @@ SIDECARS = (".lo", ".scale", ".nonfinite")
 ENCODINGS = ("f32", "f16", "u8")
 _KINDS = np.array([np.nan, np.inf, -np.inf], np.float32)
 _TINY = 2.0**-126
+_CHUNK_VALUES = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,17 @@ def _encode_u8(array: Array) -> Encoded:
         flat32 = np.ascontiguousarray(array, np.float32)
     rows = row_shape(array.shape)
     n_rows = int(np.prod(rows, dtype=np.int64))
-    table = flat32.reshape(n_rows, flat32.size // n_rows if n_rows else 0).astype(np.float64)
+    table = flat32.reshape(n_rows, flat32.size // n_rows if n_rows else 0)
+    data, lo, scale = np.zeros(table.shape, np.uint8), np.zeros(n_rows, np.float32), np.zeros(n_rows, np.float32)
+    step = max(1, _CHUNK_VALUES // max(1, table.shape[1]))
+    for begin in range(0, n_rows, step):
+        part = slice(begin, begin + step)
+        data[part], lo[part], scale[part] = _quantise(table[part].astype(np.float64))
+    return Encoded(data.reshape(array.shape), lo.reshape(rows), scale.reshape(rows), _list(flat32))
+
+
+def _quantise(table: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Steps 0…255, lo and scale of rows of values; what is not finite becomes step 0."""
     finite = np.isfinite(table)
     low = np.where(finite, table, np.inf).min(axis=1, initial=np.inf)
     high = np.where(finite, table, -np.inf).max(axis=1, initial=-np.inf)
@@ -92,10 +103,8 @@ def _encode_u8(array: Array) -> Encoded:
     low[empty] = high[empty] = 0
     lo, scale = _range(low, high)
     safe = np.where(scale > 0, scale, 1.0)
-    with np.errstate(invalid="ignore"):
-        steps = np.rint((np.where(finite, table, lo[:, None]) - lo[:, None]) / safe[:, None])
-    data = np.clip(steps, 0, 255).astype(np.uint8).reshape(array.shape)
-    return Encoded(data, lo.astype(np.float32).reshape(rows), scale.astype(np.float32).reshape(rows), _list(flat32))
+    steps = np.rint((np.where(finite, table, lo[:, None]) - lo[:, None]) / safe[:, None])
+    return np.clip(steps, 0, 255), lo, scale
 
 
 def _range(low: NDArray[np.float64], high: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -6,6 +6,7 @@ Histograms of a channel: 32 equal bins from its `low` to its `high`; of a parame
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -178,25 +179,41 @@ def parameter_vector(values: Array) -> FloatArray:
 
     PARAMETER_COLUMNS, histogram, col_pos, col_neg, row_pos, row_neg, then the pyramid in C order.
     """
-    flat = np.asarray(values).reshape(1, -1)
-    step = max(1, _CHUNK_BYTES // 8)
-    pieces = [np.asarray(flat[:, i : i + step], np.float64) for i in range(0, max(flat.shape[1], 1), step)]
-    n_finite = max(1, sum(int(np.isfinite(p).sum()) for p in pieces))
-    finite = [np.where(np.isfinite(p), p, 0.0) for p in pieces]
-    mean = sum(float(p.sum()) for p in finite) / n_finite
-    square = sum(float(np.square(p[np.isfinite(q)] - mean).sum()) for p, q in zip(finite, pieces, strict=True))
-    low = min((float(p[np.isfinite(p)].min(initial=np.inf)) for p in pieces), default=0.0)
-    high = max((float(p[np.isfinite(p)].max(initial=-np.inf)) for p in pieces), default=0.0)
+    flat = np.asarray(values).reshape(-1)
+    table = np.array([_first_pass(piece) for piece in _pieces(flat)]).reshape(-1, 8)
+    n_finite, total, l1, n_zero, n_nan, n_posinf, n_neginf, _ = table.sum(axis=0)
+    most = float(table[:, 7].max(initial=0.0))
+    n_finite = max(1.0, n_finite)
+    mean = total / n_finite
+    square, low, high, histogram = 0.0, np.inf, -np.inf, np.zeros(PARAMETER_BINS)
+    for piece in _pieces(flat):
+        kept = piece[np.isfinite(piece)]
+        square += float(np.square(kept - mean).sum())
+        low, high = min(low, float(kept.min(initial=np.inf))), max(high, float(kept.max(initial=-np.inf)))
+        rows = kept[np.newaxis]
+        ends = np.array([-most]), np.array([most])
+        histogram += _histogram(rows, np.ones(rows.shape, np.bool_), *ends, PARAMETER_BINS)[0]
     low, high = (low, high) if low <= high else (0.0, 0.0)
-    most = max(abs(low), abs(high))
-    counts = [sum(int(test(p).sum()) for p in pieces) for test in (np.isnan, np.isposinf, np.isneginf)]
-    zeros = sum(int((p == 0).sum()) for p in pieces) / max(1, flat.shape[1])
-    l1 = sum(float(np.abs(p).sum()) for p in finite)
-    ends = np.array([-most]), np.array([most])
-    histogram = sum((_histogram(p, np.isfinite(p), *ends, PARAMETER_BINS)[0] for p in pieces), np.zeros(PARAMETER_BINS))
-    head = [mean, (square / n_finite) ** 0.5, low, high, zeros, *counts, most, l1]
+    share = n_zero / max(1, flat.size)
+    head = [mean, (square / n_finite) ** 0.5, low, high, share, n_nan, n_posinf, n_neginf, most, l1]
     with np.errstate(over="ignore"):
         return np.concatenate([np.array(head), histogram, *_sums(values)]).astype(np.float32)
+
+
+def _pieces(flat: Array) -> Iterator[NDArray[np.float64]]:
+    """A flat array as float64, 32 MiB at a time."""
+    step = _CHUNK_BYTES // 8
+    for begin in range(0, flat.size, step):
+        yield np.asarray(flat[begin : begin + step], np.float64)
+
+
+def _first_pass(piece: NDArray[np.float64]) -> list[float]:
+    """Finite values: count, sum, Σ|w|; zeros; NaN, +Inf, −Inf; max|w|."""
+    kept = piece[np.isfinite(piece)]
+    size = np.abs(kept)
+    odd = [float(test(piece).sum()) for test in (np.isnan, np.isposinf, np.isneginf)]
+    sums = [float(kept.size), float(kept.sum()), float(size.sum()), float((kept == 0).sum())]
+    return [*sums, *odd, float(size.max(initial=0.0))]
 
 
 def _sums(values: Array) -> list[Array]:

@@ -11,6 +11,7 @@ import pytest
 from nn3d.errors import Nn3dError
 from nn3d.run.folder import GrowingRun
 from nn3d.run.layers import layer_names, layers_of
+from nn3d.run.memory import LayerSpec, run_from_arrays
 from nn3d.run.model import Epoch, Graph, Node, Output, Source
 from nn3d.run.ops import canonical
 from nn3d.run.reader import is_run, open_run
@@ -151,3 +152,21 @@ def test_layer_names_are_short_and_unique() -> None:
 def test_names_of_frameworks_become_canonical() -> None:
     names = ["aten::relu_", "torch.nn.functional.conv2d", "BatchNorm2d", "Gemm", "__add__", "aten::add.Tensor", "zork"]
     assert [canonical(n) for n in names] == ["relu", "conv2d", "batch_norm", "linear", "add", "add", "other:zork"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="anonymous memory is read from /proc")
+def test_reading_a_large_packed_run_takes_no_anonymous_memory(tmp_path: Path) -> None:
+    def anonymous_kb() -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("RssAnon")).split()[1])
+
+    weights = np.ones((2048, 4096), np.float32)
+    layers = [LayerSpec("input", "input"), LayerSpec("fc", "linear")]
+    values = {"input": np.ones((1, 4096)), "fc": np.ones((1, 2048))}
+    run = run_from_arrays(layers, values, {"fc.weight": weights}, epochs=[0, 1, 2], statistics=False)
+    write_packed(run, tmp_path / "r.npz")
+    before = anonymous_kb()
+    with open_run(tmp_path / "r.npz") as mapped:
+        total = sum(float(mapped.weights("fc.weight", e).sum()) for e in range(3))
+        assert anonymous_kb() - before < 4096
+    assert total == 3 * weights.size
