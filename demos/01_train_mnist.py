@@ -19,7 +19,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import nn3d
-from nn3d.run.writer import write_packed
+from nn3d.run.encoding import encode
+from nn3d.run.manifest import parse_manifest
+from nn3d.run.memory import MemoryStore
+from nn3d.run.run import Run
+from nn3d.run.writer import listed_keys, whole_manifest, write_packed
 
 # Test pictures to record: a 3 that may be taken for an 8, one of every other digit, and ones where LeNets go wrong.
 SAMPLES = (18, 3, 2, 1, 4, 15, 11, 0, 61, 7, 247, 340, 582, 659, 1014, 1901)
@@ -87,6 +91,19 @@ def train(model: nn.Module, pictures: Tensor, labels: Tensor, epochs: int, seed:
         yield epoch, total / len(pictures)
 
 
+def pack_small(folder: Path, path: Path) -> None:
+    """Pack with weights as they are, activations in 8 bits, and no statistics: nn3d computes those when asked."""
+    with nn3d.load(folder) as run:
+        arrays = {}
+        for key in listed_keys(run):
+            if "/a/" in key:
+                arrays |= encode(run.store[key], "u8").members(key)
+            elif "/s/" not in key:
+                arrays[key] = run.store[key]
+        manifest = parse_manifest(whole_manifest(run) | {"encoding": {"activations": "u8"}})
+        write_packed(Run(MemoryStore(arrays), manifest), path)
+
+
 def verify(path: Path, model: nn.Module, pictures: Tensor, labels: Tensor) -> None:
     """Score the weights as the run holds them, epoch by epoch, beside what was measured while training."""
     with nn3d.load(path) as run:
@@ -118,6 +135,8 @@ def main() -> None:
     model = LeNet5()
     rows = np.array(SAMPLES)
     folder = args.out.with_suffix("")
+    if folder.exists():
+        raise SystemExit(f"{folder} holds an earlier run: remove it, or give another --out")
     recorder = nn3d.Recorder(
         folder,
         model,
@@ -125,8 +144,9 @@ def main() -> None:
         labels=test_y[rows].tolist(),
         classes=[str(digit) for digit in range(10)],
         names=[f"MNIST test #{row}" for row in SAMPLES],
-        encoding="u8",
+        encoding="f32",
     )
+    print(f"watch it grow in another terminal: nn3d view {folder}")
     for epoch, train_loss in train(model, train_x, train_y, args.epochs, args.seed):
         loss, accuracy = score(model, test_x, test_y)
         recorder.record(epoch, loss=loss, accuracy=accuracy, train_loss=train_loss)
@@ -137,7 +157,7 @@ def main() -> None:
                 args.checkpoints / f"lenet_epoch_{epoch:02d}.pt",
             )
         print(f"epoch {epoch:2d}  loss {loss:.4f}  accuracy {accuracy:.2%}", flush=True)
-    write_packed(folder, args.out)
+    pack_small(folder, args.out)
     verify(args.out, model, test_x, test_y)
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB. Look at it with: nn3d view {args.out}")
 

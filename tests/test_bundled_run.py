@@ -70,8 +70,8 @@ def test_stored_values_equal_a_plain_forward_of_the_stored_weights(run: Run, epo
     torch.set_num_threads(1)
     for name, expected in plain_forward(run, epoch).items():
         got = np.asarray(run.activations(name, epoch))
-        # uint8 rows: half a step of each row's range, and what float16 weights add along the way.
-        tolerance = (expected.max() - min(expected.min(), 0)) * 0.01
+        # Each layer reads exact values here, so nothing adds up: half a step of the uint8 range, and rounding.
+        tolerance = (expected.max() - min(expected.min(), 0)) * 0.6 / 255 + 1e-5
         assert got.shape == expected.shape
         np.testing.assert_allclose(got, expected, atol=tolerance, err_msg=name)
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 import types
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -172,11 +173,18 @@ def test_an_asset_that_is_missing_is_named() -> None:
         paths.asset("fonts", "Comic.otf")
 
 
-def test_the_wheel_carries_shaders_and_assets() -> None:
-    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert wheel["packages"] == ["nn3d"]
-    assert wheel["force-include"] == {"assets": "nn3d/assets"}
-    assert list(paths.shaders_dir().rglob("*.frag"))
+def test_the_wheel_carries_code_shaders_fonts_icons_and_runs_and_nothing_else(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    (wheel,) = tmp_path.glob("nn3d_viewer-*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assets = {f"nn3d/{path.relative_to(ROOT)}" for path in (ROOT / "assets").rglob("*") if path.is_file()}
+    shaders = {str(path.relative_to(ROOT)) for path in (ROOT / "nn3d" / "shaders").rglob("*.*") if path.is_file()}
+    code = {str(path.relative_to(ROOT)) for path in (ROOT / "nn3d").rglob("*.py")}
+    carried = {name for name in names if ".dist-info/" not in name}
+    assert carried == assets | shaders | code | {"nn3d/py.typed"}
+    assert {"nn3d/assets/fonts/Inter-Regular.otf", "nn3d/assets/runs/lenet-mnist.npz"} <= carried
+    assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
 def test_constraints_pin_every_dependency_exactly() -> None:
