@@ -7,7 +7,7 @@ belongs to a write that is under way, or was cut off, and is not read.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,11 +38,15 @@ def epoch_file(epoch_id: int) -> str:
 
 
 class FolderStore:
-    """Arrays of a folder; the file of an epoch is opened when it is first needed, and 64 stay open at the most."""
+    """Arrays of a folder; the file of an epoch is opened when it is first needed, and 64 stay open at the most.
+
+    on_open : called with each file before anything of it is handed out; raises when it does not fit the manifest.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._open: OrderedDict[str, ArchiveStore] = OrderedDict()
+        self.on_open: Callable[[ArchiveStore], None] | None = None
 
     def archive(self, name: str) -> ArchiveStore | None:
         """One file of the folder, or None where it is not there."""
@@ -51,7 +55,10 @@ class FolderStore:
             return self._open[name]
         if not (self.folder / name).is_file():
             return None
-        self._open[name] = ArchiveStore(self.folder / name)
+        archive = ArchiveStore(self.folder / name)
+        if self.on_open is not None:
+            self.on_open(archive)
+        self._open[name] = archive
         if len(self._open) > MAX_OPEN:
             self._open.popitem(last=False)[1].close()
         return self._open[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from nn3d.errors import RunFormatError
 from nn3d.run import keys
 from nn3d.run.archive import ArchiveStore
-from nn3d.run.folder import MANIFEST_FILE, open_folder
+from nn3d.run.folder import MANIFEST_FILE, FolderStore, open_folder
 from nn3d.run.manifest import MAX_BYTES, MAX_DIMENSIONS, Manifest, parse_json, parse_manifest
 from nn3d.run.memory import MemoryStore
 from nn3d.run.model import JSON, Array
@@ -50,7 +51,7 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     """
     where = Path(path)
     if where.is_dir():
-        return open_folder(where)
+        return _open_folder(where)
     try:
         with where.open("rb") as file:
             start = file.read(64)
@@ -61,6 +62,13 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     if start.lstrip().startswith(b"{"):
         return _open_json(where)
     raise RunFormatError(f"{where.name}: should be a run (.npz, folder or .json), got bytes {start[:8]!r}")
+
+
+def _open_folder(path: Path) -> Run:
+    run = open_folder(path)
+    if isinstance(run.store, FolderStore):
+        run.store.on_open = partial(check_members, run.header)
+    return run
 
 
 def _open_packed(path: Path) -> Run:

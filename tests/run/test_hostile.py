@@ -20,7 +20,7 @@ import pytest
 from nn3d.errors import RunFormatError
 from nn3d.run.reader import open_run
 from nn3d.run.validate import validate
-from nn3d.run.writer import write_packed
+from nn3d.run.writer import write_folder, write_packed
 from tests.run.small import small_run
 
 
@@ -203,3 +203,12 @@ def test_validation_finds_one_flipped_bit_of_data(tmp_path: Path) -> None:
     (tmp_path / "r.npz").write_bytes(data)
     with open_run(tmp_path / "r.npz") as broken, pytest.raises(RunFormatError, match="checksum"):
         validate(broken)
+
+
+def test_an_epoch_file_that_does_not_fit_its_folder_is_refused(tmp_path: Path) -> None:
+    write_folder(small_run(), tmp_path / "r")
+    np.savez(tmp_path / "r" / "epoch_000005.npz", **{"e000005/w/0": np.zeros((4, 1, 3, 2), np.float32)})
+    with open_run(tmp_path / "r") as run:
+        assert run.weights("fc.weight", 0).shape == (5, 36)
+        with pytest.raises(RunFormatError, match="e000005/w/0"):
+            run.weights("fc.weight", 1)
