@@ -254,7 +254,9 @@ class GptBlock(nn.Module):
 class Gpt(nn.Module):
     """After Radford et al. 2019 (GPT-2): pre-norm blocks, learned positions, output weights tied to the embedding."""
 
-    def __init__(self, words: int = 50257, length: int = 1024, width: int = 768, depth: int = 12, heads: int = 12) -> None:
+    def __init__(
+        self, words: int = 50257, length: int = 1024, width: int = 768, depth: int = 12, heads: int = 12
+    ) -> None:
         super().__init__()
         self.wte, self.wpe = nn.Embedding(words, width), nn.Embedding(length, width)
         self.h = nn.ModuleList(GptBlock(width, heads) for _ in range(depth))

@@ -16,7 +16,7 @@ from nn3d.run.run import Run
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _Size(click.ParamType):
+class _Size(click.ParamType[tuple[int, int]]):
     """HxW."""
 
     name = "HxW"
@@ -29,7 +29,7 @@ class _Size(click.ParamType):
         return int(match[1]), int(match[2] or match[1])
 
 
-class _Numbers(click.ParamType):
+class _Numbers(click.ParamType[tuple[float, ...]]):
     """Numbers with commas."""
 
     name = "NUMBER,…"
@@ -47,7 +47,7 @@ _OPTIONS = (
     click.option("--input", "input_", metavar="PATH|random[:3,224,224]", help="A picture, a folder, .npy, .npz, IDX."),
     click.option("--samples", type=click.IntRange(min=1), metavar="N", help="How many samples to record."),
     click.option("--resize", type=_Size(), metavar="HxW", help="Size of the pictures."),
-    click.option("--mean", type=_Numbers(), metavar="M", help="Subtracted from pictures of 0 … 1, one or one a channel."),
+    click.option("--mean", type=_Numbers(), metavar="M", help="Subtracted from pictures (0 … 1), by channel."),
     click.option("--std", type=_Numbers(), metavar="S", help="Divides pictures after the mean."),
     click.option("--gray", is_flag=True, help="Read pictures in grey."),
     click.option("--classes", type=click.Path(path_type=Path), metavar="FILE", help="Class names, one a line."),

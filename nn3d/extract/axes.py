@@ -122,10 +122,10 @@ def permutation(draft: Draft, rank: int) -> list[int] | None:
         dims: JSON = found.get("dims", [])
         dims = dims[0] if len(dims) == 1 and isinstance(dims[0], list) else dims
         return [d % rank for d in dims] if len(dims) == rank else None
-    pair = [found.get("dim0", found.get("axis0", -1)), found.get("dim1", found.get("axis1", -2))]
-    if rank < 2 or not all(isinstance(d, int) for d in pair):
+    a, b = found.get("dim0", found.get("axis0", -1)), found.get("dim1", found.get("axis1", -2))
+    if rank < 2 or not isinstance(a, int) or not isinstance(b, int):
         return None
-    order[pair[0]], order[pair[1]] = order[pair[1]], order[pair[0]]
+    order[a], order[b] = order[b], order[a]
     return order
 
 
@@ -141,7 +141,8 @@ def _reduced(attributes: Mapping[str, JSON], before: Axes, rank: int) -> Axes | 
     if len(before) == rank:
         return before
     dims = attributes.get("dim")
-    gone = {d % len(before) for d in (dims if isinstance(dims, list) else [dims]) if isinstance(d, int)} if before else set()
+    listed = dims if isinstance(dims, list) else [dims]
+    gone = {d % max(1, len(before)) for d in listed if isinstance(d, int)}
     left = tuple(a for i, a in enumerate(before) if i not in gone)
     return tuple("F" if a == "C" and len(left) - ("N" in left) == 1 else a for a in left) if len(left) == rank else None
 
@@ -174,4 +175,5 @@ def _piece(old: Axes, sizes: tuple[int, ...]) -> list[str]:
         return ["L" if set(merged) <= {"D", "H", "W"} else "F"]
     if old == ("F",) and len(sizes) == 2:
         return ["heads", "F"]
-    return [*old[:1], *[f"{old[0] if old else 'axis'}{k}" for k in range(1, len(sizes))]] if old else ["axis"] * len(sizes)
+    name = old[0] if old else "axis"
+    return [name, *(f"{name}{k}" for k in range(1, len(sizes)))]

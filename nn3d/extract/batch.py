@@ -72,12 +72,13 @@ def _compare(one: DraftOutput, two: DraftOutput, n: int, other: int) -> Placemen
     for axis, (a, b) in enumerate(zip(one.shape, two.shape, strict=True)):
         if a == n and b == other:
             return Placement(axis)
-        if a % n == 0 and b % other == 0 and a // n == b // other and a != b and _is_sample_major(one, two, axis, n, other):
+        follows = a != b and a % n == 0 and b % other == 0 and a // n == b // other
+        if follows and _is_sample_major(one, two, axis, n):
             return Placement(axis, a // n)
     return Placement(None)
 
 
-def _is_sample_major(one: DraftOutput, two: DraftOutput, axis: int, n: int, other: int) -> bool:
+def _is_sample_major(one: DraftOutput, two: DraftOutput, axis: int, n: int) -> bool:
     """Whether an axis of k·N has all entries of sample 0 first: then both traces agree on sample 0."""
     k = one.shape[axis] // n
     a = np.moveaxis(one.value, axis, 0)[:k]

@@ -127,7 +127,7 @@ def _tensors(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
 def _is_plain(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return all(_is_plain(v) for v in value)
-    return value is None or isinstance(value, bool | int | float | str) and value == value  # noqa: PLR0124
+    return value is None or (isinstance(value, bool | int | float | str) and value == value)
 
 
 def _plain(value: Any) -> JSON:

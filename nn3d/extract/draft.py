@@ -53,7 +53,7 @@ def without_dead_ends(
     drafts: Sequence[Draft], outputs: Sequence[tuple[str, int, int]]
 ) -> tuple[tuple[Draft, ...], tuple[tuple[str, int, int], ...]]:
     """Drop what no output and no parameter hangs on (an index read to steer a loop), and number the rest anew."""
-    is_read = [d.op == "input" or bool(d.parameters) and d.op != "parameter" for d in drafts]
+    is_read = [d.op == "input" or (bool(d.parameters) and d.op != "parameter") for d in drafts]
     for _, node, _ in outputs:
         is_read[node] = True
     for draft in reversed(drafts):

@@ -27,7 +27,8 @@ def require(framework: str, extra: str = "torch") -> Any:
         return importlib.import_module(framework)
     except ImportError as error:
         raise SourceError(
-            f"{framework}: expected it to be installed, got: {error}. Run: pip install 'nn3d-viewer[{extra}]' {framework}"
+            f"{framework}: expected it to be installed, got: {error}. "
+            f"Run: pip install 'nn3d-viewer[{extra}]' {framework}"
         ) from error
 
 
@@ -58,7 +59,7 @@ def _own(spec: str, package: str, name: str) -> Any:
         for part in name.split("."):
             found = getattr(found, part)
     except ImportError as error:
-        raise SourceError(f"--model {spec}: expected module {package} to be importable from {here}, got: {error}") from error
+        raise SourceError(f"--model {spec}: expected {package} to be importable from {here}, got: {error}") from error
     except AttributeError as error:
         raise SourceError(f"--model {spec}: expected {package} to have {name}, got: {error}") from error
     if not callable(found) or isinstance(found, require("torch").nn.Module):
@@ -67,7 +68,8 @@ def _own(spec: str, package: str, name: str) -> Any:
         return found()
     except Exception as error:  # the user's own code may raise anything
         text = str(error).splitlines()[0] if str(error) else ""
-        raise SourceError(f"--model {spec}: expected a factory without arguments, got {type(error).__name__}: {text}") from error
+        got = f"{type(error).__name__}: {text}"
+        raise SourceError(f"--model {spec}: expected a factory without arguments, got {got}") from error
 
 
 def _torchvision(name: str) -> Any:
@@ -88,7 +90,7 @@ def _timm(name: str) -> Any:
 def _hugging_face(name: str) -> Any:
     folder = Path(name)
     if not (folder / "config.json").is_file():
-        raise SourceError(f"--model hf:{name}: expected a folder with config.json, got none. Save the model there first.")
+        raise SourceError(f"--model hf:{name}: expected a folder with config.json, got none. Save the model there.")
     try:
         return require("transformers").AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
     except (OSError, ValueError) as error:

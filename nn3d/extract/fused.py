@@ -55,7 +55,8 @@ def _attend(arguments: Mapping[str, Any], weights: torch.Tensor) -> torch.Tensor
     value = arguments["value"].float()
     if arguments.get("enable_gqa") and value.shape[-3] != weights.shape[-3]:
         value = value.repeat_interleave(weights.shape[-3] // value.shape[-3], -3)
-    return weights @ value
+    mixed: torch.Tensor = weights @ value
+    return mixed
 
 
 def attention(
@@ -137,7 +138,7 @@ def _taken_apart(tracer: Tracer, arguments: Mapping[str, Any]) -> torch.Tensor:
             mask = torch.zeros(mask.shape, device=mask.device).masked_fill(mask, -math.inf)
     with tracer:
         projected = F.linear(query, arguments["in_proj_weight"], arguments["in_proj_bias"])
-        parts = [p.unflatten(-1, (heads, -1)).permute(1, 2, 0, 3) for p in projected.chunk(3, -1)]
+        parts = [torch.unflatten(p, -1, (heads, -1)).permute(1, 2, 0, 3) for p in projected.chunk(3, -1)]
         mixed = F.scaled_dot_product_attention(parts[0], parts[1], parts[2], attn_mask=mask)
         rows = mixed.permute(2, 0, 1, 3).flatten(2)
         return F.linear(rows, arguments["out_proj_weight"], arguments["out_proj_bias"])

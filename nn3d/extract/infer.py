@@ -43,7 +43,9 @@ def infer_graph(shapes: Mapping[str, Shape]) -> Graph:
     groups = _groups(shapes)
     nodes: list[Node] = []
     ends: list[tuple[int, int]] = []
-    notes = ["Graph inferred from names and shapes alone: order is the file's order, functions without parameters are missing."]
+    notes = [
+        "Graph inferred from names and shapes alone, in the file's order; functions without parameters are missing."
+    ]
     for group in groups:
         guess = _guess(group)
         source, guess, why = _join(guess, group, ends)
@@ -67,7 +69,9 @@ def infer_graph(shapes: Mapping[str, Shape]) -> Graph:
 
 def _parameter(index: int, name: str, shape: Shape) -> Parameter:
     kind = "buffer" if name.endswith(_BUFFERS) else "parameter"
-    axes: tuple[str, ...] = ("out", "in", *_KERNEL.get(len(shape), ())) if 2 <= len(shape) <= 5 else ("out",) * len(shape)
+    axes: tuple[str, ...] = (
+        ("out", "in", *_KERNEL.get(len(shape), ())) if 2 <= len(shape) <= 5 else ("out",) * len(shape)
+    )
     return Parameter(index, name, shape, axes if len(axes) == len(shape) else (), kind)
 
 
@@ -133,19 +137,30 @@ def _join(guess: _Guess, group: _Group, ends: list[tuple[int, int]]) -> tuple[in
     last, channels = ends[-1]
     if channels == guess.n_in:
         return last, guess, f"{channels} channels = {guess.n_in}"
-    weight = group.shape("weight")
-    if guess.op.startswith("conv") and channels == weight[0]:
-        turned = _Guess(guess.op.replace("conv", "conv_transpose"), {**guess.attributes, "transposed": True}, weight[0], weight[1])
-        if weight[1] == 1:
-            grouped = _Guess(guess.op, {**guess.attributes, "groups": channels}, channels, channels)
-            return last, grouped, f"{channels} channels, one a group (depthwise)"
-        return last, turned, f"{channels} channels = {weight[0]} if transposed"
-    if guess.op.startswith("conv") and channels % guess.n_in == 0 and weight[0] % (channels // guess.n_in) == 0:
-        groups = channels // guess.n_in
-        return last, _Guess(guess.op, {**guess.attributes, "groups": groups}, channels, guess.n_out), f"{groups} groups"
-    if guess.op == "linear" and guess.n_in % channels == 0:
-        return last, guess, f"{guess.n_in} = {channels} channels × {guess.n_in // channels} positions (flattened)"
+    found = _other_joint(guess, group.shape("weight"), channels)
     earlier = next((node for node, n in reversed(ends) if n == guess.n_in), None)
+    if found is not None and (earlier is None or found[2]):
+        return last, found[0], found[1]
     if earlier is not None:
         return earlier, guess, f"the nearest earlier one with {guess.n_in} channels (the last has {channels})"
     return None, guess, f"reads {guess.n_in} channels, nothing before it gives as many"
+
+
+def _other_joint(guess: _Guess, weight: Shape, channels: int) -> tuple[_Guess, str, bool] | None:
+    """How the last node may fit all the same, why, and whether that is likelier than an earlier node that fits."""
+    if guess.op == "linear" and guess.n_in % channels == 0:
+        return guess, f"{guess.n_in} = {channels} channels × {guess.n_in // channels} positions (flattened)", True
+    if not guess.op.startswith("conv"):
+        return None
+    if channels == weight[0] and weight[1] == 1:
+        grouped = _Guess(guess.op, {**guess.attributes, "groups": channels}, channels, channels)
+        return grouped, f"{channels} channels, one a group (depthwise)", True
+    if channels == weight[0]:
+        attributes = {**guess.attributes, "transposed": True}
+        turned = _Guess(guess.op.replace("conv", "conv_transpose"), attributes, weight[0], weight[1])
+        return turned, f"{channels} channels = {weight[0]} if transposed", all(k % 2 == 0 for k in weight[2:])
+    if channels % guess.n_in == 0 and weight[0] % (channels // guess.n_in) == 0:
+        groups = channels // guess.n_in
+        grouped = _Guess(guess.op, {**guess.attributes, "groups": groups}, channels, guess.n_out)
+        return grouped, f"{channels} channels in {groups} groups", False
+    return None

@@ -58,7 +58,7 @@ def read_inputs(source: SourceOptions, wanted: Wanted) -> Batch:
     """Read what --input names. Raises SourceError with what to do when it cannot."""
     text = source.input
     if text is None:
-        raise SourceError("--input: expected what to feed the model, got nothing. Pass a picture, a folder, .npy or random.")
+        raise SourceError("--input: expected a picture, a folder, .npy or random, got nothing.")
     if text == "random" or text.startswith("random:"):
         return _random(text, source)
     path = Path(text)
@@ -70,7 +70,7 @@ def read_inputs(source: SourceOptions, wanted: Wanted) -> Batch:
         head = file.read(8)
     if head[:6] == b"\x93NUMPY" or head[:2] == b"PK":
         return _numpy(path, source, wanted)
-    if head[:2] == b"\x1f\x8b" or (head[:2] == b"\0\0" and head[2:3] in (b"\x08", b"\x09") and head[3:4] in b"\1\2\3\4"):
+    if head[:2] == b"\x1f\x8b" or head[:3] == b"\0\0\x08":
         return _idx(path, source, wanted)
     return _pictures([(path, None)], (), source, wanted)
 
@@ -151,7 +151,8 @@ def normalised(values: FloatArray, source: SourceOptions) -> FloatArray:
     if not source.mean and not source.std:
         return values
     channels = values.shape[1]
-    mean, std = (_by_channel(v, channels, n) for v, n in ((source.mean or (0.0,), "--mean"), (source.std or (1.0,), "--std")))
+    mean = _by_channel(source.mean or (0.0,), channels, "--mean")
+    std = _by_channel(source.std or (1.0,), channels, "--std")
     if (std == 0).any():
         raise SourceError("--std: expected numbers other than 0.")
     found: FloatArray = ((values - mean) / std).astype(np.float32)
@@ -161,14 +162,15 @@ def normalised(values: FloatArray, source: SourceOptions) -> FloatArray:
 def _by_channel(numbers: tuple[float, ...], channels: int, option: str) -> FloatArray:
     if len(numbers) not in (1, channels):
         raise SourceError(f"{option}: expected 1 or {channels} numbers, one a channel, got {len(numbers)}.")
-    return np.broadcast_to(np.float32(numbers), (channels,)).reshape(1, channels, 1, 1)
+    return np.broadcast_to(np.asarray(numbers, np.float32), (channels,)).reshape(1, channels, 1, 1)
 
 
 def _numpy(path: Path, source: SourceOptions, wanted: Wanted) -> Batch:
     try:
         loaded = np.load(path, mmap_mode="r", allow_pickle=False)
         if isinstance(loaded, np.ndarray):
-            values, labels = loaded, None
+            values: Array | None = loaded
+            labels: Array | None = None
         else:
             values = _member(loaded, _INPUT_KEYS) if len(loaded.files) else None
             labels = _member(loaded, _LABEL_KEYS) if len(loaded.files) > 1 else None
@@ -195,13 +197,21 @@ def _samples(path: Path, values: Array, labels: Array | None, source: SourceOpti
         chosen = chosen.astype(np.float32) / np.float32(255)
     if chosen.ndim == 3 and (is_picture or wanted.channels == 1):
         chosen = chosen[:, None]
-    elif chosen.ndim == 4 and chosen.shape[-1] in (1, 3, 4) and chosen.shape[1] not in (1, 3, 4):
+    elif chosen.ndim == 4 and _is_channels_last(chosen.shape, wanted.channels):
         chosen = np.ascontiguousarray(chosen.transpose(0, 3, 1, 2))
     if is_picture and chosen.ndim == 4:
         chosen = normalised(chosen, source)
     elif chosen.dtype.kind == "f":
         chosen = chosen.astype(np.float32)
-    return Batch(chosen, tuple(f"{path.stem} #{i}" for i in range(n)), truth, is_picture=is_picture and chosen.ndim == 4)
+    names = tuple(f"{path.stem} #{i}" for i in range(n))
+    return Batch(chosen, names, truth, is_picture=is_picture and chosen.ndim == 4)
+
+
+def _is_channels_last(shape: tuple[int, ...], channels: int | None) -> bool:
+    """(N, H, W, C): the last axis has as many entries as the model wants channels, and the second has not."""
+    if channels is not None and (shape[1] == channels) != (shape[-1] == channels):
+        return shape[-1] == channels
+    return shape[-1] in (1, 3, 4) and shape[1] not in (1, 3, 4)
 
 
 def _idx(path: Path, source: SourceOptions, wanted: Wanted) -> Batch:

@@ -45,7 +45,9 @@ def record_checkpoints(paths: Sequence[Path], source: SourceOptions) -> Recordin
     _load_into(made.module, first)
     probe, batch = _probe(made, source)
     probe.shoot(Epoch(0))
-    return _recording(made, probe, batch, source, _shots(probe, paths), f"{len(paths)} checkpoints, {source.model}", len(paths))
+    return _recording(
+        made, probe, batch, source, _shots(probe, paths), f"{len(paths)} checkpoints, {source.model}", len(paths)
+    )
 
 
 def _shots(probe: Probe, paths: Sequence[Path]) -> Iterator[Moment]:
@@ -81,17 +83,19 @@ def _inferred(paths: Sequence[Path], source: SourceOptions) -> Recording:
     def moments() -> Iterator[Moment]:
         for epoch, checkpoint in _epochs(paths):
             arrays = checkpoint.arrays()
-            _check_alike(checkpoint, {n: a.shape for n, a in arrays.items()}, shapes)
+            _check_alike(checkpoint, shapes)
             yield Moment(epoch, {}, {ids[name]: array for name, array in arrays.items() if name in ids})
 
     left_out = ("activations: there is no model to run. Pass --model PKG.MOD:FACTORY and --input.",)
     return Recording(paths[0].stem, paths[0].name, graph, (), moments(), source.class_names(), left_out, len(paths))
 
 
-def _check_alike(checkpoint: Checkpoint, got: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> None:
-    for name, shape in expected.items():
-        if got.get(name) != shape:
-            raise SourceError(f"{checkpoint.path}: {name}: expected shape {shape} as in the first file, got {got.get(name)}.")
+def _check_alike(checkpoint: Checkpoint, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    for name, shape in shapes.items():
+        tensor = checkpoint.state.get(name)
+        got = None if tensor is None else tuple(tensor.shape)
+        if got != shape:
+            raise SourceError(f"{checkpoint.path}: {name}: expected shape {shape} as in the first file, got {got}.")
 
 
 def _load_into(model: torch.nn.Module, checkpoint: Checkpoint) -> None:
@@ -128,8 +132,8 @@ def _probe(made: factory.Made, source: SourceOptions) -> tuple[Probe, Batch]:
             tried.append("×".join(str(n) for n in batch.values.shape[1:]))
             continue
         return probe, batch
-    got = f"none of {', '.join(tried)} ran" if tried else "a model that begins with neither convolution, linear nor embedding"
-    raise SourceError(f"--input random: expected a shape that the model takes, got {got}. Pass --input random:3,224,224.")
+    got = f"none of {', '.join(tried)} ran" if tried else "a model without convolution, linear or embedding"
+    raise SourceError(f"--input random: expected a shape that the model takes, got {got}. Pass random:3,224,224.")
 
 
 def _with(made: factory.Made, batch: Batch, source: SourceOptions) -> Probe:
@@ -161,7 +165,13 @@ def _guesses(module: torch.nn.Module, n: int) -> Iterator[Batch]:
 
 
 def _recording(
-    made: factory.Made, probe: Probe, batch: Batch, source: SourceOptions, moments: Iterator[Moment], text: str, n: int = 1
+    made: factory.Made,
+    probe: Probe,
+    batch: Batch,
+    source: SourceOptions,
+    moments: Iterator[Moment],
+    text: str,
+    n: int = 1,
 ) -> Recording:
     samples = samples_of(probe.n_samples, batch.labels or None, batch.names)
     classes = source.class_names() or batch.classes

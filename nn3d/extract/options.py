@@ -35,5 +35,5 @@ class SourceOptions:
         try:
             lines = self.classes.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise SourceError(f"--classes {self.classes}: expected a text file, one name a line, got: {error}") from error
+            raise SourceError(f"--classes {self.classes}: expected one name a line, got: {error}") from error
         return tuple(line.strip() for line in lines if line.strip())

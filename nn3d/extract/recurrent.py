@@ -79,7 +79,8 @@ def recompute(layer: RecurrentLayer) -> tuple[torch.Tensor, dict[str, torch.Tens
     if each not in (2, 4):
         return layer.input.new_zeros(0), {}
     unbatched = layer.input.ndim == 2
-    below = layer.input.unsqueeze(0) if unbatched else layer.input if layer.is_batch_first else layer.input.transpose(0, 1)
+    batched = layer.input if layer.is_batch_first else layer.input.transpose(0, 1)
+    below = layer.input.unsqueeze(0) if unbatched else batched
     states = layer.hx if isinstance(layer.hx, tuple | list) else (layer.hx,)
     states = tuple(s.unsqueeze(1) if unbatched else s for s in states)
     steps: dict[str, torch.Tensor] = {}
@@ -88,7 +89,8 @@ def recompute(layer: RecurrentLayer) -> tuple[torch.Tensor, dict[str, torch.Tens
         outputs = []
         for direction in range(directions):
             k = level * directions + direction
-            found = _run(layer.kind, below, [s[k] for s in states], layer.params[k * each : (k + 1) * each], direction == 1)
+            params = layer.params[k * each : (k + 1) * each]
+            found = _run(layer.kind, below, [s[k] for s in states], params, direction == 1)
             outputs.append(found["h"])
             steps |= {f"{n}_{suffixes[k]}" if len(suffixes) > 1 else n: t for n, t in found.items()}
         below = torch.cat(outputs, -1)

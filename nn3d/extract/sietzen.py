@@ -1,4 +1,4 @@
-"""Owns reading the JSON that stefsietz/nn-visualizer exports: a folder or a zip, one weights and activations file an epoch.
+"""Owns reading the JSON that stefsietz/nn-visualizer exports: a folder or a zip, two files an epoch.
 
 Weights there are HWIO and (in, out), activations NHWC; here OIHW, (out, in) and NCHW. The first linear layer after a
 map reads (y, x, channel) there and (channel, y, x) here: its columns are permuted once. What the files do not hold
@@ -197,7 +197,8 @@ def _load(files: _Files, layers: tuple[_Layer, ...], epoch: int) -> _Epoch:
         weight = raw_weights.get(layer.name)
         if layer.kind in {"conv", "linear"} and (weight is None or weight.shape != layer.shape):
             got = None if weight is None else weight.shape
-            raise SourceError(f"{files.root}: epoch {epoch}: weights of {layer.name!r} should be {layer.shape}, got {got}.")
+            text = f"weights of {layer.name!r} should be {layer.shape}, got {got}"
+            raise SourceError(f"{files.root}: epoch {epoch}: {text}. Export it again.")
     return _Epoch(layers, raw, raw_weights, tuple(map(str, truth)), tuple(map(str, predicted)))
 
 
@@ -272,7 +273,8 @@ class _Builder:
         weight = self.weights[layer.name]
         attributes: dict[str, JSON] = {}
         if layer.kind == "conv":
-            attributes = {"stride": [1, 1], "padding": [k // 2 for k in weight.shape[2:]], "dilation": [1, 1], "groups": 1}
+            padding = [k // 2 for k in weight.shape[2:]]
+            attributes = {"stride": [1, 1], "padding": padding, "dilation": [1, 1], "groups": 1}
         elif len(self.nodes[-1].outputs[0].shape) > 1:
             self._node("flatten", f"{layer.name}.flatten", (weight.shape[1],), {})
         if layer.name in self.finding.reasons:

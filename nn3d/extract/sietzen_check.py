@@ -42,7 +42,8 @@ def convolve(maps: FloatArray, weight: FloatArray) -> FloatArray:
     kh, kw = weight.shape[2:]
     padded = np.pad(maps, ((0, 0), (0, 0), (kh // 2, (kh - 1) // 2), (kw // 2, (kw - 1) // 2)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (kh, kw), axis=(2, 3))
-    return np.einsum("nchwij,ocij->nohw", windows, weight, optimize=True)
+    made: FloatArray = np.einsum("nchwij,ocij->nohw", windows, weight, optimize=True)
+    return made
 
 
 def measure(weights: Mapping[str, FloatArray], maps: Mapping[str, FloatArray]) -> Finding:

@@ -14,8 +14,8 @@ from typing import Any
 from nn3d.errors import SourceError
 from nn3d.extract import factory, sietzen
 from nn3d.extract.inputs import natural
-from nn3d.extract.output import in_memory
 from nn3d.extract.options import SourceOptions
+from nn3d.extract.output import in_memory
 from nn3d.extract.recording import Recording
 from nn3d.run.reader import open_run
 from nn3d.run.run import Run
@@ -127,11 +127,13 @@ def record(paths: Sequence[Path], source: SourceOptions) -> Recording:
     Raises SourceError when something cannot be read, saying what to do.
     """
     if not paths:
-        return _live().record_model(source)
+        found: Recording = _live().record_model(source)
+        return found
     kinds = {path: sniff(path) for path in paths}
     files = [p for path in paths for p in (checkpoints_in(path) if kinds[path] is Kind.CHECKPOINTS else [path])]
     if all(kind in (Kind.CHECKPOINT, Kind.CHECKPOINTS) for kind in kinds.values()):
-        return _live().record_checkpoints(sorted(files, key=lambda p: natural(str(p))), source)
+        made: Recording = _live().record_checkpoints(sorted(files, key=lambda p: natural(str(p))), source)
+        return made
     if len(paths) > 1:
         odd = next(p for p, kind in kinds.items() if kind is not Kind.CHECKPOINT)
         raise SourceError(f"{odd}: expected checkpoints where several files are given, got {kinds[odd].value}.")
@@ -144,7 +146,9 @@ def _record_one(path: Path, kind: Kind, source: SourceOptions) -> Recording:
         classes = source.class_names() or found.classes
         return replace(found, classes=classes)
     if kind is Kind.RUN:
-        raise SourceError(f"{path}: expected something to extract, got a run. Open it with nn3d view, or nn3d pack a folder.")
+        raise SourceError(
+            f"{path}: expected something to extract, got a run. Open it with nn3d view, or pack a folder."
+        )
     got = "something that nn3d does not know" if kind is Kind.UNKNOWN else kind.value
     hint = _LATER.get(kind, "Pass a run, a torch checkpoint (.pt), a folder of checkpoints, or Sietzen's JSON.")
     raise SourceError(f"{path}: expected a run or something to extract, got {got}. {hint}")

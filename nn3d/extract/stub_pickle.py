@@ -46,12 +46,13 @@ class _Reader(pickle.Unpickler):
         return type("Stub", (_Stub,), {"stands_for": f"{module}.{name}"})
 
     def persistent_load(self, pid: Any) -> Any:
-        """Tensors' storages lie outside of the pickle; a stub stands for each."""
-        return _Stub()
+        """Tensors' storages lie outside of the pickle; a stub stands for each. The old format names classes here."""
+        is_class = isinstance(pid, tuple) and len(pid) > 1 and pid[0] == "module"
+        return pid[1] if is_class else _Stub()
 
 
 def describe(path: Path) -> str:
-    """ "net.LeNet with parameters conv1.weight, conv1.bias, …", or "" when the file has no class of its own."""
+    """The class and its parameters: net.LeNet with parameters conv1.weight, …; "" when the file has no own class."""
     data = _pickle_bytes(path)
     if data is None:
         return ""
@@ -59,7 +60,8 @@ def describe(path: Path) -> str:
         top = _Reader(io.BytesIO(data)).load()
     except Exception:  # a hostile pickle may fail in any way: then there is nothing to show
         return "its classes cannot be read"
-    stub = next((s for s in _stubs(top) if "_modules" in _state(s) or not s.stands_for.startswith("torch._utils")), None)
+    found = _stubs(top)
+    stub = next((s for s in found if "_modules" in _state(s) or not s.stands_for.startswith("torch._utils")), None)
     if stub is None:
         return ""
     names = [name for _, name in zip(range(7), _parameters(stub, "", 0), strict=False)]

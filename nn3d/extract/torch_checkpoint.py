@@ -59,8 +59,8 @@ def load(path: Path) -> Checkpoint:
     content = _read(path)
     state, around = _find_state(content)
     if not state:
-        got = f"{type(content).__name__} with {', '.join(map(str, list(content)[:6]))}" if isinstance(content, dict) else ""
-        raise SourceError(f"{path}: expected a state_dict (names → tensors), got {got or type(content).__name__}.")
+        keys = f" with {', '.join(map(str, list(content)[:6]))}" if isinstance(content, dict) else ""
+        raise SourceError(f"{path}: expected a state_dict (names → tensors), got {type(content).__name__}{keys}.")
     for name, tensor in state.items():
         _check_claim(path, name, tensor)
     scalars = _scalars(around)

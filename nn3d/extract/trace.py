@@ -155,8 +155,7 @@ def _matched(first: Sequence[Draft], later: Sequence[Draft]) -> list[tuple[Draft
     if [d.signature() for d in first] == [d.signature() for d in later]:
         return list(zip(later, first, strict=True))
     known = {d.name: d for d in first}
-    pairs = [(d, known[d.name]) for d in later if d.name in known and known[d.name].op == d.op]
-    return pairs
+    return [(d, known[d.name]) for d in later if d.name in known and known[d.name].op == d.op]
 
 
 def _input_name(name: str, arguments: Mapping[str, torch.Tensor]) -> str:
@@ -249,9 +248,7 @@ def _node(
     return Node(draft.index, op, draft.name, draft.module, attributes, inputs, outputs, parameters)
 
 
-def _moved(
-    draft: Draft, places: Sequence[Sequence[Placement]], drafts: Sequence[Draft]
-) -> tuple[str, dict[str, JSON]]:
+def _moved(draft: Draft, places: Sequence[Sequence[Placement]], drafts: Sequence[Draft]) -> tuple[str, dict[str, JSON]]:
     """A permutation of torch's axes as one of the canonical axes; one that only moves the samples is the identity."""
     source = draft.inputs[0]
     place, after = places[source.node][source.output], places[draft.index][0]

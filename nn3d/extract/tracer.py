@@ -13,26 +13,13 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from nn3d.extract import calls, fused
+from nn3d.extract import calls, fused, vocabulary
 from nn3d.extract.arrays import dtype_name, to_numpy
 from nn3d.extract.calls import Call
 from nn3d.extract.draft import Draft, DraftOutput, Traced, without_dead_ends
 from nn3d.extract.identity import Identity, Known, memory_key, version_of
-from nn3d.run.model import JSON, Source
+from nn3d.run.model import Source
 from nn3d.run.ops import canonical
-
-_ROLES = ("weight", "bias", "running_mean", "running_var", "in_proj_", "out_proj_", "q_proj_", "k_proj_", "v_proj_")
-_TRANSPARENT = frozenset(
-    "contiguous detach detach_ clone alias data to cpu cuda type type_as float half bfloat16 double long int bool "
-    "requires_grad_ as_subclass resolve_conj resolve_neg".split()
-)
-_EMPTY = frozenset(
-    "zeros_like ones_like empty_like full_like rand_like randn_like new_zeros new_ones new_empty new_full new_tensor "
-    "numpy tolist item size dim shape".split()
-)
-_DROPOUT = frozenset("dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout".split())
-_MATMUL = frozenset({"matmul", "mm", "__matmul__", "addmm"})
-_SCALING = frozenset({"add", "mul", "sub", "div"})
 
 
 class Tracer(TorchFunctionMode):
@@ -129,7 +116,7 @@ class Tracer(TorchFunctionMode):
         if name == "__iter__":
             return iter(self.run(torch.unbind, args))
         versions = [version_of(t) for _, t in tensors]
-        sources = self._sources(call, tensors) if name not in _EMPTY else None
+        sources = self._sources(call, tensors) if name not in vocabulary.EMPTY else None
         special = fused.HANDLERS.get(name)
         if special is not None and sources is not None:
             return special(self, func, call, args, kwargs)
@@ -160,13 +147,13 @@ class Tracer(TorchFunctionMode):
         made: list[torch.Tensor],
         written: list[torch.Tensor],
     ) -> Any:
-        if call.name in _TRANSPARENT and not written and made:
+        if call.name in vocabulary.TRANSPARENT and not written and made:
             return self._pass_through(call, sources[0][1], made[0], result)
         if call.name in ("T", "t", "transpose", "mT") and self._is_parameter(sources[0][1]):
             parameter = self._parameter_of(sources[0][1])
             if parameter is not None and made[0].ndim == 2:
                 self._transposes[id(made[0])] = parameter
-        if call.name in _DROPOUT and made and made[0] is sources[0][1]:
+        if call.name in vocabulary.DROPOUT and made and made[0] is sources[0][1]:
             result = torch.ops.aten.alias(result)
             made = [result]
         elif not written and made and all(any(t is s for _, s in sources) for t in made):
@@ -244,15 +231,15 @@ class Tracer(TorchFunctionMode):
                 self._bind_one(draft, name, tensor)
 
     def _bind(self, draft: Draft, call: Call, sources: list[tuple[str, torch.Tensor]]) -> None:
-        if call.name in _MATMUL and self._bind_matmul(draft, sources):
+        if call.name in vocabulary.MATMUL and self._bind_matmul(draft, sources):
             return
         for name, tensor in sources:
-            self._bind_one(draft, name, tensor, is_scaling=draft.op in _SCALING and len(sources) == 2)
+            self._bind_one(draft, name, tensor, is_scaling=draft.op in vocabulary.SCALING and len(sources) == 2)
         self._describe(draft, call)
 
     def _bind_one(self, draft: Draft, name: str, tensor: torch.Tensor, *, is_scaling: bool = False) -> None:
         parameter = self._parameter_of(tensor)
-        if parameter is not None and (name.startswith(_ROLES) or (is_scaling and tensor.ndim <= 1)):
+        if parameter is not None and (name.startswith(vocabulary.ROLES) or (is_scaling and tensor.ndim <= 1)):
             draft.parameters[name] = parameter
             self.used.add(parameter)
         elif parameter is None and tensor.numel() == 1 and tensor.ndim == 0 and self.identity.find(tensor) is None:
@@ -268,7 +255,7 @@ class Tracer(TorchFunctionMode):
             return False
         parameter, bias = self._parameter_of(weight), named.get("bias")
         turned = self._transposes.get(id(weight))
-        if parameter is None and turned is None or (bias is not None and self._parameter_of(bias) is None):
+        if (parameter is None and turned is None) or (bias is not None and self._parameter_of(bias) is None):
             return False
         if turned is None and parameter is not None:
             self.transposed.add(parameter)
@@ -346,7 +333,7 @@ class Tracer(TorchFunctionMode):
         self._parameter_nodes = {k: n for k, n in self._parameter_nodes.items() if n < first}
 
     def _describe(self, draft: Draft, call: Call) -> None:
-        attributes = _normalised(draft.op, call, draft.attributes)
+        attributes = vocabulary.described(draft.op, call, draft.attributes)
         draft.attributes.clear()
         draft.attributes.update(attributes)
 
@@ -354,36 +341,3 @@ class Tracer(TorchFunctionMode):
         """What was seen, frozen."""
         drafts, outputs = without_dead_ends(self.drafts, outputs)
         return Traced(drafts, outputs, inputs, tuple(self.notes), frozenset(self.transposed), self._parameter_names)
-
-
-def _normalised(op: str, call: Call, attributes: Mapping[str, JSON]) -> dict[str, JSON]:
-    """Strides and the like as one number an axis of space; a pool's stride is its kernel when not given."""
-    found = dict(attributes)
-    rank = int(op[-2]) if op[-1:] == "d" and op[-2:-1].isdigit() else 0
-    if not rank:
-        return found
-    if "pool" in op and "kernel_size" in found and "adaptive" not in op:
-        found.setdefault("stride", found["kernel_size"])
-        found["stride"] = found["stride"] or found["kernel_size"]
-        found.setdefault("padding", 0)
-    if op.startswith("conv"):
-        for name, value in (("stride", 1), ("padding", 0), ("dilation", 1), ("groups", 1)):
-            found.setdefault(name, value)
-        weight = call.arguments.get("weight")
-        if isinstance(weight, torch.Tensor):
-            found["kernel_size"] = list(weight.shape[2:])
-        found["transposed"] = op.startswith("conv_transpose")
-    for name in ("stride", "padding", "dilation", "kernel_size", "output_padding", "output_size"):
-        if isinstance(found.get(name), int):
-            found[name] = [found[name]] * rank
-    if found.get("padding") in ("same", "valid"):
-        found["padding"] = _padding(found)
-    return found
-
-
-def _padding(attributes: Mapping[str, JSON]) -> list[JSON]:
-    if attributes["padding"] == "valid":
-        return [0] * len(attributes["kernel_size"])
-    pairs = zip(attributes["kernel_size"], attributes["dilation"], strict=True)
-    total = [(k - 1) * d for k, d in pairs]
-    return [t // 2 if t % 2 == 0 else [t // 2, t - t // 2] for t in total]

@@ -80,7 +80,7 @@ def _same(value: Any, copy: Any) -> bool:
 @contextlib.contextmanager
 def _random_state() -> Iterator[None]:
     cpu, cuda = torch.get_rng_state(), None
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
+    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         cuda = torch.cuda.get_rng_state_all()
     numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
     try:

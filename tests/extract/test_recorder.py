@@ -81,12 +81,17 @@ def test_everything_is_as_before_even_when_the_model_fails() -> None:
     model.frozen.eval()
     before = {k: v.clone() for k, v in model.state_dict().items()}
     flags, rng = [m.training for m in model.modules()], torch.get_rng_state()
-    with pytest.raises(ZeroDivisionError), undisturbed(model):
-        model(torch.rand(2, 1, 8, 8))
-        model.new_attribute = 1
-        model.bn.running_mean.add_(1)
-        torch.rand(3), np.random.rand(), random.random()  # noqa: NPY002
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with undisturbed(model):
+            model(torch.rand(2, 1, 8, 8))
+            model.new_attribute = 1
+            model.bn.running_mean.add_(1)
+            torch.rand(3), np.random.rand(), random.random()  # noqa: NPY002
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert [m.training for m in model.modules()] == flags
     assert torch.equal(torch.get_rng_state(), rng)
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())

@@ -98,5 +98,5 @@ def test_missing_or_bent_files_are_refused_with_their_name(folder: Path, tmp_pat
     with pytest.raises(SourceError, match="epoch 4: weights of 'conv0'"):
         list(sietzen.read(copy))
     (copy / sietzen.STRUCTURE).write_text("{")
-    with pytest.raises(SourceError, match="model_structure.json should be JSON"):
+    with pytest.raises(SourceError, match=r"model_structure\.json should be JSON"):
         sietzen.read(copy)

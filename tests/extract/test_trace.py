@@ -263,7 +263,9 @@ def test_the_heads_of_multihead_attention_are_taken_apart() -> None:
 
 
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
-@pytest.mark.parametrize("options", [{}, {"bidirectional": True, "num_layers": 2}, {"batch_first": True, "bias": False}])
+@pytest.mark.parametrize(
+    "options", [{}, {"bidirectional": True, "num_layers": 2}, {"batch_first": True, "bias": False}]
+)
 def test_states_of_every_step_lead_to_the_recorded_sequence(kind: type[nn.RNNBase], options: dict[str, Any]) -> None:
     torch.manual_seed(0)
     model = kind(4, 5, **options)
