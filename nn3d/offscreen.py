@@ -51,8 +51,13 @@ class Offscreen:
         """Of the last frame."""
         return self.renderer.figures
 
+    def activate(self) -> None:
+        """Make this context the current one of the thread: needed after another one was made or used."""
+        self.ctx.__enter__()
+
     def draw(self, frame: Frame) -> moderngl.Framebuffer:
         """Draw a frame into the target; returns it."""
+        self.activate()
         size = device_size(frame)
         limit = int(self.ctx.info["GL_MAX_TEXTURE_SIZE"])
         if max(size) > limit:
@@ -83,6 +88,7 @@ class Offscreen:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.activate()
         self._drop()
         self.renderer.release()
         self.ctx.release()

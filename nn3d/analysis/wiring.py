@@ -127,12 +127,12 @@ class Wiring:
         )  # fmt: skip
 
     def _source_place(self, cell: I64, at: I64) -> tuple[I64, I64]:
-        attributes, (rows, cols) = self.link.node.attributes, (1, *self.kernel)[-2:]
+        attributes, cols = self.link.node.attributes, self.kernel[-1]
         pads = [(0, 0), *padding_of(attributes, self.kernel)][-2:]
         stride, dilation = _pair(attributes.get("stride", 1)), _pair(attributes.get("dilation", 1))
         row = cell // self.target[2] * stride[0] - pads[0][0] + at // cols * dilation[0]
         col = cell % self.target[2] * stride[1] - pads[1][0] + at % cols * dilation[1]
-        return (row, col) if rows > 1 else (np.zeros_like(col), col)
+        return (row, col) if len(self.kernel) > 1 else (np.zeros_like(col), col)
 
     def products(self, w: FloatArray, a: FloatArray | None) -> FloatArray:
         """(n_edges("all"),) products a·w of every output cell, or the weights themselves when `a` is None.

@@ -21,6 +21,7 @@ MIN_DISTANCE = 2.0
 MAX_DISTANCE = 20000.0
 MAX_PITCH_RAD = math.radians(86.0)
 NEAR_SHARE = 0.02
+MAX_FIT_STEPS = 60
 
 
 def direction(camera: Camera) -> F64:
@@ -51,7 +52,7 @@ def fitted(camera: Camera, corners: F64, rect: tuple[float, float, float, float]
     middle = (corners.min(0) + corners.max(0)) / 2.0
     extent = float(np.linalg.norm(np.ptp(corners, axis=0)))
     now = replace(camera, target=_triple(middle), distance=max(MIN_DISTANCE, extent * 3.0), fit=False)
-    for _ in range(12):
+    for _ in range(MAX_FIT_STEPS):
         view = view_of(now, size_px, (now.distance * 0.01, now.distance * 10.0))
         px = view.project(corners, size_px)
         low, high = px.min(0), px.max(0)

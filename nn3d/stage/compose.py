@@ -21,11 +21,23 @@ from nn3d.stage.look import palette
 from nn3d.stage.plan import LinkPlan
 from nn3d.stage.resident import LayerValues, Need, Resident, ValuesNeed
 from nn3d.stage.standing import LONG_NETWORK, Stage, stage_of
-from nn3d.stage.state import LONG_FOV_RAD, LONG_YAW_RAD, Camera, LayerView, Time, ViewState, default_anchors, smooth
+from nn3d.stage.state import (
+    LONG_FOV_RAD,
+    LONG_YAW_RAD,
+    Budget,
+    Camera,
+    Edges,
+    LayerView,
+    Time,
+    ViewState,
+    default_anchors,
+    smooth,
+)
 
 F64 = NDArray[np.float64]
 
 ROPE_RADIUS = 0.62
+INFERRED_STRANDS = 320
 
 
 def initial_state(
@@ -37,9 +49,13 @@ def initial_state(
     is_long = len(plan.layers) > LONG_NETWORK
     views = tuple(LayerView(is_open=o, opening=1.0 if o else 0.0) for o in plan.is_open)
     camera = Camera(yaw_rad=LONG_YAW_RAD, fov_rad=LONG_FOV_RAD) if is_long else Camera()
+    knows_values = any(p.shows == "values" for p in plan.layers)
+    edges = Edges() if knows_values else Edges(mode="weight")
+    budget = Budget() if run.graph.kind != "inferred" else Budget(strands=INFERRED_STRANDS)
     return ViewState(
         n_epochs=len(run.epochs), n_samples=max(1, len(run.samples)), layers=views, size_px=size_px, scale=scale,
         theme=theme, time=Time(epoch=last, target=last), camera=camera, anchors=default_anchors(size_px),
+        edges=edges, budget=budget,
     )  # fmt: skip
 
 

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.stage import camera as cameras
-from nn3d.stage.frame import Frame, TileLayer
+from nn3d.stage.frame import Frame, Text, TileLayer
 from nn3d.stage.reference import ease, half_thickness, tile_places
 from nn3d.stage.state import Camera, Thing
+from nn3d.stage.type import text_width
 
 F64 = NDArray[np.float64]
 CLOSE_YAW_RAD: Final = math.radians(42.0)
@@ -73,3 +74,21 @@ def _shrunk(rect: tuple[float, float, float, float], share: float) -> tuple[floa
     x0, y0, x1, y1 = rect
     dx, dy = (x1 - x0) * (1.0 - share) / 2.0, (y1 - y0) * (1.0 - share) / 2.0
     return x0 + dx, y0 + dy, x1 - dx, y1 - dy
+
+
+def screen_boxes(frame: Frame) -> F64:
+    """(n, 4) x0, y0, x1, y1 in px of what a frame shows: each layer's plate with its post, and each line of text."""
+    size = frame.state.size_px
+    boxes = []
+    for layer in frame.tiles:
+        corners = corners_of(layer)
+        if abs(layer.y) < 1e-6:
+            corners = np.vstack([corners, [[layer.x, frame.floor_y, 0.0]]])
+        px = frame.view.project(corners, size)
+        boxes.append([*px.min(0), *px.max(0)])
+    for mark in frame.marks:
+        if isinstance(mark, Text):
+            width = text_width(mark.text, mark.size_px, mark.weight)
+            left = mark.x - width * {"l": 0.0, "m": 0.5, "r": 1.0}[mark.anchor[0]]
+            boxes.append([left, mark.y - mark.size_px, left + width, mark.y + mark.size_px])
+    return np.array(boxes, np.float64).reshape(-1, 4)

@@ -21,8 +21,8 @@ RIBBON = 26
 MAX_PAIRS = 64
 LARGE_WEIGHT = 1 << 22
 STRENGTH_QUANTILE = 0.998
-THICKEST = 0.12
-THIN = 0.055
+THICKEST = 0.13
+THIN = 0.06
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +187,13 @@ def _edges(
     sums = [sign_sums(x) for x in amounts]
     trunk = rope(_shares(sums), per_sign, is_signed=True)
     stands = max(float(p.stands.max()) if p.stands.size else 0.0 for p in picks)
-    thin = float(np.sqrt(picks[0].unit / stands)) if stands > 0 and picks[0].unit > 0 else 1.0
+    thin = float(np.sqrt(picks[0].unit / stands)) if stands > 0 and picks[0].unit > 0 else 0.0
+    thickest = THICKEST if thin == 0.0 else min(THICKEST, THIN / thin)
     first = weights(run, link.weighted, epochs[0]).ravel() if link.weighted is not None else np.zeros(0, np.float32)
     chosen = np.where(ends.weight >= 0, first[np.maximum(ends.weight, 0)], amounts[0][index])[order]
     return StrandTable(
         np.concatenate([trunk, single]), len(trunk), per_sign, centroids(a.table, source_clusters(a.tiles)),
-        centroids(b.table, target_clusters(b.tiles)), radii, "sign", min(THICKEST, THIN / thin), level, need.selection,
+        centroids(b.table, target_clusters(b.tiles)), radii, "sign", thickest, level, need.selection,
         picks[0].index.size, link.wiring.n_edges(level), picks[0].share, picks[0].unit, sums[0], ends.weight[order],
         chosen.astype(np.float32), ends.source_cell[order], ends.target_cell[order],
     )  # fmt: skip

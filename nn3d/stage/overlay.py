@@ -236,7 +236,7 @@ def strand_figures(f: Facts) -> list[str]:
             )
     out = [f"strands, {f.state.edges.selection}", *singles] if singles else []
     if ropes:
-        out.append(f"{ropes} ropes, one a sign, area ~ share of Σ{what}")
+        out.append(f"{ropes} {'pair' if ropes == 1 else 'pairs'} as ropes, one a sign, area ~ share of Σ{what}")
     if pairs:
         out.append("grey, ivory: no weight")
     return out

@@ -98,7 +98,7 @@ class Edges:
 class Budget:
     """What the machine is asked to draw: strands a link at most, and curve samples a strand (8 … 44)."""
 
-    strands: int = 1100
+    strands: int = 900
     samples: int = 44
 
 

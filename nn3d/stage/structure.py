@@ -64,7 +64,7 @@ def build(plan: Plan, state: ViewState, stage: Stage, outcome: Outcome | None) -
     has_bars = bool(bars)
     x1 = float(stage.x.max()) + (11.0 if has_bars else 3.0)
     x0 = float(stage.x.min()) - 3.0
-    corners = _corners(stage, floor, x1 if has_bars else None, plan.output)
+    corners = _corners(stage, floor, x0, x1 if has_bars else None, plan.output)
     half = float(stage.width.max()) / 2
     rect = ((x0 + x1) / 2, (x1 - x0) / 2 + 4.0, 0.0, half + 9.0)
     return Structure(
@@ -74,12 +74,16 @@ def build(plan: Plan, state: ViewState, stage: Stage, outcome: Outcome | None) -
     )  # fmt: skip
 
 
-def _corners(stage: Stage, floor: float, bars_to: float | None, output: int) -> F64:
+def _corners(stage: Stage, floor: float, rail_from: float, bars_to: float | None, output: int) -> F64:
     signs = np.array([(a, b) for a in (-0.5, 0.5) for b in (-0.5, 0.5)])
     y = stage.y[:, None] + signs[None, :, 0] * stage.height[:, None]
     z = signs[None, :, 1] * stage.width[:, None]
     x = np.broadcast_to(stage.x[:, None], y.shape)
-    points = [np.stack([x, y, z], -1).reshape(-1, 3), np.stack([stage.x, np.full_like(stage.x, floor), 0 * stage.x], 1)]
+    points = [
+        np.stack([x, y, z], -1).reshape(-1, 3),
+        np.stack([stage.x, np.full_like(stage.x, floor), 0 * stage.x], 1),
+        np.array([[rail_from, floor, 0.0]]),
+    ]
     if bars_to is not None:
         h = stage.height[output] / 2
         points.append(np.array([[bars_to, stage.y[output] + h, 0.0], [bars_to, stage.y[output] - h, 0.0]]))
