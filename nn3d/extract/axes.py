@@ -45,7 +45,7 @@ def axes_of_trace(drafts: Sequence[Draft], places: Sequence[Sequence[Placement]]
 
 def _without_samples(axes: Axes, place: Placement) -> Axes:
     if place.axis is None:
-        return axes
+        return axes or ("F",)
     rest = tuple(a for i, a in enumerate(axes) if i != place.axis)
     return ("group", *rest) if place.fold > 1 else rest
 

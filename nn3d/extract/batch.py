@@ -26,9 +26,9 @@ class Placement:
     fold: int = 1
 
     def canonical(self, value: Array, n: int) -> Array:
-        """Samples first: (N, *rest), or (N, fold, *rest); unchanged without a sample axis."""
+        """Samples first: (N, *rest), or (N, fold, *rest); without a sample axis unchanged, a scalar as (1,)."""
         if self.axis is None:
-            return value
+            return value.reshape(1) if not value.ndim else value
         moved = np.moveaxis(value, self.axis, 0)
         if self.fold > 1:
             moved = moved.reshape(n, self.fold, *moved.shape[1:])
@@ -37,7 +37,7 @@ class Placement:
     def shape(self, raw: Sequence[int]) -> tuple[int, ...]:
         """Shape without the samples."""
         if self.axis is None:
-            return tuple(raw)
+            return tuple(raw) or (1,)
         rest = tuple(size for i, size in enumerate(raw) if i != self.axis)
         return (self.fold, *rest) if self.fold > 1 else rest
 

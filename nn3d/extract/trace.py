@@ -311,13 +311,13 @@ def _described(
 
 
 def _weight_shape(shape: tuple[int, ...], layout: str, groups: int) -> tuple[int, ...]:
-    return (shape[1] * groups, shape[0] // groups, *shape[2:]) if layout else shape
+    return (shape[1] * groups, shape[0] // groups, *shape[2:]) if layout else shape or (1,)
 
 
 def _canonical_weight(weight: Array, layout: str, shape: tuple[int, ...]) -> Array:
     """(I, O/g, ...) → (O, I/g, ...) where the layout says so."""
     if not layout:
-        return weight
+        return weight.reshape(shape)
     groups = max(1, shape[0] // weight.shape[1])
     parts = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
     return np.ascontiguousarray(np.swapaxes(parts, 1, 2).reshape(shape))
