@@ -10,12 +10,13 @@ import torch
 
 from nn3d.errors import SourceError, TraceError
 from nn3d.extract import factory, torch_checkpoint
+from nn3d.extract.graph import Preprocessing
 from nn3d.extract.infer import infer_graph
 from nn3d.extract.inputs import Batch, Wanted, random_batch, read_inputs
 from nn3d.extract.options import SourceOptions
 from nn3d.extract.recording import Moment, Recording
 from nn3d.extract.torch_checkpoint import Checkpoint
-from nn3d.extract.trace import Preprocessing, Probe, samples_of
+from nn3d.extract.trace import Probe, samples_of
 from nn3d.run.model import Epoch
 
 _SIZES = (224, 32, 28, 299)
@@ -76,7 +77,7 @@ def _trusted(paths: Sequence[Path], source: SourceOptions) -> Recording:
 
 def _inferred(paths: Sequence[Path], source: SourceOptions) -> Recording:
     first = torch_checkpoint.load(paths[0])
-    graph = infer_graph({name: tuple(t.shape) for name, t in first.state.items()})
+    graph = infer_graph(first.shapes())
     ids = {p.name: p.id for p in graph.parameters}
     shapes = {p.name: p.shape for p in graph.parameters}
 
@@ -91,9 +92,9 @@ def _inferred(paths: Sequence[Path], source: SourceOptions) -> Recording:
 
 
 def _check_alike(checkpoint: Checkpoint, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    found = checkpoint.shapes()
     for name, shape in shapes.items():
-        tensor = checkpoint.state.get(name)
-        got = None if tensor is None else tuple(tensor.shape)
+        got = found.get(name)
         if got != shape:
             raise SourceError(f"{checkpoint.path}: {name}: expected shape {shape} as in the first file, got {got}.")
 

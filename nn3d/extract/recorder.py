@@ -12,7 +12,8 @@ from typing import Any
 import torch
 
 from nn3d.errors import TraceError
-from nn3d.extract.trace import Preprocessing, Probe, samples_of
+from nn3d.extract.graph import Preprocessing
+from nn3d.extract.trace import Probe, samples_of
 from nn3d.run.model import Epoch
 from nn3d.run.writer import RunWriter, write_packed
 

@@ -37,8 +37,12 @@ class Checkpoint:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
     def arrays(self) -> dict[str, Array]:
-        """Name → float32 copy."""
-        return {name: to_numpy(tensor) for name, tensor in self.state.items()}
+        """Name → float32 copy, a scalar as (1,)."""
+        return {name: to_numpy(tensor).reshape(self.shapes()[name]) for name, tensor in self.state.items()}
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name → shape as a run has it."""
+        return {name: tuple(tensor.shape) or (1,) for name, tensor in self.state.items()}
 
 
 def is_checkpoint(path: Path) -> bool:

@@ -242,7 +242,12 @@ class Tracer(TorchFunctionMode):
         if parameter is not None and (name.startswith(vocabulary.ROLES) or (is_scaling and tensor.ndim <= 1)):
             draft.parameters[name] = parameter
             self.used.add(parameter)
-        elif not self._is_parameter(tensor) and tensor.numel() == 1 and tensor.ndim == 0 and self.identity.find(tensor) is None:
+        elif (
+            not self._is_parameter(tensor)
+            and tensor.numel() == 1
+            and tensor.ndim == 0
+            and self.identity.find(tensor) is None
+        ):
             draft.attributes[name] = tensor.item() if not tensor.is_complex() else str(tensor.item())
         else:
             draft.inputs.append(self._source(name, tensor))
