@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nn3d.stage.state import Anchors, Panels
 
 MARGIN: Final = 12.0
@@ -185,6 +188,27 @@ def _at_least(x0: float, y0: float, x1: float, y1: float) -> tuple[float, float,
         middle = (y0 + y1) / 2
         y0, y1 = middle - MIN_FREE[1] / 2, middle + MIN_FREE[1] / 2
     return x0, y0, x1, y1
+
+
+def generous(layout: Layout) -> tuple[float, float, float, float]:
+    """The rectangle that the picture may grow into as long as it stays clear: under the tree, down to the key."""
+    x0, y0, x1, y1 = layout.anchors.free
+    return min(x0, 2.0 * MARGIN + 20.0), y0 - GAP, x1 + 0.2 * BARS_W, y1 + 0.4 * LABELS_H
+
+
+def is_clear(layout: Layout, boxes: NDArray[np.float64], margin: float = 12.0) -> bool:
+    """Whether none of (n, 4) boxes x0, y0, x1, y1 enters a card, the key or the strands line."""
+    taken = [(b.x, b.y, b.x1, b.y1) for b in layout.boxes.values()]
+    if layout.anchors.key is not None:
+        x, y = layout.anchors.key
+        taken.append((x - KEY_W, y, x, y + 44.0))
+    if layout.anchors.hud is not None:
+        x0, x1, y = layout.anchors.hud
+        taken.append((x0, y - 10.0, x1, y + 10.0))
+    t = np.array(taken, np.float64)[None] + np.array([-margin, -margin, margin, margin])
+    b = boxes[:, None]
+    over = (b[..., 0] < t[..., 2]) & (t[..., 0] < b[..., 2]) & (b[..., 1] < t[..., 3]) & (t[..., 1] < b[..., 3])
+    return not bool(over.any())
 
 
 def _picture_only(w: float, h: float) -> dict[str, Box]:

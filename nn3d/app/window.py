@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, cast
@@ -20,6 +20,7 @@ from nn3d.app.cards import fitting_panels
 from nn3d.app.desk import Names, draw_panels, lay_out
 from nn3d.app.events import Events, Gesture, Window, framebuffer_scale
 from nn3d.app.facts import Facts
+from nn3d.app.fitting import grown
 from nn3d.app.loader import Loader
 from nn3d.app.pace import REST_SAMPLES, Pace
 from nn3d.app.panels.notes import TOAST_SECS
@@ -69,6 +70,7 @@ class Viewer:
         self._settle = SETTLE_FRAMES
         self._toast = ("", 0.0)
         self._theme = ""
+        self._placed: Hashable = None
         self._ui_time = time.monotonic()
         self.state = self._first_state(state)
         self.frame: Frame = compose_frame(run, self.state, self._resident)
@@ -199,15 +201,22 @@ class Viewer:
         self._place(0.0)
 
     def _place(self, duration_secs: float) -> None:
-        """Lay out the cards; the camera refits into what they leave."""
+        """Lay out the cards; when they or the layers' goals changed, the camera refits into what they leave."""
         self.layout = lay_out(self._ui, self.state, self._facts, self._names, self.frame)
-        anchors = self.layout.anchors
+        camera, size = self.state.camera, self.state.size_px
+        goals = tuple((v.is_open, v.arrangement) for v in self.state.layers)
+        angles = (camera.yaw_rad, camera.pitch_rad, camera.fov_rad) if camera.fit else None
+        key = (size, self.layout.anchors, tuple(self.layout.boxes.values()), goals, angles)
+        if key == self._placed:
+            return
+        self._placed = key
+        anchors = grown(self._run, self.state, self._resident, self.layout) if camera.fit else self.layout.anchors
         if anchors == self.state.anchors:
             return
-        context = Context(self.state, self.frame)
-        self.do([Resize(self.state.size_px, self.state.scale, anchors)])
-        if self.state.camera.fit and duration_secs > 0.0:
-            self.do([FlyTo(context.camera, self.state.camera, duration_secs)])
+        start = Context(self.state, self.frame).camera
+        self.do([Resize(size, self.state.scale, anchors)])
+        if camera.fit and duration_secs > 0.0:
+            self.do([FlyTo(start, camera, duration_secs)])
 
     def _pass_time(self, now: float, *, has_gesture: bool) -> None:
         moving = is_moving(self.state)
