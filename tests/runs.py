@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +30,8 @@ def conv_run(
     """An input and one convolution with random weights; its output is computed here, in float64."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(2, channels[0], size, size)).astype(np.float32)
-    weights = [
-        rng.normal(size=(channels[1], channels[0] // groups, kernel, kernel)).astype(np.float32) for _ in range(n_epochs)
-    ]
+    shape = (channels[1], channels[0] // groups, kernel, kernel)
+    weights = [rng.normal(size=shape).astype(np.float32) for _ in range(n_epochs)]
     attributes = {
         "stride": [stride] * 2, "padding": [padding] * 2, "dilation": [dilation] * 2, "groups": groups,
         "kernel_size": [kernel] * 2,
@@ -71,7 +71,7 @@ def mlp_run(sizes: tuple[int, ...] = (5, 7, 4), seed: int = 0, n_epochs: int = 2
     layers: list[dict[str, object]] = [{"name": "input", "op": "input"}]
     values: dict[str, list[np.ndarray]] = {"input": [rng.normal(size=(2, sizes[0])).astype(np.float32)] * n_epochs}
     before = "input"
-    for k, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for k, (a, b) in enumerate(pairwise(sizes)):
         weights = [rng.normal(size=(b, a)).astype(np.float32) for _ in range(n_epochs)]
         layers.append({"name": f"fc{k}", "op": "linear", "parameters": {"weight": weights}})
         values[f"fc{k}"] = [v @ w.T for v, w in zip(values[before], weights, strict=True)]

@@ -93,7 +93,7 @@ class RibbonPass:
             program, ROUTE, **end_uniforms(ends),
             u_route=(frame.state.edges.strength, frame.state.side, s.gutter, PATHS[s.path]),
             u_rope=(*s.rope, s.rope_share, s.apex), u_radii=(*s.radii, s.n_trunk, frame.epoch_mix),
-            u_hw=s.hw, u_per_sign=s.trunk_per_sign,
+            u_hw=s.hw, u_per_sign=s.trunk_per_sign, u_turn=s.turn,
         )  # fmt: skip
 
     def _colours(self, frame: Frame, s: StrandLayer) -> dict[str, object]:

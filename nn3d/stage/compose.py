@@ -152,6 +152,7 @@ class _Composer:
     def _strand_layer(self, link: LinkPlan, table: StrandTable, stage: Stage) -> StrandLayer:
         closed = 1.0 - min(stage.open[link.source], stage.open[link.target])
         share = 1.0 if table.n_trunk == len(table.strands) else smooth((closed - 0.35) / 0.5)
+        turn = (float(stage.turn[link.index, 0]), float(stage.turn[link.index, 1]))
         apex = float(stage.apex[link.index]) if link.path == "arc" else 0.0
         return StrandLayer(
             source=link.source, target=link.target,
@@ -160,7 +161,7 @@ class _Composer:
             strands=table.strands, n_trunk=table.n_trunk, trunk_per_sign=table.per_sign,
             source_clusters=table.source_clusters, target_clusters=table.target_clusters, radii=table.radii,
             path=link.path if table.colour != "sign" or link.path == "arc" else "route", colour=table.colour,
-            hw=table.hw, rope=(ROPE_RADIUS, ROPE_RADIUS), rope_share=share, apex=apex,
+            hw=table.hw, rope=(ROPE_RADIUS, ROPE_RADIUS), rope_share=share, apex=apex, turn=turn,
             gutter=self.plan.layers[link.target].tiles.gutter, is_dashed=self.run.graph.kind == "inferred",
             level=table.level, parameter=None if link.weighted is None else link.weighted.parameter,
             weight_index=table.weight_index, weight=table.weight, source_cell=table.source_cell,

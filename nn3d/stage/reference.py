@@ -164,8 +164,8 @@ def _rope(frame: Frame, source: TileLayer, target: TileLayer, strands: StrandLay
     sign = np.zeros(len(rows)) if strands.path == "direct" else _signs(frame, rows)
     xs = source.x + float(half_thickness(source, open_s))
     z_out, z_in = side * 0.80 * source.block_half[1] * open_s, -side * target.block_half[1]
-    t = np.clip((ROPE_AT - 0.05) / 0.75, 0.0, 1.0)
-    y = source.y + (target.y - source.y) * (t * t * (3.0 - 2.0 * t))
+    first, last = strands.turn
+    y = source.y + (target.y - source.y) * ease((ROPE_AT - first) / max(last - first, 1e-3))
     out = np.empty((len(rows), N_CONTROL, 3))
     out[:, :, 0] = xs + (target.x - xs) * ROPE_AT
     out[:, :, 1] = y + (sign * strands.rope[1])[:, None] * ROPE_PART

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nn3d.layout.graph import apexes, gaps, positions
+from nn3d.layout.graph import apexes, gaps, positions, turns
 from nn3d.stage.plan import Plan
 from nn3d.stage.state import LONG_YAW_RAD, YAW_RAD, ViewState, smooth
 
@@ -18,7 +18,11 @@ LONG_NETWORK = 14
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """(n,) x and y of each layer, its full height and width, and how open it is (eased, 0 … 1); (m,) apex by link."""
+    """Places and sizes of all layers.
+
+    x, y : (n,) centres. height, width : (n,) full extents. open : (n,) how open, eased, 0 … 1.
+    apex : (m,) height of arcs by link. turn : (m, 2) share of its way over which a link changes lane.
+    """
 
     x: F64
     y: F64
@@ -26,6 +30,7 @@ class Stage:
     width: F64
     open: F64
     apex: F64
+    turn: F64
 
 
 def stage_of(plan: Plan, state: ViewState) -> Stage:
@@ -37,4 +42,5 @@ def stage_of(plan: Plan, state: ViewState) -> Stage:
     size = extents[:, 3] * (1 - opened[:, None]) + size * opened[:, None]
     yaw = LONG_YAW_RAD if len(plan.layers) > LONG_NETWORK else YAW_RAD
     x, y = positions(plan.topology, size[:, 1], size[:, 0], gaps(plan.topology, opened), yaw)
-    return Stage(np.asarray(x), np.asarray(y), size[:, 0], size[:, 1], opened, apexes(plan.topology, y, size[:, 0]))
+    apex = apexes(plan.topology, y, size[:, 0])
+    return Stage(x, y, size[:, 0], size[:, 1], opened, apex, turns(plan.topology, x))

@@ -76,7 +76,7 @@ def test_a_face_shows_the_exact_colour_of_the_ramp(screen: Offscreen) -> None:
     frame = frame_of(c.SetSelection("off"))
     plate = frame.tiles[fc1]
     assert plate.values is not None
-    centres, half = tile_places(plate)
+    centres, _ = tile_places(plate)
     face = centres - [plate.thickness[0], 0.0, 0.0]
     px = frame.view.project(face, frame.state.size_px)
     picture = screen.pixels(frame)

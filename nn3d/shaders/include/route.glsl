@@ -6,6 +6,7 @@ uniform sampler2D u_clusters_0;  // centroids of the source's clusters
 uniform sampler2D u_clusters_1;
 uniform vec4 u_route;            // strength, side (−1 … 1), gutter of the target, path (0 route, 1 direct, 2 arc)
 uniform vec4 u_rope;             // radius R0, half distance of the signs, share of the rope, apex of an arc
+uniform vec2 u_turn;             // share of its way over which a rope changes lane
 uniform vec4 u_radii;            // cluster radii of source and target, number of trunk strands, epoch mix
 
 const float BEND = 0.24;   // g of the flight formula
@@ -144,7 +145,7 @@ void rope(vec2 disc, float sign_c, float radius, out vec3 c[N_CONTROL]) {
   const float wide[11] = float[11](0.55, 0.7, 0.85, 0.95, 1.0, 1.0, 1.0, 0.97, 0.93, 0.86, 0.8);
   float dy = u_place[1].y - u_place[0].y;
   for (int k = 0; k < N_CONTROL; ++k) {
-    float lift = smoothstep(0.0, 1.0, clamp((at[k] - 0.05) / 0.75, 0.0, 1.0));
+    float lift = ease((at[k] - u_turn.x) / max(u_turn.y - u_turn.x, 1e-3));
     vec2 yz = vec2(u_place[0].y + dy * lift + h * part[k], mix(z_out, z_in, over[k]) - side * room[k]);
     c[k] = vec3(mix(xs, xt, at[k]), yz + radius * wide[k] * disc);
   }
