@@ -82,7 +82,8 @@ class Backend:
         ctx.enable_only(moderngl.BLEND)
         ctx.wireframe = False
         ctx.blend_equation = moderngl.FUNC_ADD  # type: ignore[assignment]
-        ctx.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA, moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA
+        blend = (moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA, moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA)
+        ctx.blend_func = blend  # type: ignore[assignment]
         self._program["u_rect"] = (*data.display_pos, *data.display_size)
 
     def _upload(self, vertices: NDArray[np.uint8], indices: NDArray[np.uint32]) -> None:
