@@ -173,7 +173,9 @@ def recurrent_layer(
     result = func(*args, **kwargs)
     draft = tracer.draft(canonical(call.name))
     if not isinstance(args[-1], bool) or len(args) != 9 or isinstance(args[3], list | tuple):
-        tracer.bind(draft, list(call.tensors()))
+        packed = recurrent.read_packed(call.name, args)
+        draft.attributes = packed.attributes()
+        tracer.bind(draft, [("input", packed.input), *zip(packed.roles(), packed.params, strict=True)])
         tracer.finish(draft, [t for _, t in calls.flatten(result)])
         tracer.notes.append(f"{draft.name}: gates missing, they are not computed for packed sequences")
         return result

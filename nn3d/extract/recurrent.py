@@ -6,7 +6,7 @@ GRU r z n (Cho et al. 2014, torch's variant).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +66,11 @@ def read_layer(name: str, arguments: Mapping[str, Any]) -> RecurrentLayer:
         bool(arguments["bidirectional"]),
         bool(arguments["batch_first"]),
     )
+
+
+def read_packed(name: str, args: Sequence[Any]) -> RecurrentLayer:
+    """A call on a packed sequence: data, batch_sizes, hx, params, has_biases, layers, dropout, train, bidirectional."""
+    return RecurrentLayer(name, args[0], args[2], tuple(args[3]), bool(args[4]), int(args[5]), bool(args[8]), False)
 
 
 def recompute(layer: RecurrentLayer) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
