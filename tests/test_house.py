@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+import signal
 import subprocess
 import sys
+import time
 import tomllib
 import types
 import zipfile
@@ -130,6 +132,18 @@ def test_view_without_a_display_is_exit_code_3_and_one_line() -> None:
     shown = nn3d_command("view", str(next(iter(paths.bundled_runs().values()))))
     assert (shown.returncode, shown.stdout) == (3, "")
     assert shown.stderr.count("\n") == 1
+
+
+def test_ctrl_c_is_exit_code_130_and_no_traceback(tmp_path: Path) -> None:
+    run = str(next(iter(paths.bundled_runs().values())))
+    command = [sys.executable, "-m", "nn3d", "render", run, "-o", str(tmp_path / "x.png"), "--frames", "10000"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        time.sleep(2.5)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert said.strip().splitlines()[-1] == "nn3d: interrupted"
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize(
