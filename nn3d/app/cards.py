@@ -18,6 +18,7 @@ GAP: Final = 12.0
 BAR: Final = 40.0
 DOCK: Final = 124.0
 DOCK_EMPTY: Final = 48.0
+SAMPLE: Final = 38.0
 RIGHT: Final = 324.0
 RIGHT_NARROW: Final = 172.0
 TREE: Final = 208.0
@@ -77,7 +78,7 @@ class Needs:
     inspector_h: float = 300.0
     help: tuple[float, float] = (1144.0, 414.0)
     has_epochs: bool = True
-    has_samples: bool = True
+    n_samples: int = 16
     has_banner: bool = False
 
 
@@ -144,9 +145,10 @@ def _toolbar(w: float, needs: Needs) -> tuple[dict[str, Box], int]:
 
 
 def _dock(w: float, h: float, needs: Needs) -> dict[str, Box]:
-    height = DOCK if needs.has_epochs or needs.has_samples else DOCK_EMPTY
-    y = h - MARGIN - height
     right = RIGHT if w >= TREE_FROM else RIGHT_NARROW
+    rows = -(-needs.n_samples // max(1, int((right - 20.0) // SAMPLE)))
+    height = DOCK if needs.has_epochs or rows > 1 else DOCK - SAMPLE if rows == 1 else DOCK_EMPTY
+    y = h - MARGIN - height
     samples = Box(w - MARGIN - right, y, right, height)
     return {"timeline": Box(MARGIN, y, samples.x - GAP - MARGIN, height), "samples": samples}
 
@@ -177,7 +179,9 @@ def _anchors(w: float, h: float, boxes: dict[str, Box]) -> Anchors:
     x0, x1 = left + 32.0, right - BARS_W
     free = _at_least(x0, y0, x1, y1)
     key = (right - 40.0, below - KEY_H) if right - left > 380.0 and h >= 480.0 else None
-    return Anchors(free=free, title=None, key=key, hud=(MARGIN + 12.0, right - GAP, below - 22.0))
+    is_tall = "tree" in boxes and boxes["tree"].y1 > below - 40.0
+    hud_x = boxes["tree"].x1 + GAP if is_tall else MARGIN + 12.0
+    return Anchors(free=free, title=None, key=key, hud=(hud_x, right - GAP, below - 22.0))
 
 
 def _at_least(x0: float, y0: float, x1: float, y1: float) -> tuple[float, float, float, float]:

@@ -40,7 +40,7 @@ def lay_out(ui: Ui, state: ViewState, facts: Facts, names: Names, frame: Frame |
         inspector_h=inspector_height(ui, state, facts, frame) if frame is not None else 200.0,
         help=help_size(state.size_px[0]),
         has_epochs=state.n_epochs > 1,
-        has_samples=len(facts.run.samples) > 0,
+        n_samples=len(facts.run.samples),
         has_banner=has_banner(ui, facts),
     )
     return arrange_cards(state.size_px, state.panels, needs)

@@ -138,7 +138,7 @@ def tree_rows(layers: tuple[Layer, ...]) -> tuple[TreeRow, ...]:
     rows: list[TreeRow] = []
     open_: tuple[str, ...] = ()
     for layer in layers:
-        path = tuple(layer.module.split(".")[:-1]) if layer.module else ()
+        path = _modules_above(layer)
         shared = 0
         while shared < min(len(open_), len(path)) and open_[shared] == path[shared]:
             shared += 1
@@ -146,6 +146,14 @@ def tree_rows(layers: tuple[Layer, ...]) -> tuple[TreeRow, ...]:
         open_ = path
         rows.append(TreeRow(len(path), leaf_name(layer, path), layer.module, layer.index))
     return tuple(rows)
+
+
+def _modules_above(layer: Layer) -> tuple[str, ...]:
+    """The modules that a layer stands under: its own too where that holds more than the layer ("block.add")."""
+    if not layer.module:
+        return ()
+    parts = tuple(layer.module.split("."))
+    return parts if layer.name.startswith(f"{layer.module}.") else parts[:-1]
 
 
 def leaf_name(layer: Layer, path: tuple[str, ...]) -> str:

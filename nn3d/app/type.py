@@ -76,6 +76,17 @@ class Type:
             self._widths[key] = known
         return known
 
+    def wrap(self, text: str, width: float, size_px: float = 12.0, weight: str = "regular") -> list[str]:
+        """`text` as lines no wider than `width`, broken between words (a longer word gets an ellipsis)."""
+        lines = [""]
+        for word in text.split():
+            longer = f"{lines[-1]} {word}".strip()
+            if not lines[-1] or self.width(longer, size_px, weight) <= width:
+                lines[-1] = longer
+            else:
+                lines.append(word)
+        return [self.fit(line, width, size_px, weight) for line in lines]
+
     def fit(self, text: str, width: float, size_px: float = 12.0, weight: str = "regular") -> str:
         """`text`, or as much of it as fits into `width` with an ellipsis at its end."""
         if self.width(text, size_px, weight) <= width:

@@ -20,7 +20,7 @@ needs = st.builds(
     tree_h=st.floats(40, 2000),
     inspector_h=st.floats(100, 2000),
     has_epochs=st.booleans(),
-    has_samples=st.booleans(),
+    n_samples=st.integers(0, 100),
     has_banner=st.booleans(),
 )
 
@@ -59,9 +59,10 @@ def test_free_rectangle_lies_between_the_open_cards(size: tuple[int, int], tree:
         assert not (box.x < x1 and x0 < box.x1 and box.y < y1 and y0 < box.y1), name
 
 
+@pytest.mark.parametrize("tree_h", [100.0, 3000.0])
 @pytest.mark.parametrize("size", SIZES)
-def test_key_and_strands_line_stand_clear_of_the_cards(size: tuple[int, int]) -> None:
-    layout = arrange_cards(size, fitting_panels(Panels(), size[0]), Needs())
+def test_key_and_strands_line_stand_clear_of_the_cards(size: tuple[int, int], tree_h: float) -> None:
+    layout = arrange_cards(size, fitting_panels(Panels(), size[0]), Needs(tree_h=tree_h, inspector_h=tree_h))
     anchors = layout.anchors
     assert anchors.title is None
     assert anchors.hud is not None
@@ -93,8 +94,9 @@ def test_toolbar_sheds_labels_before_anything_else() -> None:
 
 def test_dock_shrinks_without_epochs_and_the_picture_gets_the_rest() -> None:
     full = arrange_cards((1600, 900), Panels(), Needs())
-    bare = arrange_cards((1600, 900), Panels(), replace(Needs(), has_epochs=False, has_samples=False))
-    assert bare.boxes["timeline"].h == 48
+    bare = arrange_cards((1600, 900), Panels(), replace(Needs(), has_epochs=False, n_samples=0))
+    one_row = arrange_cards((1600, 900), Panels(), replace(Needs(), has_epochs=False, n_samples=4))
+    assert [x.boxes["timeline"].h for x in (full, one_row, bare)] == [124, 86, 48]
     assert bare.anchors.free[3] > full.anchors.free[3]
 
 

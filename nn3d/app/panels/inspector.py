@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.app import widgets
-from nn3d.app.cards import Box
+from nn3d.app.cards import RIGHT, Box
 from nn3d.app.facts import Facts, count_text, percent_text, shape_text, tile_texels
 from nn3d.app.ui import Ui
 from nn3d.run.model import Layer
@@ -25,6 +25,8 @@ THUMB: Final = 34.0
 THUMB_GAP: Final = 4.0
 COLUMNS: Final = 8
 MOST_THUMBS: Final = 64
+MOST_NOTES: Final = 24
+NOTE_LINE: Final = 17.0
 PAD: Final = 12.0
 SECTION: Final = 34.0
 Rows = list[tuple[str, str]]
@@ -34,7 +36,7 @@ def inspector_height(ui: Ui, state: ViewState, facts: Facts, frame: Frame) -> fl
     """Height that the content asks for."""
     layer = _selected(state, facts)
     if layer is None:
-        return HEAD + ROW * len(_network_rows(facts)) + PAD
+        return HEAD + ROW * len(_network_rows(facts)) + _notes_height(ui, facts) + PAD
     rows = _layer_rows(ui, state, facts, layer, _tiles(frame, layer))
     return HEAD + ROW * len(rows) + _thumbs_height(_tiles(frame, layer)) + PAD
 
@@ -56,10 +58,13 @@ def inspector_panel(ui: Ui, state: ViewState, facts: Facts, frame: Frame, contex
         body = Box(box.x, box.y + HEAD - 10, box.w, box.h - HEAD + 10 - 1)
         tiles = None if layer is None else _tiles(frame, layer)
         content = 10 + ROW * len(rows) + _thumbs_height(tiles) + PAD - 2
+        content += _notes_height(ui, facts) if layer is None else 0.0
         with ui.scroll("body", body, content) as offset:
             y = body.y + 10 - offset
             _draw_rows(ui, box, y, rows)
-            if tiles is not None and layer is not None:
+            if layer is None:
+                _draw_notes(ui, facts, box, y + ROW * len(rows))
+            elif tiles is not None:
                 acts += _thumbs(ui, state, layer, tiles, box, y + ROW * len(rows), facts)
     return acts
 
@@ -77,13 +82,45 @@ def _network_rows(facts: Facts) -> Rows:
     run = facts.run
     rows = [("Parameters", count_text(facts.n_parameters))]
     macs = sum(layer.macs for layer in run.layers)
-    if macs:
+    if macs and run.graph.kind != "inferred":
         rows.append(("Multiply-adds", count_text(macs)))
     rows += [("Epochs", count_text(len(run.epochs))), ("Samples", count_text(len(run.samples)))]
     if run.classes:
         rows.append(("Classes", count_text(len(run.classes))))
     rows.append(("Wires", run.graph.kind))
     return rows
+
+
+def _note_lines(ui: Ui, facts: Facts) -> list[list[str]]:
+    """What a reader should know about the run, each note as lines; kept, as measuring words takes time."""
+    lines: list[list[str]] | None = ui.memory.get("notes")
+    if lines is None:
+        notes = (*facts.run.notes, *facts.run.left_out)
+        lines = [ui.type.wrap(note, RIGHT - 2 * PAD - 16, 11.5) for note in notes[:MOST_NOTES]]
+        if len(notes) > MOST_NOTES:
+            lines.append([f"and {len(notes) - MOST_NOTES} more: nn3d info"])
+        ui.memory["notes"] = lines
+    return lines
+
+
+def _notes_height(ui: Ui, facts: Facts) -> float:
+    notes = _note_lines(ui, facts)
+    return SECTION + sum(NOTE_LINE * len(lines) + 6 for lines in notes) if notes else 0.0
+
+
+def _draw_notes(ui: Ui, facts: Facts, box: Box, y: float) -> None:
+    notes = _note_lines(ui, facts)
+    if not notes:
+        return
+    ui.line(box.x + PAD, y, box.x1 - PAD, y)
+    widgets.section(ui, box.x + PAD, y + 17, box.w - 2 * PAD, "Notes")
+    y += SECTION + 4
+    for lines in notes:
+        ui.line(box.x + PAD, y, box.x + PAD + 7, y, "text3")
+        for line in lines:
+            ui.text(box.x + PAD + 16, y, line, 11.5, token="text2")
+            y += NOTE_LINE
+        y += 6
 
 
 def _layer_rows(ui: Ui, state: ViewState, facts: Facts, layer: Layer, tiles: TileLayer | None) -> Rows:

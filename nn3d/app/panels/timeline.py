@@ -44,7 +44,7 @@ def timeline_panel(ui: Ui, state: ViewState, facts: Facts, box: Box) -> list[Act
 
 def _one_moment(ui: Ui, facts: Facts, box: Box) -> None:
     head = "One moment, no epochs" + ("" if facts.run.samples else " and no samples")
-    y = box.y + min(box.h, 48.0) / 2
+    y = box.y + box.h / 2
     width = ui.text(box.x + 16, y, ui.type.fit(head, box.w - 32, 12, "semibold"), 12, "semibold")
     hint = "A folder of checkpoints gives a timeline"
     ui.text(box.x + 26 + width, y, ui.type.fit(hint, box.w - width - 42, 12), 12, token="text2")

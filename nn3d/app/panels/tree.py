@@ -15,11 +15,12 @@ from nn3d.stage.state import Thing, ViewState
 ROW: Final = 24.0
 PAD: Final = 8.0
 INDENT: Final = 16.0
+MOST_UNFOLDED: Final = 40
 
 
 def visible_rows(ui: Ui, facts: Facts) -> list[TreeRow]:
     """The rows that no folded module hides."""
-    folded: set[str] = ui.memory.get("folded", set())
+    folded = _folded(ui, facts)
     if not folded:
         return list(facts.rows)
     rows: list[TreeRow] = []
@@ -34,25 +35,57 @@ def visible_rows(ui: Ui, facts: Facts) -> list[TreeRow]:
     return rows
 
 
+def _folded(ui: Ui, facts: Facts) -> set[str]:
+    """Paths of the folded modules; a large network starts with its inner modules folded."""
+    folded: set[str] | None = ui.memory.get("folded")
+    if folded is None:
+        is_large = len(facts.rows) > MOST_UNFOLDED
+        folded = {row.path for row in facts.rows if is_large and row.layer < 0 and row.depth > 0}
+        ui.memory["folded"] = folded
+    return folded
+
+
+def _reveal(ui: Ui, state: ViewState, facts: Facts) -> int | None:
+    """The selected layer, when another one was selected than in the last frame: its modules are unfolded."""
+    layer = None if state.selection is None else state.selection.layer
+    if ui.memory.get("tree selection") == layer:
+        return None
+    ui.memory["tree selection"] = layer
+    if layer is None:
+        return None
+    at = next(k for k, row in enumerate(facts.rows) if row.layer == layer)
+    depth = facts.rows[at].depth
+    for row in reversed(facts.rows[:at]):
+        if row.layer < 0 and row.depth < depth:
+            depth = row.depth
+            _folded(ui, facts).discard(row.path)
+    return layer
+
+
 def tree_height(ui: Ui, facts: Facts) -> float:
     """Height that the rows ask for."""
     return 2 * PAD + ROW * len(visible_rows(ui, facts))
 
 
 def tree_panel(ui: Ui, state: ViewState, facts: Facts, context: Context, box: Box) -> list[Act]:
-    """Draw the rows in view; 20 more than fit scroll."""
+    """Draw the rows in view; more than fit scroll, and follow the selection."""
+    revealed = _reveal(ui, state, facts)
     rows = visible_rows(ui, facts)
     acts: list[Act] = []
     is_hovered = False
     inner = Box(box.x + 6, box.y + PAD, box.w - 12, box.h - 2 * PAD)
     with ui.card("tree", box), ui.scroll("rows", inner, ROW * len(rows)) as offset:
+        if revealed is not None:
+            y = ROW * next(k for k, row in enumerate(rows) if row.layer == revealed)
+            if not offset <= y <= offset + inner.h - ROW:
+                widgets.scroll_to(max(0.0, y - inner.h / 2))
         first = int(offset // ROW)
         last = min(len(rows), first + int(inner.h // ROW) + 2)
         bar = 10.0 if ROW * len(rows) > inner.h else 0.0
         for k in range(first, last):
             place = Box(inner.x, inner.y - offset + k * ROW, inner.w - bar, ROW)
             if rows[k].layer < 0:
-                _module_row(ui, rows[k], place)
+                _module_row(ui, facts, rows[k], place)
             else:
                 found, hovers = _layer_row(ui, state, facts, rows[k], place, context)
                 acts += found
@@ -63,8 +96,8 @@ def tree_panel(ui: Ui, state: ViewState, facts: Facts, context: Context, box: Bo
     return acts
 
 
-def _module_row(ui: Ui, row: TreeRow, box: Box) -> None:
-    folded: set[str] = ui.memory.setdefault("folded", set())
+def _module_row(ui: Ui, facts: Facts, row: TreeRow, box: Box) -> None:
+    folded = _folded(ui, facts)
     is_folded = row.path in folded
     if widgets.row_hit(ui, f"module {row.path} {box.y}", box, is_on=False).clicked:
         folded.symmetric_difference_update({row.path})
