@@ -22,7 +22,7 @@ INPUT_AT_FAULT, WRONG_USAGE, MACHINE_CANNOT, INTERRUPTED = 1, 2, 3, 130
 COMMANDS = {
     "view": "Open a run, a checkpoint or a growing folder in the window.",
     "demo": "Show the bundled runs; without a display, as pictures.",
-    "render": "Render a run to a picture or a sequence of pictures.",
+    "render": "Render a run to a picture, with or without a display.",
     "extract": "Make a run from checkpoints, a live model or an export.",
     "pack": "Pack a run folder into one file.",
     "info": "Print the layers, epochs and metrics of a run.",
