@@ -146,6 +146,15 @@ def test_ctrl_c_is_exit_code_130_and_no_traceback(tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("display", ["", ":4242"])
+def test_demo_without_a_usable_display_renders_pictures_and_says_where(tmp_path: Path, display: str) -> None:
+    shown = nn3d_command("demo", "-o", str(tmp_path / "pictures"), DISPLAY=display)
+    assert shown.returncode == 0, shown.stderr
+    pictures = sorted((tmp_path / "pictures").glob("*.png"))
+    assert len(pictures) == 3
+    assert shown.stdout.splitlines()[-3:] == [str(picture) for picture in pictures]
+
+
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [

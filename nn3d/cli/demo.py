@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nn3d.errors import ExportError, Nn3dError
+from nn3d.errors import ExportError, GraphicsError, Nn3dError
 from nn3d.paths import bundled_runs
 
 if TYPE_CHECKING:
@@ -34,6 +34,21 @@ def choose(name: str | None) -> tuple[str, Path]:
     if not names:
         raise Nn3dError(f"expected the name of a bundled run ({', '.join(runs)}), got {name!r}")
     return names[0], runs[names[0]]
+
+
+def opened_window(run: Run) -> bool:
+    """Show a run until its window is closed; False, and a line that says why, when no window can open here."""
+    if not has_display():
+        click.echo("No display here (neither DISPLAY nor WAYLAND_DISPLAY is set), so pictures instead of a window:")
+        return False
+    from nn3d.app.window import show
+
+    try:
+        show(run)
+    except GraphicsError as error:
+        click.echo(f"{error} Pictures instead:")
+        return False
+    return True
 
 
 def write_pictures(name: str, run: Run, folder: Path) -> list[Path]:
@@ -68,13 +83,8 @@ def command(name: str | None, pictures: bool, output: Path, list_: bool) -> None
     from nn3d.run.reader import open_run
 
     name, path = choose(name)
-    run = open_run(path)
-    if has_display() and not pictures:
-        from nn3d.app.window import show
-
-        show(run)
-        return
-    if not pictures:
-        click.echo("No display here (neither DISPLAY nor WAYLAND_DISPLAY is set), so pictures instead of a window:")
-    for picture in write_pictures(name, run, output):
-        click.echo(str(picture.resolve()))
+    with open_run(path) as run:
+        if not pictures and opened_window(run):
+            return
+        for picture in write_pictures(name, run, output):
+            click.echo(str(picture.resolve()))
