@@ -5,6 +5,8 @@ Nothing is drawn while nothing changes: the loop sleeps until an event, the load
 
 from __future__ import annotations
 
+import math
+import sys
 import time
 import warnings
 from collections.abc import Callable, Hashable, Iterable
@@ -42,6 +44,8 @@ from nn3d.stage.state import Thing, ViewState
 SIZE: Final = (1600, 900)
 REFIT_SECS: Final = 0.45
 SETTLE_FRAMES: Final = 3
+LONGEST_SLEEP_SECS: Final = 0.5
+SCREEN_MARGIN_PX: Final = 80
 
 
 class Viewer:
@@ -147,8 +151,8 @@ class Viewer:
         self._window.destroy()
 
     def _wait(self, longest: float | None) -> None:
-        """Sleep until there is something to do."""
-        if self._settle > 0 or self._events.happened or is_moving(self.state) or self._window.is_closing:
+        """Sleep until there is something to do; wake now and then, so that Ctrl C in the terminal is heard."""
+        if self._settle > 0 or is_moving(self.state):
             glfw.poll_events()
             return
         now = time.monotonic()
@@ -157,12 +161,14 @@ class Viewer:
             timers.append(0.05)
         if self._toast[0]:
             timers.append(self._toast[1] - now)
-        known = [t for t in timers if t is not None]
-        if known:
-            glfw.wait_events_timeout(max(0.001, min(known)))
-            self._settle = max(self._settle, 1)
-        else:
-            glfw.wait_events()
+        end = min((now + t for t in timers if t is not None), default=math.inf)
+        while not (self._events.happened or self._window.is_closing or self._version != self._loader.version):
+            self._loader.check()
+            left = end - time.monotonic()
+            if left <= 0.0:
+                self._settle = max(self._settle, 1)
+                return
+            glfw.wait_events_timeout(min(left, LONGEST_SLEEP_SECS))
 
     def _step(self, now: float) -> None:
         self._loader.check()
@@ -178,6 +184,8 @@ class Viewer:
             self._paint(now)
 
     def _answer(self, gesture: Gesture) -> None:
+        if gesture.trigger == "away" and self.layout.at(*gesture.at_px) == "tree":
+            return  # the tree's rows say themselves what is hovered
         trigger = "move" if gesture.trigger == "away" else gesture.trigger
         has_thing = gesture.trigger in ("move", "click", "double click")
         thing = self._pick(gesture) if has_thing else None
@@ -284,19 +292,35 @@ class Viewer:
 
 
 def open_window(title: str, size_px: tuple[int, int]) -> Window:
-    """A window with an OpenGL 4.1 core context. Raises GraphicsError without a display or without OpenGL 4.1."""
+    """A window with an OpenGL 4.1 core context, no larger than the screen.
+
+    Raises GraphicsError without a display or without OpenGL 4.1.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        has_display = bool(glfw.init())
         try:
             return Window(
-                title=title, gl_version=(4, 1), size=size_px, resizable=True, visible=True, fullscreen=False,
-                vsync=True, samples=0, cursor=True,
+                title=title, gl_version=(4, 1), size=_on_screen(size_px), resizable=True, visible=True,
+                fullscreen=False, vsync=True, samples=0, cursor=True,
             )  # fmt: skip
         except (ValueError, glfw.GLFWError) as error:
-            what = "a display" if not glfw.init() else "OpenGL 4.1"
+            what = "OpenGL 4.1" if has_display else "a display"
             raise GraphicsError(
                 f"nn3d view needs {what}, found none ({error}). Use nn3d render, which needs no display."
             ) from None
+
+
+def _on_screen(size_px: tuple[int, int]) -> tuple[int, int]:
+    """The size, or what of it the primary screen has room for beside the window's frame."""
+    monitor = glfw.get_primary_monitor()
+    if not monitor:
+        return size_px
+    _, _, w, h = glfw.get_monitor_workarea(monitor)
+    scale = max(1.0, glfw.get_monitor_content_scale(monitor)[0]) if sys.platform != "darwin" else 1.0
+    if size_px[0] * scale <= w and size_px[1] * scale <= h:
+        return size_px
+    return min(size_px[0], int(w / scale)), min(size_px[1], int(h / scale) - SCREEN_MARGIN_PX)
 
 
 def show(

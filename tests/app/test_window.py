@@ -60,7 +60,8 @@ def drive(run: Run, *steps: Step) -> Hand:
 
 
 def move(x: float, y: float) -> list[str]:
-    return ["mousemove", str(round(x)), str(round(y))]
+    """In two steps, since a pointer that is there already tells nobody."""
+    return ["mousemove", str(round(x) - 2), str(round(y)), "mousemove", str(round(x)), str(round(y))]
 
 
 def key(name: str) -> Callable[[Viewer], list[str]]:

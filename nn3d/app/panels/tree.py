@@ -24,14 +24,12 @@ def visible_rows(ui: Ui, facts: Facts) -> list[TreeRow]:
     if not folded:
         return list(facts.rows)
     rows: list[TreeRow] = []
-    hidden = ""
+    shown_depth: int | None = None
     for row in facts.rows:
-        if hidden and row.path.startswith(hidden):
+        if shown_depth is not None and row.depth > shown_depth:
             continue
-        hidden = ""
+        shown_depth = row.depth if row.layer < 0 and row.path in folded else None
         rows.append(row)
-        if row.layer < 0 and row.path in folded:
-            hidden = row.path + "."
     return rows
 
 
