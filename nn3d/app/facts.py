@@ -24,6 +24,7 @@ F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
 
 THUMB_CELLS: Final = 64
+MOST_CLASSES: Final = 1000
 _ICONS: Final = {
     "input": "image", "conv": "grid-3x3", "pool": "minus", "linear": "ellipsis", "embedding": "ellipsis",
     "arithmetic": "plus", "concat": "columns-3", "attention": "focus", "recurrent": "repeat", "norm": "activity",
@@ -160,6 +161,12 @@ def leaf_name(layer: Layer, path: tuple[str, ...]) -> str:
     """The layer's name without the modules that already stand above it in the tree."""
     prefix = ".".join(path) + "."
     return layer.name.removeprefix(prefix) if path else layer.name
+
+
+def words_of(run: Run) -> tuple[str, ...]:
+    """Every word of the run that a panel may show."""
+    names = (run.name, *(layer.name for layer in run.layers), *(sample.name for sample in run.samples))
+    return (*names, *run.classes[:MOST_CLASSES], *run.notes)
 
 
 def icon_of(layer: Layer) -> str:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from functools import cache
 from typing import Final
 
 from imgui_bundle import imgui
 
 from nn3d.paths import asset
+from nn3d.stage.type import Face, face_of, inter
 
 CSS_TO_IMGUI: Final = 1.21
+MOST_RARE: Final = 2000
 NO_HINTING: Final = 1  # ImGuiFreeTypeLoaderFlags_NoHinting
 FILES: Final = {
     "regular": "fonts/Inter-Regular.otf",
@@ -48,11 +51,19 @@ def half_up(v: float) -> float:
     return math.floor(v + 0.5)
 
 
-class Type:
-    """The loaded fonts of the current imgui context."""
+def system_faces(words: Iterable[str]) -> tuple[Face, ...]:
+    """System fonts that hold what Inter lacks of `words` (names in Chinese, say)."""
+    rare = sorted({c for word in words for c in word if ord(c) > 0x7F})
+    found = (face_of(c) for c in rare[:MOST_RARE])
+    return tuple(dict.fromkeys(face for face in found if face is not None and face != inter("regular")))
 
-    def __init__(self) -> None:
+
+class Type:
+    """The loaded fonts of the current imgui context; system fonts fill in what `words` need and Inter lacks."""
+
+    def __init__(self, words: Iterable[str] = ()) -> None:
         fonts = imgui.get_io().fonts
+        others = system_faces(words)
         self._fonts: dict[str, imgui.ImFont] = {}
         self._widths: dict[tuple[str, float, str], float] = {}
         for weight, file in FILES.items():
@@ -60,6 +71,12 @@ class Type:
             config.font_loader_flags = NO_HINTING
             config.oversample_h = 2
             self._fonts[weight] = fonts.add_font_from_file_ttf(str(asset(file)), 16.0, config)
+            for face in others if weight != "icon" else ():
+                config = imgui.ImFontConfig()
+                config.merge_mode = True
+                config.font_no = face.index
+                config.font_loader_flags = NO_HINTING
+                fonts.add_font_from_file_ttf(face.path, 16.0, config)
 
     def font(self, weight: str) -> imgui.ImFont:
         """regular, medium, semibold, display or icon."""

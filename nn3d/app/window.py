@@ -21,7 +21,7 @@ from nn3d.app.backend import Atlas, Backend
 from nn3d.app.cards import fitting_panels
 from nn3d.app.desk import Names, draw_panels, lay_out
 from nn3d.app.events import Events, Gesture, Window, framebuffer_scale
-from nn3d.app.facts import Facts
+from nn3d.app.facts import Facts, words_of
 from nn3d.app.fitting import grown
 from nn3d.app.loader import Loader
 from nn3d.app.pace import REST_SAMPLES, Pace
@@ -61,7 +61,7 @@ class Viewer:
         imgui.create_context()
         ctx = self._window.ctx
         self._backend = Backend(ctx)
-        self._ui = Ui(Type(), Atlas(self._backend))
+        self._ui = Ui(Type(words_of(run)), Atlas(self._backend))
         self._resident = Resident(run)
         self._facts = Facts(run, self._resident)
         self._names = Names(run.name or "Network", Path(run.path).name if run.path else "")
