@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from imgui_bundle import imgui
 
-from nn3d.app.cards import DOCK, DOCK_EMPTY, Layout, Needs, arrange_cards
+from nn3d.app.cards import Layout, Needs, arrange_cards
 from nn3d.app.facts import Facts
 from nn3d.app.panels.help import help_panel, help_size
 from nn3d.app.panels.inspector import inspector_height, inspector_panel
@@ -66,8 +66,9 @@ def draw_panels(
         if "banner" in boxes:
             acts += banner_panel(ui, boxes["banner"])
     if toast:
-        dock = DOCK if "timeline" in boxes else DOCK_EMPTY
-        toast_panel(ui, toast, ui.size, boxes["timeline"].y if "timeline" in boxes else ui.size[1] - dock - 12)
+        lowest = boxes["pill"] if state.panels.picture_only else boxes["timeline"]
+        key = layout.anchors.key
+        toast_panel(ui, toast, ui.size, min(lowest.y, lowest.y if key is None else key[1]))
     if layout.help is not None:
         acts += _help(ui, state, layout)
     ui.memory["help is up"] = layout.help is not None

@@ -38,10 +38,10 @@ def banner_panel(ui: Ui, box: Box) -> list[Act]:
 
 
 def toast_panel(ui: Ui, message: str, window: tuple[float, float], above: float) -> None:
-    """A line over the dock's upper edge, `above` px from the window's top."""
+    """A line whose card ends just over `above`, px from the window's top."""
     shown = ui.type.fit(message, window[0] - 80, 12, "medium")
     width = ui.type.width(shown, 12, "medium") + 54
-    box = Box(round((window[0] - width) / 2), above - 52, width, 36)
+    box = Box(round((window[0] - width) / 2), above - 48, width, 36)
     with ui.card("toast", box):
         ui.icon(box.x + 22, box.y + 18, "check", 15, "accent")
         ui.text(box.x + 38, box.y + 18, shown, 12, "medium")
