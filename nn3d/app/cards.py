@@ -5,7 +5,7 @@ Three bands (toolbar, picture, dock) and two columns (picture, right column), 12
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -192,6 +192,14 @@ def _at_least(x0: float, y0: float, x1: float, y1: float) -> tuple[float, float,
         middle = (y0 + y1) / 2
         y0, y1 = middle - MIN_FREE[1] / 2, middle + MIN_FREE[1] / 2
     return x0, y0, x1, y1
+
+
+def steady(layout: Layout) -> Layout:
+    """The layout with the inspector as high as it can be, so that a selection does not move the camera."""
+    box, dock = layout.boxes.get("inspector"), layout.boxes.get("timeline")
+    if box is None or dock is None:
+        return layout
+    return replace(layout, boxes=layout.boxes | {"inspector": replace(box, h=dock.y - GAP - box.y)})
 
 
 def generous(layout: Layout) -> tuple[float, float, float, float]:

@@ -63,7 +63,7 @@ def slider(ui: Ui, name: str, x: float, y: float, width: float, value: float, *,
     ui.fill(Box(x, y - 1.5, width, 3), "act", 1.5)
     ui.fill(Box(x, y - 1.5, width * value, 3), "text2", 1.5)
     ui.disc(x + width * value, y, 7.5 if hit.held else 6.5, "text")
-    return pointer_share(x, width) if hit.held else None
+    return pointer_share(x, width) if hit.held or hit.released else None
 
 
 def pointer_share(x: float, width: float) -> float:

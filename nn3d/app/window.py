@@ -15,22 +15,17 @@ from pathlib import Path
 from typing import Final, cast
 
 import glfw
-from imgui_bundle import imgui
 
-from nn3d.app.backend import Atlas, Backend
-from nn3d.app.cards import fitting_panels
-from nn3d.app.desk import Names, draw_panels, lay_out
+from nn3d.app.cards import fitting_panels, steady
+from nn3d.app.desk import Names
 from nn3d.app.events import Events, Gesture, Window, framebuffer_scale
-from nn3d.app.facts import Facts, words_of
+from nn3d.app.facts import Facts
 from nn3d.app.fitting import grown
 from nn3d.app.loader import Loader
 from nn3d.app.pace import REST_SAMPLES, Pace
-from nn3d.app.panels.notes import TOAST_SECS
 from nn3d.app.picture import Picture, Pixels
 from nn3d.app.saving import save_picture
-from nn3d.app.style import rgba, set_style
-from nn3d.app.type import Type
-from nn3d.app.ui import Ui
+from nn3d.app.surface import Surface
 from nn3d.errors import GraphicsError, Nn3dError
 from nn3d.run.run import Run
 from nn3d.stage.commands import Advance, Command, FlyTo, Resize, SetBudget, SetPanels, apply, is_moving
@@ -58,27 +53,21 @@ class Viewer:
     def __init__(self, run: Run, state: ViewState | None, *, size_px: tuple[int, int] = SIZE) -> None:
         self.draws = 0
         self._window = open_window(run.name or "nn3d", state.size_px if state is not None else size_px)
-        imgui.create_context()
-        ctx = self._window.ctx
-        self._backend = Backend(ctx)
-        self._ui = Ui(Type(words_of(run)), Atlas(self._backend))
         self._resident = Resident(run)
         self._facts = Facts(run, self._resident)
-        self._names = Names(run.name or "Network", Path(run.path).name if run.path else "")
-        self._picture = Picture(ctx, run, self._resident)
+        names = Names(run.name or "Network", Path(run.path).name if run.path else "")
+        self._surface = Surface(self._window.ctx, self._facts, names)
+        self._picture = Picture(self._window.ctx, run, self._resident)
         self._loader = Loader(self._resident, self._facts, glfw.post_empty_event)
         self._events = Events(self._window, self._is_card, time.monotonic)
         self._pace = Pace()
         self._run = run
         self._version = -1
         self._settle = SETTLE_FRAMES
-        self._toast = ("", 0.0)
-        self._theme = ""
         self._placed: Hashable = None
-        self._ui_time = time.monotonic()
         self.state = self._first_state(state)
         self.frame: Frame = compose_frame(run, self.state, self._resident)
-        self.layout = lay_out(self._ui, self.state, self._facts, self._names, self.frame)
+        self.layout = self._surface.lay_out(self.state, self.frame)
         self._place(0.0)
 
     def _first_state(self, state: ViewState | None) -> ViewState:
@@ -145,9 +134,7 @@ class Viewer:
         """Stop the loader, free what was made, in reverse order, and close the window."""
         self._loader.close()
         self._picture.release()
-        self._ui.atlas.release()
-        self._backend.release()
-        imgui.destroy_context()
+        self._surface.release()
         self._window.destroy()
 
     def _wait(self, longest: float | None) -> None:
@@ -156,11 +143,9 @@ class Viewer:
             glfw.poll_events()
             return
         now = time.monotonic()
-        timers = [longest, self._ui.wake_secs]
+        timers = [longest, self._surface.wake_secs(now)]
         if not self._has_full_budget:
             timers.append(0.05)
-        if self._toast[0]:
-            timers.append(self._toast[1] - now)
         end = min((now + t for t in timers if t is not None), default=math.inf)
         while not (self._events.happened or self._window.is_closing or self._version != self._loader.version):
             self._loader.check()
@@ -210,15 +195,17 @@ class Viewer:
 
     def _place(self, duration_secs: float) -> None:
         """Lay out the cards; when they or the layers' goals changed, the camera refits into what they leave."""
-        self.layout = lay_out(self._ui, self.state, self._facts, self._names, self.frame)
+        self.layout = self._surface.lay_out(self.state, self.frame)
         camera, size = self.state.camera, self.state.size_px
         goals = tuple((v.is_open, v.arrangement) for v in self.state.layers)
         angles = (camera.yaw_rad, camera.pitch_rad, camera.fov_rad) if camera.fit else None
-        key = (size, self.layout.anchors, tuple(self.layout.boxes.values()), goals, angles)
+        key = (size, self.layout.anchors, tuple(steady(self.layout).boxes.values()), goals, angles)
         if key == self._placed:
             return
         self._placed = key
-        anchors = grown(self._run, self.state, self._resident, self.layout) if camera.fit else self.layout.anchors
+        anchors = self.layout.anchors
+        if camera.fit:
+            anchors = grown(self._run, self.state, self._resident, steady(self.layout))
         if anchors == self.state.anchors:
             return
         start = Context(self.state, self.frame).camera
@@ -237,9 +224,10 @@ class Viewer:
 
     def _compose(self) -> None:
         version = self._loader.version
+        if self._settle > 0:
+            self._place(REFIT_SECS)
         if self.state is self.frame.state and version == self._version:
             return
-        self._place(REFIT_SECS)
         self.frame = compose_frame(self._run, self.state, self._resident)
         self.state = self.frame.state if self.frame.state == self.state else self.state
         self._version = version
@@ -250,37 +238,9 @@ class Viewer:
     def _paint(self, now: float) -> None:
         self._settle -= 1
         self.draws += 1
-        state, ui = self.state, self._ui
-        self._begin_ui(now)
-        if self._toast[0] and now >= self._toast[1]:
-            self._toast = ("", 0.0)
-        context = Context(state, self.frame)
-        acts = draw_panels(
-            ui, state, self._facts, self._names, self.frame, self.layout, context, self._toast[0]
-        )  # fmt: skip
-        ui.end()
-        imgui.render()
-        screen = self._window.ctx.screen
-        screen.use()
-        screen.clear(*rgba(state.theme, "ground"))
-        self._picture.copy_to(screen)
-        self._backend.draw(imgui.get_draw_data(), screen)
+        acts = self._surface.paint(now, self.state, self.frame, self.layout, self._picture)
         self._window.swap_buffers()
         self.do(acts)
-        self.layout = lay_out(ui, self.state, self._facts, self._names, self.frame)
-
-    def _begin_ui(self, now: float) -> None:
-        state = self.state
-        io = imgui.get_io()
-        io.display_size = imgui.ImVec2(*state.size_px)
-        io.display_framebuffer_scale = imgui.ImVec2(state.scale, state.scale)
-        io.delta_time = max(1e-4, min(1.0, now - self._ui_time))
-        self._ui_time = now
-        if self._theme != state.theme:
-            set_style(state.theme)
-            self._theme = state.theme
-        imgui.new_frame()
-        self._ui.begin(state.theme, state.size_px)
 
     def _save(self) -> None:
         try:
@@ -288,7 +248,7 @@ class Viewer:
             message = f"Saved {path}"
         except (Nn3dError, OSError) as error:
             message = str(error)
-        self._toast = (message, time.monotonic() + TOAST_SECS)
+        self._surface.say(message, time.monotonic())
 
 
 def open_window(title: str, size_px: tuple[int, int]) -> Window:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nn3d.app.cards import Layout, Needs, arrange_cards, fitting_panels
+from nn3d.app.cards import Layout, Needs, arrange_cards, fitting_panels, steady
 from nn3d.stage.state import Panels
 
 SIZES = [(800, 500), (1000, 640), (1280, 720), (1366, 768), (1600, 900), (1920, 1080), (2560, 1440)]
@@ -105,6 +105,13 @@ def test_picture_only_leaves_two_corners_and_the_pill() -> None:
     assert set(layout.boxes) == {"left", "right", "pill"}
     assert (layout.boxes["pill"].w, layout.boxes["pill"].h) == (560, 44)
     assert layout.anchors.title is not None
+
+
+def test_a_taller_inspector_leaves_the_room_for_the_picture_alone() -> None:
+    low = arrange_cards((1600, 900), Panels(), replace(Needs(), inspector_h=150.0))
+    high = arrange_cards((1600, 900), Panels(), replace(Needs(), inspector_h=600.0))
+    assert low.boxes["inspector"] != high.boxes["inspector"]
+    assert steady(low).boxes == steady(high).boxes
 
 
 def test_help_covers_everything() -> None:

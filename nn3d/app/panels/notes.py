@@ -94,4 +94,4 @@ def _rail(ui: Ui, state: ViewState, box: Box) -> list[Act]:
     share = widgets.pointer_share(box.x, box.w) * last
     if hit.held and abs(share - state.time.epoch) > 1e-4:
         return [SetEpoch(share, at_once=True)]
-    return [SetEpoch(float(round(state.time.target)))] if hit.released else []
+    return [SetEpoch(float(round(share)))] if hit.released else []

@@ -96,7 +96,7 @@ def _plot(ui: Ui, state: ViewState, facts: Facts, plot: Box) -> list[Act]:
     share = widgets.pointer_share(plot.x, plot.w) * last
     if hit.held and abs(share - state.time.epoch) > 1e-4:
         return [SetEpoch(share, at_once=True)]
-    return [SetEpoch(float(round(state.time.target)))] if hit.released else []
+    return [SetEpoch(float(round(share)))] if hit.released else []
 
 
 def _ticks(ui: Ui, state: ViewState, facts: Facts, plot: Box) -> None:
