@@ -53,7 +53,7 @@ class Offscreen:
 
     def activate(self) -> None:
         """Make this context the current one of the thread: needed after another one was made or used."""
-        self.ctx.__enter__()
+        self.ctx.__enter__()  # type: ignore[no-untyped-call]
 
     def draw(self, frame: Frame) -> moderngl.Framebuffer:
         """Draw a frame into the target; returns it."""
@@ -91,6 +91,7 @@ class Offscreen:
         self.activate()
         self._drop()
         self.renderer.release()
+        self.ctx.__exit__(None, None, None)  # type: ignore[no-untyped-call]
         self.ctx.release()
 
 

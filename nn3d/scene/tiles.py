@@ -75,7 +75,17 @@ class TilePass:
             padded = np.zeros(rows * min(SINGLE_ROW, max(1, cells.size)), np.float32)
             padded[: cells.size] = cells.ravel()
             return self._texture(padded.reshape(1, rows, -1), mips=False)
+        pack = self._pack(tile)
+        if pack > 1:
+            n_layers = -(-len(cells) // pack)
+            padded = np.zeros((n_layers * pack, *cells.shape[1:]), np.float32)
+            padded[: len(cells)] = cells
+            cells = padded.reshape(n_layers, -1, cells.shape[2])
         return self._texture(cells, mips=True)
+
+    def _pack(self, tile: TileLayer) -> int:
+        """How many tiles share a texture layer: more than one only beyond the GPU's number of layers."""
+        return -(-tile.table.size // int(self.ctx.info["GL_MAX_ARRAY_TEXTURE_LAYERS"]))
 
     def _texture(self, cells: NDArray[np.float32], *, mips: bool) -> moderngl.TextureArray:
         texture = make_texture(self.ctx, cells, self.uploads, layers=True)
@@ -117,8 +127,11 @@ class TilePass:
         set_uniforms(
             self.program, (), **end_uniforms((tile,)), u_gain=(*tile.gain, *tile.offset),
             u_show=(frame.epoch_mix, tile.power, tile.bright, float(here)),
-            u_cells=(*tile.cells, KINDS[tile.lut], min(SINGLE_ROW, max(1, tile.table.size))),
+            u_cells=(*tile.cells, KINDS[tile.lut], self._in_a_row(tile)),
         )  # fmt: skip
+
+    def _in_a_row(self, tile: TileLayer) -> int:
+        return min(SINGLE_ROW, max(1, tile.table.size)) if tile.cells == (1, 1) else self._pack(tile)
 
     def draw_ids(self, frame: Frame, clip_from_world: NDArray[np.float64]) -> None:
         """Draw layer and tile numbers into the bound integer target."""

@@ -10,7 +10,8 @@ uniform sampler2DArray u_maps_b;
 uniform sampler2D u_ramp;
 uniform vec4 u_gain;       // gain a, gain b, offset a, offset b
 uniform vec4 u_show;       // epoch mix, power, bright, whether values are there
-uniform ivec4 u_cells;     // rows, columns, kind (0 one-signed, 1 signed, 2 colour picture), maps in a row of the texture
+// rows, columns, kind (0 one-signed, 1 signed, 2 colour picture), values in a texture row or tiles in a texture layer
+uniform ivec4 u_cells;
 uniform vec3 u_rim;
 uniform vec3 u_side;
 uniform vec3 u_nonfinite;
@@ -61,7 +62,12 @@ vec3 face(vec2 uv) {
   if (u_cells.z == 2) {
     return vec3(value_at(u_maps_a, at, dx, dy, 0), value_at(u_maps_a, at, dx, dy, 1), value_at(u_maps_a, at, dx, dy, 2));
   }
-  float v = mix(value_at(u_maps_a, at, dx, dy, v_tile), value_at(u_maps_b, at, dx, dy, v_tile), u_show.x);
+  int pack = u_cells.w, layer = v_tile / pack;
+  vec2 part = vec2(1.0, 1.0 / float(pack));
+  at = at * part + vec2(0.0, part.y * float(v_tile % pack));
+  dx *= part;
+  dy *= part;
+  float v = mix(value_at(u_maps_a, at, dx, dy, layer), value_at(u_maps_b, at, dx, dy, layer), u_show.x);
   return coloured(v, mix(u_gain.x, u_gain.y, u_show.x), mix(u_gain.z, u_gain.w, u_show.x));
 }
 

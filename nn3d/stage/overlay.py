@@ -207,6 +207,8 @@ def hud_marks(f: Facts) -> list[Mark]:
         right.append("input ×1.55")
     if f.run.graph.kind == "inferred":
         right.insert(0, "dashed = inferred")
+    pooled = (p for p in f.plan.layers if p.pool != (1, 1))
+    right += [f"{p.layer.name}: a cell is the mean of {p.pool[0] * p.pool[1]}" for p in pooled]
     tail = ", ".join(right)
     room = x1 - x0 - text_width(tail, size, "regular") - 28
     line = _fit("    ".join(strand_figures(f)), room, size)

@@ -19,12 +19,14 @@ MAX_CLASS_BARS = 24
 MAX_OPEN_LAYERS = 16
 MAX_OPEN_TILES = 900
 MAX_KERNEL_FACE = 8
+MAX_SIDE = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class LayerPlan:
     """One layer as it will be drawn. shows: "values", "weights" (no activations recorded) or "nothing".
 
+    pool : (rows, columns) of real cells that one drawn cell averages: more than 1 only beyond a texture's limit.
     is_output : holds the model's first output. is_classes : its tiles are named classes.
     """
 
@@ -36,6 +38,7 @@ class LayerPlan:
     is_output: bool
     is_classes: bool
     is_token: bool
+    pool: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +101,11 @@ def _layer_plan(run: Run, layer: Layer, inputs: dict[int, InputInfo], power: flo
     if info is not None and info.kind == "image" and n == 3:
         n = 1
     is_token = shows == "values" and _is_token(layer)
-    tiles = arrange(
-        n, (rows, cols), is_token=is_token, is_input=info is not None, is_classes=is_classes and n <= MAX_CLASS_BARS,
-        power=power,
-    )  # fmt: skip
-    return LayerPlan(layer, tiles, tile_table(tiles), shows, info, is_output, is_classes, is_token)
+    pool = (-(-rows // MAX_SIDE), -(-cols // MAX_SIDE))
+    drawn = (-(-rows // pool[0]), -(-cols // pool[1]))
+    has_bars = is_classes and n <= MAX_CLASS_BARS
+    tiles = arrange(n, drawn, is_token=is_token, is_input=info is not None, is_classes=has_bars, power=power)
+    return LayerPlan(layer, tiles, tile_table(tiles), shows, info, is_output, is_classes, is_token, pool)
 
 
 def _shows(run: Run, layer: Layer) -> str:

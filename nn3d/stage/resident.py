@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from nn3d.layout.arrange import fold
 from nn3d.run.model import FloatArray
 from nn3d.run.run import Run
 from nn3d.stage.frame import Values
@@ -120,7 +121,8 @@ class Resident:
             cells = self._filters(need)
         elif self.run.has_values(layer.shown, layer.shown_output, need.epoch):
             raw = self.run.values(layer.shown, layer.shown_output, need.epoch, need.sample)
-            cells = raw.reshape(-1, rows, cols)
+            cells = raw.reshape(-1, *fold(layer.shape, layer.axes)[1:])
+            cells = cells if plan.pool == (1, 1) else pooled(cells, plan.pool)
         else:
             cells = np.full((plan.tiles.n, rows, cols), np.nan, np.float32)
         cells = np.ascontiguousarray(cells, np.float32)
@@ -139,6 +141,14 @@ class Resident:
         if cols == w.shape[-1]:
             return np.asarray(kernels.mean(1))
         return np.asarray(kernels.transpose(0, 2, 1, 3).reshape(w.shape[0], rows, cols))
+
+
+def pooled(cells: FloatArray, pool: tuple[int, int]) -> FloatArray:
+    """(K, ⌈R/r⌉, ⌈C/c⌉) means of blocks of (r, c) cells; the last block of a row or column may be smaller."""
+    starts = [np.arange(0, n, p) for n, p in zip(cells.shape[1:], pool, strict=True)]
+    sums = np.add.reduceat(np.add.reduceat(cells, starts[0], 1), starts[1], 2)
+    counts = [np.diff([*s, n]) for s, n in zip(starts, cells.shape[1:], strict=True)]
+    return np.asarray(sums / np.outer(*counts), np.float32)
 
 
 def figures(values: Values) -> LayerValues:
