@@ -126,7 +126,7 @@ class _Composer:
             pair = tuple(Values((v.key, "rgb"), _picture(v.cells, plan.input)) for v in pair)  # type: ignore[assignment]
         tiles = plan.tiles
         return TileLayer(
-            layer=i, key=(self.run.identity, "tiles", i), table=plan.table, cells=tiles.cells, x=float(stage.x[i]),
+            layer=i, key=(self.resident.identity, "tiles", i), table=plan.table, cells=tiles.cells, x=float(stage.x[i]),
             y=float(stage.y[i]), open_half=tiles.half, mosaic_half=tiles.mosaic_half,
             thickness=(HALF_THICKNESS, tiles.block_thickness),
             block_half=(float(stage.height[i]) / 2, float(stage.width[i]) / 2), weights=view.weights,
@@ -156,7 +156,7 @@ class _Composer:
         apex = float(stage.apex[link.index]) if link.path == "arc" else 0.0
         return StrandLayer(
             source=link.source, target=link.target,
-            key=(self.run.identity, "strands", link.index, self.epochs, self.state.sample, self.state.edges.mode,
+            key=(self.resident.identity, "strands", link.index, self.epochs, self.state.sample, self.state.edges.mode,
                  self.state.edges.level, self.state.edges.selection, self.state.budget.strands, len(table.strands)),
             strands=table.strands, n_trunk=table.n_trunk, trunk_per_sign=table.per_sign,
             source_clusters=table.source_clusters, target_clusters=table.target_clusters, radii=table.radii,

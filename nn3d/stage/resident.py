@@ -78,6 +78,11 @@ class Resident:
         self._lock = threading.Lock()
 
     @cached_property
+    def identity(self) -> str:
+        """The run's identity, asked for once: it hashes the whole graph."""
+        return self.run.identity
+
+    @cached_property
     def plan(self) -> Plan:
         """Tiles, links and topology of the run."""
         return make_plan(self.run)
@@ -127,7 +132,7 @@ class Resident:
             cells = np.full((plan.tiles.n, rows, cols), np.nan, np.float32)
         cells = np.ascontiguousarray(cells, np.float32)
         cells.setflags(write=False)
-        return figures(Values((self.run.identity, need), cells))
+        return figures(Values((self.identity, need), cells))
 
     def _filters(self, need: ValuesNeed) -> FloatArray:
         """Faces of a layer without activations: kernels side by side or their mean; neurons show the mean weight."""
