@@ -180,9 +180,10 @@ def _edges(
     amount, area = _looks(amounts, picks, index)
     ends = link.wiring.ends(index, level)
     a, b = plan.layers[link.source], plan.layers[link.target]
+    from_tile = np.minimum(ends.source_tile, a.tiles.n - 1)  # the three channels of a picture are drawn as one tile
     order = np.argsort(np.abs(amount).max(1), kind="stable")
     single, radii = strands(
-        a.tiles, b.tiles, (ends.source_tile, ends.target_tile), (ends.source_uv, ends.target_uv), amount, area
+        a.tiles, b.tiles, (from_tile, ends.target_tile), (ends.source_uv, ends.target_uv), amount, area
     )
     sums = [sign_sums(x) for x in amounts]
     trunk = rope(_shares(sums), per_sign, is_signed=True)

@@ -1,0 +1,66 @@
+"""Every network of tests/networks.py becomes a picture: captured by real torch, composed, drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from nn3d.extract.trace import capture
+from nn3d.offscreen import Offscreen
+from nn3d.stage import commands as c
+from nn3d.stage.complete import compose
+from nn3d.stage.compose import initial_state
+from nn3d.stage.reference import control_points
+from nn3d.stage.resident import Resident
+from tests.networks import SMALL
+
+
+@pytest.fixture(scope="module")
+def screen() -> Iterator[Offscreen]:
+    with Offscreen() as made:
+        yield made
+
+
+@pytest.mark.parametrize("opened", [None, True])
+@pytest.mark.parametrize("name", SMALL)
+def test_every_network_is_drawn_with_every_layer_and_link(screen: Offscreen, name: str, opened: bool | None) -> None:
+    run = capture(*SMALL[name]())
+    resident = Resident(run)
+    state = c.apply(initial_state(run, resident), c.Resize((640, 360)))
+    if opened is not None:
+        state = c.apply(state, c.SetOpen(None, opened, at_once=True))
+    frame = compose(run, state, resident=resident)
+    screen.activate()
+    picture = screen.pixels(frame)
+    assert picture.std() > 4.0
+    assert len(frame.tiles) == len(run.layers)
+    wanted = {(link.source, layer.index) for layer in run.layers for link in layer.links}
+    assert {(s.source, s.target) for s in frame.strands} == wanted
+    extent = max(abs(t.x) for t in frame.tiles) + 1.0
+    for n, strands in enumerate(frame.strands):
+        gpu, reference = screen.renderer.ribbons.control_points(frame, n), control_points(frame, strands)
+        assert np.isfinite(reference).all()
+        assert np.abs(gpu - reference).max() < 1e-5 * extent
+
+
+def test_a_bare_state_dict_says_that_its_wires_are_inferred(screen: Offscreen, tmp_path: object) -> None:
+    from pathlib import Path
+
+    import torch
+
+    from nn3d.extract.options import SourceOptions
+    from nn3d.extract.sources import open_source
+    from nn3d.stage.frame import Text
+
+    path = Path(str(tmp_path)) / "weights.pt"
+    torch.save(SMALL["lenet"]()[0].state_dict(), path)
+    run = open_source(path, SourceOptions())
+    frame = compose(run)
+    said = " ".join(m.text for m in frame.marks if isinstance(m, Text))
+    assert "wires inferred" in said
+    assert "dashed = inferred" in said
+    assert all(s.is_dashed for s in frame.strands)
+    screen.activate()
+    assert screen.pixels(frame).std() > 4.0
