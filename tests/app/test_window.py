@@ -163,7 +163,7 @@ def test_drag_and_wheel_move_the_camera_and_cards_keep_theirs(display: str, smal
 
 
 def test_folding_a_module_shortens_the_tree_and_the_slider_straightens(display: str, small_run: Run) -> None:
-    drive(
+    hand = drive(
         small_run,
         (lambda v: [*move(v.layout.boxes["tree"].x + 60, v.layout.boxes["tree"].y + 44), "sleep", "0.1", "click", "1"],
          lambda v: v.layout.boxes["tree"].h == 4 * 24 + 16),
@@ -171,6 +171,8 @@ def test_folding_a_module_shortens_the_tree_and_the_slider_straightens(display: 
                     *move(v.layout.boxes["view"].x1 - 300, 32), "sleep", "0.1", "mouseup", "1"],
          lambda v: v.state.edges.strength == 0.0),
     )  # fmt: skip
+    assert hand.last is not None
+    assert hand.last.edges.strength_target == 0.0
 
 
 def test_picture_only_hides_the_cards_and_refits(display: str, small_run: Run, offscreen: Offscreen) -> None:

@@ -1,5 +1,5 @@
 // Eleven control points of a strand: a clamped cubic B-spline with uniform inner knots (eighths).
-// The formulae stand in docs/picture.md and, in numpy, in nn3d.stage.reference; both must give the same numbers.
+// The formulae stand in docs/PICTURE.md and, in numpy, in nn3d.stage.reference; both must give the same numbers.
 uniform sampler2D u_tiles_0;     // anchors of the source's tiles: 2 texels each, wrapped after 1,024 tiles
 uniform sampler2D u_tiles_1;     // of the target's tiles
 uniform sampler2D u_clusters_0;  // centroids of the source's clusters
