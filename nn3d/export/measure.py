@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nn3d.errors import Nn3dError
 from nn3d.offscreen import Offscreen
 from nn3d.run.run import Run
 from nn3d.stage import camera as cameras
 from nn3d.stage.complete import compose
 from nn3d.stage.frame import Frame
+from nn3d.stage.links import EVERY, MAX_EVERY
+from nn3d.stage.plan import Plan
 from nn3d.stage.resident import Resident
 from nn3d.stage.state import ViewState
 
@@ -31,6 +34,7 @@ def measured_still(
     _ = resident.plan
     layout_ms = 1000.0 * (time.perf_counter() - started)
     started = time.perf_counter()
+    refuse_too_many(resident.plan, state)
     frame = compose(run, state, resident=resident)
     bundle_ms = 1000.0 * (time.perf_counter() - started)
     with Offscreen() as screen:
@@ -64,6 +68,16 @@ def measured_still(
             "peak_anon_mb": anonymous_mb(),
         }
     return pixels, frame, stats
+
+
+def refuse_too_many(plan: Plan, state: ViewState) -> None:
+    """Raise Nn3dError when every edge is asked for and there are more than 5,000,000 between open layers."""
+    if state.edges.selection not in EVERY or state.edges.level == "trunk":
+        return
+    links = (k for k in plan.links if state.layers[k.source].is_open and state.layers[k.target].is_open)
+    n = sum(k.wiring.n_edges(k.wiring.level_for(state.edges.level)) for k in links if k.wiring is not None)
+    if n > MAX_EVERY:
+        raise Nn3dError(f"a picture of every edge holds at most {MAX_EVERY:,}, these open layers have {n:,}: open fewer")
 
 
 def _p95(times: list[float]) -> float | None:

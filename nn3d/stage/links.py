@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from nn3d.analysis import sampling
 from nn3d.analysis.contribution import contributions, input_sums, sign_sums, trunk_sums, weights
 from nn3d.analysis.sampling import Chosen
-from nn3d.analysis.wiring import Wiring
 from nn3d.layout.bundle import centroids, ribbon, rope, source_clusters, strands, target_clusters
 from nn3d.run.model import FloatArray
 from nn3d.run.run import Run
@@ -19,7 +18,8 @@ from nn3d.stage.plan import LinkPlan, Plan
 I64 = NDArray[np.int64]
 RIBBON = 26
 MAX_PAIRS = 64
-LARGE_WEIGHT = 1 << 22
+EVERY = ("all", "exact")
+MAX_EVERY = 5_000_000
 STRENGTH_QUANTILE = 0.998
 THICKEST = 0.13
 THIN = 0.06
@@ -47,8 +47,9 @@ class StrandTable:
     """Strands of a link.
 
     strands : (m,) STRAND, the first n_trunk the rope. hw : half width of the thickest single strand in u.
-    level : what is drawn (may be coarser than asked). shown, total, share : edges drawn, in all, and their share of
-    Σ|amount|, at the first epoch. unit : what a thin strand stands for. signs : (for, against) at the first epoch.
+    level, selection : what is drawn (coarser than asked where that would be too many).
+    shown, total, share : edges drawn, in all, and their share of Σ|amount|, at the first epoch. unit : what a thin
+    strand stands for. signs : (for, against) at the first epoch.
     weight_index, weight, source_cell, target_cell : (m − n_trunk,) of the single strands, in their order; −1 none.
     """
 
@@ -175,7 +176,10 @@ def _edges(
     assert link.wiring is not None
     level = link.wiring.level_for(need.level)
     amounts = [_amounts(run, link, level, e, need) for e in epochs]
-    picks = [_pick(a, need, link.wiring, level) for a in amounts]
+    selection = need.selection
+    if selection in EVERY and link.wiring.n_edges(level) > MAX_EVERY:
+        selection = "sampled"
+    picks = [_pick(a, selection, need.n) for a in amounts]
     index = picks[0].index if len(picks) == 1 else np.union1d(picks[0].index, picks[1].index)
     amount, area = _looks(amounts, picks, index)
     ends = link.wiring.ends(index, level)
@@ -194,7 +198,7 @@ def _edges(
     chosen = np.where(ends.weight >= 0, first[np.maximum(ends.weight, 0)], amounts[0][index])[order]
     return StrandTable(
         np.concatenate([trunk, single]), len(trunk), per_sign, centroids(a.table, source_clusters(a.tiles)),
-        centroids(b.table, target_clusters(b.tiles)), radii, "sign", thickest, level, need.selection,
+        centroids(b.table, target_clusters(b.tiles)), radii, "sign", thickest, level, selection,
         picks[0].index.size, link.wiring.n_edges(level), picks[0].share, picks[0].unit, sums[0], ends.weight[order],
         chosen.astype(np.float32), ends.source_cell[order], ends.target_cell[order],
     )  # fmt: skip
@@ -213,12 +217,10 @@ def _amounts(run: Run, link: LinkPlan, level: str, epoch: int, need: StrandsNeed
     return link.wiring.amounts(c, level)
 
 
-def _pick(amounts: FloatArray, need: StrandsNeed, wires: Wiring, level: str) -> Chosen:
-    if need.selection in ("all", "exact"):
+def _pick(amounts: FloatArray, selection: str, n: int) -> Chosen:
+    if selection in EVERY:
         return sampling.every(amounts)
-    if need.selection == "top":
-        return sampling.top(amounts, need.n)
-    return sampling.sampled(amounts, need.n)
+    return sampling.top(amounts, n) if selection == "top" else sampling.sampled(amounts, n)
 
 
 def _looks(amounts: list[FloatArray], picks: list[Chosen], index: I64) -> tuple[FloatArray, FloatArray]:

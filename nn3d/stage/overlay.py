@@ -232,6 +232,8 @@ def strand_figures(f: Facts) -> list[str]:
             ropes += 1
         else:
             share = "" if table.share > 0.999 else f" ({_whole(table.share)} of {what})"
+            if table.selection != f.state.edges.selection:
+                share += f", {table.selection}"
             unit = f", 1 strand ≈ {table.unit:.2g}" if table.unit > 0 else ""
             singles.append(
                 f"{f.plan.layers[link.target].layer.name} {number(table.shown)} of {number(table.total)}{share}{unit}"

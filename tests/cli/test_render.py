@@ -74,3 +74,16 @@ def test_a_script_of_commands_is_played_before_the_picture(tmp_path: Path) -> No
     done = render(RUN, "-o", str(tmp_path / "a.png"), "--script", str(script), "--stats", str(stats))
     assert done.returncode == 0
     assert json.loads(stats.read_text())["edges_shown"] == 0
+
+
+def test_every_edge_of_a_large_layer_is_refused_with_the_count(tmp_path: Path) -> None:
+    import nn3d
+    from nn3d.run.writer import write_packed
+    from tests.runs import mlp_run
+
+    path = tmp_path / "wide.npz"
+    write_packed(mlp_run((2400, 2400, 4), n_epochs=1), path)
+    assert len(nn3d.load(path).layers) == 3
+    done = render(str(path), "-o", str(tmp_path / "a.png"), "--edges", "all", "--open", "all")
+    assert done.returncode == 1
+    assert "5,769,600" in done.stderr

@@ -176,3 +176,14 @@ def test_nan_values_are_kept_and_counted() -> None:
     cells = values[0].cells.copy()
     cells[0, 0, 0], cells[1, 0, 0] = np.nan, np.inf
     assert figures(Values("x", cells)).n_nonfinite == 2
+
+
+def test_a_link_too_large_to_draw_whole_is_sampled_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nn3d.stage import links
+
+    monkeypatch.setattr(links, "MAX_EVERY", 20_000)
+    state = c.apply(FIRST, c.SetSelection("all"))
+    frame = compose(bundled(), state, resident=Resident(bundled()))
+    said = " ".join(m.text for m in frame.marks if isinstance(m, Text))
+    assert "sampled" in said
+    assert sum(len(s.strands) - s.n_trunk for s in frame.strands) < 20_000
