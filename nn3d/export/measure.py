@@ -77,7 +77,7 @@ def refuse_too_many(plan: Plan, state: ViewState) -> None:
     links = (k for k in plan.links if state.layers[k.source].is_open and state.layers[k.target].is_open)
     n = sum(k.wiring.n_edges(k.wiring.level_for(state.edges.level)) for k in links if k.wiring is not None)
     if n > MAX_EVERY:
-        raise Nn3dError(f"a picture of every edge holds at most {MAX_EVERY:,}, these open layers have {n:,}: open fewer")
+        raise Nn3dError(f"a picture of every edge holds at most {MAX_EVERY:,}, these layers have {n:,}: open fewer")
 
 
 def _p95(times: list[float]) -> float | None:
