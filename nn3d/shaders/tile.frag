@@ -86,6 +86,7 @@ void main() {
     vec2 fe = fwidth(e);
     float width = min(RIM, 0.10 * min(v_half.x, v_half.y));
     vec2 rim = 1.0 - smoothstep(vec2(width) - fe * 0.5, vec2(width) + fe * 0.5, e);
+    rim *= clamp(3.0 * width / fe, 0.0, 1.0);  // a rim thinner than a pixel takes its share of it, no more
     c = mix(c, u_rim, max(rim.x, rim.y));
   } else {
     c = fogged(u_side * side_factor(v_normal), distance(u_eye, v_world));
