@@ -14,6 +14,7 @@ from nn3d.stage import commands as c
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import initial_state
 from nn3d.stage.dump import dump_arrays
+from nn3d.stage.frame import Text
 from nn3d.stage.resident import Resident
 from tests.runs import SIETZEN
 
@@ -58,3 +59,17 @@ def test_every_weight_edge_carries_the_weight_of_its_own_index(epoch: int) -> No
         np.testing.assert_allclose(weight, want, rtol=0, atol=1e-7)
         n_checked += mine.sum()
     assert n_checked == 3940
+
+
+@pytest.mark.parametrize("epoch", [0, 5, 10])
+def test_predictions_on_the_picture_are_those_of_the_files(epoch: int) -> None:
+    run = open_source(SIETZEN, SourceOptions())
+    with zipfile.ZipFile(SIETZEN) as archive:
+        name = next(n for n in archive.namelist() if n.endswith(f"model_activations_epoch{epoch:03d}.json"))
+        truth, predicted = (np.array(v).ravel() for v in json.loads(archive.read(name))[-1][:2])
+    resident = Resident(run)
+    state = c.apply(initial_state(run, resident), c.SetEpoch(float(epoch), at_once=True))
+    for sample in range(len(run.samples)):
+        frame = compose(run, c.apply(state, c.SetSample(sample)), resident=resident)
+        said = " ".join(m.text for m in frame.marks if isinstance(m, Text))
+        assert f"predicted {run.classes[int(predicted[sample])]}, truth {run.classes[int(truth[sample])]}" in said
