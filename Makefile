@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
-# Extra flags for installing torch, e.g. TORCH_FLAGS="--index-url https://download.pytorch.org/whl/cpu" for the small build.
+# Extra pip flags for installing torch: PyTorch's install page names those of its small CPU builds.
 TORCH_FLAGS ?=
 DATA   ?=
 

@@ -211,15 +211,19 @@ def hud_marks(f: Facts) -> list[Mark]:
     right += [f"{p.layer.name}: a cell is the mean of {p.pool[0] * p.pool[1]}" for p in pooled]
     tail = ", ".join(right)
     room = x1 - x0 - text_width(tail, size, "regular") - 28
-    line = _fit("    ".join(strand_figures(f)), room, size)
+    lines = ["    ".join(strand_figures(f, with_units=u)) for u in (True, False)]
+    line = next((t for t in lines if text_width(t, size, "regular") <= room), _fit(lines[-1], room, size))
     return [
         Text(x0, y, line, size, "regular", f.ink("text3"), "la"),
         Text(x1, y, tail, size, "regular", f.ink("text3"), "ra"),
     ]
 
 
-def strand_figures(f: Facts) -> list[str]:
-    """One entry a link: "conv2 867 of 2,400 (81 % of |c|)"; many ropes are summed up."""
+def strand_figures(f: Facts, *, with_units: bool = True) -> list[str]:
+    """One entry a link: "conv2 867 of 2,400 (81 % of |c|)"; many ropes are summed up.
+
+    with_units : also what one of the equal strands stands for.
+    """
     if f.state.edges.selection == "off":
         return ["strands off"]
     what = "|c|" if f.state.edges.mode == "contribution" else "|w|"
@@ -232,9 +236,8 @@ def strand_figures(f: Facts) -> list[str]:
             ropes += 1
         else:
             share = "" if table.share > 0.999 else f" ({_whole(table.share)} of {what})"
-            if table.selection != f.state.edges.selection:
-                share += f", {table.selection}"
-            unit = f", 1 strand ≈ {table.unit:.2g}" if table.unit > 0 else ""
+            share += _coarser(f, link, table)
+            unit = f", 1 strand ≈ {table.unit:.2g}" if with_units and table.unit > 0 else ""
             singles.append(
                 f"{f.plan.layers[link.target].layer.name} {number(table.shown)} of {number(table.total)}{share}{unit}"
             )
@@ -244,6 +247,15 @@ def strand_figures(f: Facts) -> list[str]:
     if pairs:
         out.append("grey, ivory: no weight")
     return out
+
+
+def _coarser(f: Facts, link: LinkPlan, table: StrandTable) -> str:
+    """What is drawn where it is not what was asked for: too many edges, or a level that the link has not."""
+    said = [] if table.selection == f.state.edges.selection else [table.selection]
+    is_conv = link.wiring is not None and bool(link.wiring.kernel)
+    if table.level != f.state.edges.level and (is_conv or f.state.edges.level == "maps"):
+        said.append("kernels" if is_conv else "neurons")
+    return "".join(f", {word}" for word in said)
 
 
 def _is_rope(f: Facts, link: LinkPlan) -> bool:
@@ -349,14 +361,18 @@ def bar_marks(f: Facts, bars: list[Bar], view: View) -> list[Mark]:
     best = max(bars, key=lambda b: b.share).index if all(np.isfinite(b.share) for b in bars) else -1
     truth = f.run.samples[f.state.sample].label if f.run.samples else None
     marks: list[Mark] = []
+    if f.is_softmax_ours:
+        at = names[names[:, 1].argmax()]
+        said = "softmax of the stored logits"
+        marks.append(Text(float(at[0]) + 8, float(at[1]) + 20 * f.k, said, 10 * f.k, "regular", f.ink("text3"), "lm"))
     for bar, a, b in zip(bars, names, ends, strict=True):
         weight, ink = ("semibold", f.ink("text")) if bar.index == best else ("regular", f.ink("text2"))
         marks.append(Text(float(a[0]) + 8, float(a[1]), class_name(f.run, bar.index), 13 * f.k, weight, ink, "lm"))
-        said = bar.share >= 0.005
-        if said:
+        is_said = bar.share >= 0.005
+        if is_said:
             marks.append(Text(float(b[0]) + 7, float(b[1]), percent(bar.share), 12 * f.k, weight, ink, "lm"))
         if bar.index == truth:
-            shift = 7 + (52 * f.k if said else 0)
+            shift = 7 + (52 * f.k if is_said else 0)
             marks.append(Text(float(b[0]) + shift, float(b[1]), "truth", 11 * f.k, "regular", f.ink("text2"), "lm"))
     return marks
 

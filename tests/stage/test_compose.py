@@ -187,3 +187,21 @@ def test_a_link_too_large_to_draw_whole_is_sampled_and_says_so(monkeypatch: pyte
     said = " ".join(m.text for m in frame.marks if isinstance(m, Text))
     assert "sampled" in said
     assert sum(len(s.strands) - s.n_trunk for s in frame.strands) < 20_000
+
+
+def said(frame: Frame) -> str:
+    return " ".join(m.text for m in frame.marks if isinstance(m, Text))
+
+
+def test_a_softmax_that_the_run_does_not_hold_is_said_to_be_ours() -> None:
+    assert "softmax of the stored logits" in said(frame_of())
+
+
+def test_a_level_that_cannot_be_drawn_is_named_for_what_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nn3d.analysis import wiring
+
+    assert "kernels" not in said(frame_of(c.SetLevel("all"), c.SetSelection("top")))
+    monkeypatch.setattr(wiring, "MAX_PRODUCTS", 1000)
+    state = c.apply(c.apply(FIRST, c.SetLevel("all")), c.SetSelection("top"))
+    assert "kernels" in said(compose(bundled(), state, resident=Resident(bundled())))
+    assert "neurons" in said(frame_of(c.SetLevel("maps")))
