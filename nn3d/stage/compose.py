@@ -14,7 +14,15 @@ from nn3d.layout.arrange import HALF_THICKNESS
 from nn3d.run.model import InputInfo
 from nn3d.run.run import Run
 from nn3d.stage import camera as cameras
-from nn3d.stage import overlay, structure
+from nn3d.stage import (
+    overlay,
+    overlay_bars,
+    overlay_cards,
+    overlay_hud,
+    overlay_key,
+    overlay_title,
+    structure,
+)
 from nn3d.stage.frame import Frame, Mark, StrandLayer, TileLayer, Values
 from nn3d.stage.links import StrandsNeed, StrandTable
 from nn3d.stage.look import palette
@@ -89,10 +97,10 @@ class _Composer:
             self.run, self.plan, self.state, self.palette, shown, tables, built.probabilities, built.is_softmax_ours
         )
         marks: list[Mark] = [
-            *overlay.label_marks(facts, structure.feet(self.plan, self.state, stage, built.floor_y, view)),
-            *overlay.rope_marks(facts, structure.rope_places(self.plan, self.state, stage, view)),
-            *overlay.bar_marks(facts, built.bars, view),
-            *overlay.title_marks(facts), *overlay.key_marks(facts), *overlay.hud_marks(facts),
+            *overlay_cards.label_marks(facts, structure.feet(self.plan, self.state, stage, built.floor_y, view)),
+            *overlay_bars.rope_marks(facts, structure.rope_places(self.plan, self.state, stage, view)),
+            *overlay_bars.bar_marks(facts, built.bars, view),
+            *overlay_title.title_marks(facts), *overlay_key.key_marks(facts), *overlay_hud.hud_marks(facts),
         ]  # fmt: skip
         return Frame(
             state=self.state, view=view, palette=self.palette, tiles=tiles, strands=strands, boxes=built.boxes,

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from nn3d.run.model import FloatArray
 from nn3d.stage.frame import BOX, SHADOW, View
 from nn3d.stage.look import colour
-from nn3d.stage.overlay import Bar, Foot
+from nn3d.stage.overlay_bars import Bar
+from nn3d.stage.overlay_cards import Foot
 from nn3d.stage.plan import Plan
 from nn3d.stage.standing import Stage
 from nn3d.stage.state import ViewState

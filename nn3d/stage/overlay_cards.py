@@ -1,0 +1,73 @@
+"""The cards of layers, under their feet on the rail or above their plates, none over another. Logical px."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nn3d.stage.frame import Mark, Text
+from nn3d.stage.overlay import Facts, number
+from nn3d.stage.type import text_width
+
+
+@dataclass(frozen=True, slots=True)
+class Foot:
+    """Where a layer's card hangs: under its foot on the rail (px), or above its plate; `alone` px to the next foot."""
+
+    layer: int
+    x: float
+    y: float
+    is_above: bool
+    alone: float
+
+
+def label_marks(f: Facts, feet: list[Foot]) -> list[Mark]:
+    """Layer cards that do not overlap: selected, input and output first, then in order; without room, none."""
+    chosen = {t.layer for t in (f.state.selection, f.state.hover) if t is not None}
+    ends = {f.plan.output} | {i for i, p in enumerate(f.plan.layers) if p.input is not None}
+    feet = sorted(feet, key=lambda t: (t.layer not in chosen, t.layer not in ends, t.layer))
+    taken: list[tuple[float, float, float, float]] = []
+    marks: list[Mark] = []
+    for foot in feet:
+        for detail in (4, 3, 2, 1):
+            if detail > 1 and foot.alone < (0, 0, 58, 78, 92)[detail] * f.k:
+                continue
+            lines = _card(f, foot.layer)[:detail]
+            box = _box(f, foot, lines)
+            if any(box[0] < t[2] and t[0] < box[2] and box[1] < t[3] and t[1] < box[3] for t in taken):
+                continue
+            taken.append(box)
+            marks += _draw_card(f, foot, lines)
+            break
+    return marks
+
+
+def _card(f: Facts, index: int) -> list[str]:
+    layer = f.plan.layers[index].layer
+    shape = " × ".join(str(n) for n in layer.shape)
+    lines = [layer.name, layer.kind, shape, f"{number(layer.n_params)} params" if layer.n_params else ""]
+    return [line for i, line in enumerate(lines) if line or i == 0]
+
+
+def _heights(f: Facts, n: int) -> list[float]:
+    return [v * f.k for v in (0.0, 20.0, 35.0, 50.0)[:n]]
+
+
+def _box(f: Facts, foot: Foot, lines: list[str]) -> tuple[float, float, float, float]:
+    sizes = [15 if f.k > 0.9 else 13] + [11] * 3
+    weights = ["semibold"] + ["regular"] * 3
+    half = max(text_width(t, s * f.k, w) for t, s, w in zip(lines, sizes, weights, strict=False)) / 2
+    height = _heights(f, len(lines))[-1] + 16 * f.k
+    top = foot.y - height - 8 if foot.is_above else foot.y + 11 * f.k
+    return foot.x - half - 4, top, foot.x + half + 4, top + height
+
+
+def _draw_card(f: Facts, foot: Foot, lines: list[str]) -> list[Mark]:
+    top = _box(f, foot, lines)[1] + 2
+    inks = ("text", "text2", "text2", "text3")
+    selected = f.state.selection is not None and f.state.selection.layer == foot.layer
+    out: list[Mark] = []
+    for i, (line, dy) in enumerate(zip(lines, _heights(f, len(lines)), strict=True)):
+        ink = f.ink("accent" if selected and i == 0 else inks[i])
+        size = (15 if i == 0 else 11) * f.k
+        out.append(Text(foot.x, top + dy, line, size, "semibold" if i == 0 else "regular", ink, "ma"))
+    return out

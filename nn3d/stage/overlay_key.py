@@ -1,0 +1,103 @@
+"""The colour keys of the picture: activation, signed values, strands, not finite. Logical px."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nn3d.stage.frame import Line, Mark, Rect, Text
+from nn3d.stage.overlay import POWER, Facts
+
+KEY_WIDTH = 150.0
+KEY_GAP = 32.0
+
+
+def key_marks(f: Facts) -> list[Mark]:
+    """The colour keys, right-aligned at the anchor: activation, signed values, strands, not finite."""
+    anchor = f.state.anchors.key
+    if anchor is None:
+        return []
+    signed = [v.is_signed for i, v in f.values.items() if f.plan.layers[i].input is None]
+    faces = any(p.shows == "weights" for p in f.plan.layers)
+    parts = []
+    if any(not s for s in signed) and not faces:
+        parts.append(_sequential_key)
+    if any(signed):
+        parts.append(_signed_key)
+    if f.state.edges.selection != "off" and any(t.colour == "sign" for t in f.tables.values()):
+        parts.append(_strand_key)
+    if any(v.n_nonfinite for v in f.values.values()):
+        parts.append(_nonfinite_key)
+    marks: list[Mark] = []
+    x = anchor[0]
+    for part in reversed(parts):
+        width = (64.0 if part is _nonfinite_key else KEY_WIDTH) * f.k
+        x -= width
+        marks += part(f, x, anchor[1], width)
+        x -= KEY_GAP * f.k
+    return marks
+
+
+def _ramp_marks(f: Facts, ramp: str, x: float, y: float, w: float) -> list[Mark]:
+    n = 64
+    rows = f.palette.ramps[ramp][np.round(np.linspace(0, 255, n + 1)).astype(int)]
+    ink = [(float(r), float(g), float(b), 1.0) for r, g, b in rows]
+    top, low = y + 18 * f.k, y + 26 * f.k
+    return [
+        Rect(x + w * i / n, top, min(x + w, x + w * (i + 1) / n + 0.6), low, ink[i], 0.0, ink[i + 1]) for i in range(n)
+    ]
+
+
+def _tick(f: Facts, x: float, y: float, label: str, anchor: str) -> list[Mark]:
+    return [
+        Line(x, y + 26 * f.k, x, y + 30 * f.k, 1.0, f.ink("text3")),
+        Text(x, y + 33 * f.k, label, 10 * f.k, "regular", f.ink("text2"), anchor),
+    ]
+
+
+def _sequential_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
+    marks: list[Mark] = [
+        Text(x, y, "activation", 11 * f.k, "medium", f.ink("text2")),
+        Text(x + w, y, "layer, 99.5 %", 10 * f.k, "regular", f.ink("text3"), "ra"),
+        *_ramp_marks(f, "seq", x, y, w),
+    ]
+    for t, label, anchor in ((0.0, "0", "la"), (0.25, "¼", "ma"), (0.5, "½", "ma"), (1.0, "1", "ra")):
+        marks += _tick(f, x + w * t**POWER, y, label, anchor)
+    return marks
+
+
+def _signed_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
+    what = "weights" if any(p.shows == "weights" for p in f.plan.layers) else "signed values"
+    marks: list[Mark] = [
+        Text(x, y, what, 11 * f.k, "medium", f.ink("text2")),
+        Text(x + w, y, "layer, 97 %", 10 * f.k, "regular", f.ink("text3"), "ra"),
+    ]
+    marks += _ramp_marks(f, "div", x, y, w)
+    for at, label, anchor in ((0.0, "−1", "la"), (0.5, "0", "ma"), (1.0, "1", "ra")):
+        marks += _tick(f, x + w * at, y, label, anchor)
+    return marks
+
+
+def _strand_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
+    by_input = f.state.edges.mode == "contribution"
+    what, low, high = ("contribution  a · w", "against", "for") if by_input else ("weight  w", "negative", "positive")
+    fog, up, down = (np.array(f.ink(n)[:3]) for n in ("fog", "positive", "negative"))
+    marks: list[Mark] = [Text(x, y, what, 11 * f.k, "medium", f.ink("text2"))]
+    n = 75
+    for i in range(n):
+        t = (i + 0.5) / n * 2.0 - 1.0
+        c = fog + ((up if t > 0 else down) - fog) * (0.3 + 0.7 * abs(t) ** 0.6)
+        h = (0.6 + 3.6 * abs(t) ** 0.5) * f.k
+        ink = (float(c[0]), float(c[1]), float(c[2]), 1.0)
+        x1 = min(x + w, x + w * (i + 1) / n + 0.6)
+        marks.append(Rect(x + w * i / n, y + 22 * f.k - h, x1, y + 22 * f.k + h, ink))
+    for at, label, anchor in ((0.0, low, "la"), (0.5, "0", "ma"), (1.0, high, "ra")):
+        marks.append(Text(x + w * at, y + 33 * f.k, label, 10 * f.k, "regular", f.ink("text2"), anchor))
+    return marks
+
+
+def _nonfinite_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
+    return [
+        Text(x, y, "not finite", 11 * f.k, "medium", f.ink("nonfinite")),
+        Rect(x, y + 18 * f.k, x + w, y + 26 * f.k, f.ink("nonfinite")),
+        Text(x, y + 33 * f.k, "NaN, ±Inf", 10 * f.k, "regular", f.ink("text2")),
+    ]

@@ -1,0 +1,48 @@
+"""The title of the picture: name of the network, and which sample, epoch and prediction it shows. Logical px."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn3d.stage.frame import Mark, Text
+from nn3d.stage.overlay import Facts, class_name, number
+
+
+def title_marks(f: Facts) -> list[Mark]:
+    """Name of the network, and what is shown of it."""
+    at = f.state.anchors.title
+    if at is None:
+        return []
+    x, y = at
+    return [
+        Text(x, y, f.run.name or "network", 25 * f.k, "display", f.ink("text")),
+        Text(x, y + 35 * f.k, "   ·   ".join(subtitle(f)), 13 * f.k, "regular", f.ink("text2")),
+    ]
+
+
+def subtitle(f: Facts) -> list[str]:
+    """Sample, epoch, prediction and truth, and how the graph is known."""
+    parts = []
+    if f.run.samples:
+        parts.append(f.run.samples[f.state.sample].name)
+    if len(f.run.epochs) > 1:
+        at = f.state.time.epoch
+        parts.append(f"epoch {at:.{1 if at % 1 else 0}f} of {len(f.run.epochs) - 1}")
+    if f.probabilities is not None:
+        parts.append(_verdict(f, f.probabilities))
+    if all(not v.is_open for v in f.state.layers) and f.state.layers:
+        parts.append("every layer collapsed")
+    if f.run.graph.kind == "inferred":
+        parts.append("wires inferred from order and shapes")
+    if not parts:
+        parts.append(f"{number(sum(layer.n_params for layer in f.run.layers))} parameters")
+    return parts
+
+
+def _verdict(f: Facts, p: NDArray[np.float64]) -> str:
+    if not np.isfinite(p).all():
+        return "no prediction: not finite"
+    best, truth = int(p.argmax()), f.run.samples[f.state.sample].label if f.run.samples else None
+    said = f"predicted {class_name(f.run, best)}"
+    return said if truth is None else f"{said}, truth {class_name(f.run, truth)}"
