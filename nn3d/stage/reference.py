@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nn3d.stage import reference_paths
 from nn3d.stage.frame import Frame, StrandLayer, TileLayer
 
 F64 = NDArray[np.float64]
@@ -118,7 +119,7 @@ def _dock(layer: TileLayer, t: _End, dock: F64) -> F64:
         np.column_stack([0 * dock, dock * t.half[:, 1]]),
         np.column_stack([dock * t.half[:, 0], 0 * dock]),
     )
-    inner = t.tile + inward / m[:, None] + along
+    inner = t.tile + np.clip(inward / m[:, None] + along, -t.half, t.half)
     w = (layer.weights[1] * t.open)[:, None]
     return np.asarray(low * (1.0 - w) + inner * w)
 
@@ -128,7 +129,9 @@ def control_points(frame: Frame, strands: StrandLayer) -> F64:
     rows = strands.strands
     source, target = frame.tiles[strands.source], frame.tiles[strands.target]
     side, strength = frame.state.side, frame.state.edges.strength
-    if strands.path == "arc":
+    if strands.path in reference_paths.PATHS:
+        out = reference_paths.path_points(source, target, strands, side)
+    elif strands.path == "arc":
         out = _arc(source, target, strands.apex, rows["spread"][:, 1].astype(np.float64))
     else:
         n = strands.n_trunk
@@ -226,7 +229,7 @@ def _routed(
     y, z = a[:, 0], a[:, 1]
     return _points(
         [s.x + s.thick, s.x + 0.6, s.x + 0.13 * length, s.x + 0.34 * length, s.x + 0.60 * length, t.x - 0.10 * length,
-         t.x - 0.25, t.x - 0.16, t.x - 0.14, t.x - 0.12, t.x - 0.05],
+         t.x, t.x, t.x, t.x, t.x],
         [s.cell[:, 0], s.cell[:, 0], y * 0.94 + mean * 0.06 + GATHER * oy * 0.8 + h * 0.5,
          y * 0.62 + mean * 0.38 + GATHER * oy * 0.7 + h, mean * 0.86 + y * 0.14 + h + GATHER * 0.6 * oy,
          gutter * 0.9 + mean * 0.1 + h * 0.5, gutter + h * 0.10, gutter, gutter, gutter * 0.35 + to[:, 0] * 0.65,
@@ -246,7 +249,7 @@ def _direct(s: _End, t: _End, to: F64, gutter: F64, width: float, side: float) -
     ys = [s.cell[:, 0] * (1 - u) + gutter * u for u in DIRECT_UP]
     zs = [s.cell[:, 1] * (1 - o) + z_in * o for o in DIRECT_OVER]
     return _points(
-        [*xs, t.x - 0.25, t.x - 0.16, t.x - 0.14, t.x - 0.12, t.x - 0.05],
+        [*xs, t.x - 0.08, t.x, t.x, t.x, t.x],
         [*ys, gutter, gutter, gutter, gutter * 0.35 + to[:, 0] * 0.65, to[:, 0]],
         [*zs, z_in * 0.94, (z_in + t.tile[:, 1]) * 0.5, to[:, 1] - 0.10 * side * t.half[:, 1], to[:, 1], to[:, 1]],
         len(gutter),

@@ -53,8 +53,9 @@ vec2 dock_at(End t, float dock) {
   vec2 inward = vec2(t.y, 0.0) - t.tile;
   vec2 scaled = inward / max(t.half_at, vec2(1e-6));
   float m = max(max(abs(scaled.x), abs(scaled.y)), 1e-6);
-  vec2 inner = t.tile + inward / m + (abs(scaled.x) > abs(scaled.y) ? vec2(0.0, dock * t.half_at.y)
-                                                                    : vec2(dock * t.half_at.x, 0.0));
+  vec2 edge = inward / m + (abs(scaled.x) > abs(scaled.y) ? vec2(0.0, dock * t.half_at.y)
+                                                          : vec2(dock * t.half_at.x, 0.0));
+  vec2 inner = t.tile + clamp(edge, -t.half_at, t.half_at);
   return mix(low, inner, u_weights[1].y * t.open);
 }
 
@@ -91,7 +92,7 @@ void flight(End s, End t, vec2 from, vec2 to, vec4 spread, float sign_c, float r
 }
 
 // Between open grids: behind the plate, gathered to its cluster, along the trunk, through the gutter under the
-// target's row, up into the lower edge of the tile. No face is crossed.
+// target's row, within the plate's own thickness so that no face is crossed, up into the lower edge of the tile.
 void routed(End s, End t, vec2 from, vec2 to, vec2 off, float lane, float sign_c, out vec3 c[N_CONTROL]) {
   float L = t.x - s.x, side = u_route.y;
   float z_in = -side * (u_extent[1].y * 0.5 + 0.9), z_out = side * (u_extent[0].y * 0.5 + 0.2);
@@ -105,11 +106,11 @@ void routed(End s, End t, vec2 from, vec2 to, vec2 off, float lane, float sign_c
   c[3] = vec3(s.x + 0.34 * L, a.x * 0.62 + mean * 0.38 + r * off.x * 0.7 + h, a.y * 0.25 + z_out * 0.30 + r * off.y * 0.7);
   c[4] = vec3(s.x + 0.60 * L, mean * 0.86 + a.x * 0.14 + h + r * 0.6 * off.x, z_in * 0.62 + a.y * 0.12 + r * off.y * 0.6);
   c[5] = vec3(t.x - 0.10 * L, gutter * 0.9 + mean * 0.1 + h * 0.5, z_in * 1.02);
-  c[6] = vec3(t.x - 0.25, gutter + h * 0.10, z_in * 0.98);
-  c[7] = vec3(t.x - 0.16, gutter, (z_in + t.tile.y) * 0.5);
-  c[8] = vec3(t.x - 0.14, gutter, to.y - 0.10 * side * t.half_at.y);
-  c[9] = vec3(t.x - 0.12, gutter * 0.35 + to.x * 0.65, to.y);
-  c[10] = vec3(t.x - 0.05, to);
+  c[6] = vec3(t.x, gutter + h * 0.10, z_in * 0.98);
+  c[7] = vec3(t.x, gutter, (z_in + t.tile.y) * 0.5);
+  c[8] = vec3(t.x, gutter, to.y - 0.10 * side * t.half_at.y);
+  c[9] = vec3(t.x, gutter * 0.35 + to.x * 0.65, to.y);
+  c[10] = vec3(t.x, to);
 }
 
 // 1:1 links: z and y move evenly with x, then the same dock.
@@ -124,11 +125,11 @@ void direct(End s, End t, vec2 from, vec2 to, float lane, out vec3 c[N_CONTROL])
     float x = k == 0 ? s.x + s.thick : k == 5 ? t.x - 0.4 : s.x + at[k] * L;
     c[k] = vec3(x, mix(from.x, gutter, up[k]), mix(from.y, z_in, over[k]));
   }
-  c[6] = vec3(t.x - 0.25, gutter, z_in * 0.94);
-  c[7] = vec3(t.x - 0.16, gutter, (z_in + t.tile.y) * 0.5);
-  c[8] = vec3(t.x - 0.14, gutter, to.y - 0.10 * side * t.half_at.y);
-  c[9] = vec3(t.x - 0.12, gutter * 0.35 + to.x * 0.65, to.y);
-  c[10] = vec3(t.x - 0.05, to);
+  c[6] = vec3(t.x - 0.08, gutter, z_in * 0.94);
+  c[7] = vec3(t.x, gutter, (z_in + t.tile.y) * 0.5);
+  c[8] = vec3(t.x, gutter, to.y - 0.10 * side * t.half_at.y);
+  c[9] = vec3(t.x, gutter * 0.35 + to.x * 0.65, to.y);
+  c[10] = vec3(t.x, to);
 }
 
 // The rope of a pair: from behind the source plate to the near edge of the target plate, one rope a sign.
