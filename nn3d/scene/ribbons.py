@@ -15,7 +15,7 @@ from nn3d.scene.tiles import end_uniforms
 from nn3d.stage.frame import STRAND, TILE, Frame, StrandLayer
 
 ANCHOR_ROW = 1024
-PATHS = {"route": 0.0, "direct": 1.0, "arc": 2.0}
+PATHS = {"route": 0.0, "direct": 1.0, "arc": 2.0, "stave": 3.0, "loop": 4.0}
 MIN_PX, HALO_PX, HALO_SHARE = 1.1, 1.1, 0.45
 DASHES = 26.0
 STRENGTH_FLOOR = 0.5
@@ -170,7 +170,7 @@ class RibbonPass:
 
 def _visible(s: StrandLayer) -> tuple[int, int]:
     """(first, count) of the strands that have any width: the rope, the single ones, or both."""
-    if s.path == "arc" or s.rope_share >= 1.0:
+    if s.path in ("arc", "stave", "loop") or s.rope_share >= 1.0:
         return 0, s.n_trunk
     if s.rope_share <= 0.0:
         return s.n_trunk, len(s.strands) - s.n_trunk

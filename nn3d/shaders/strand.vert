@@ -1,6 +1,7 @@
 // One vertex a strand: its control points and what it looks like.
 #include "place.glsl"
 #include "route.glsl"
+#include "paths.glsl"
 layout(location = 0) in ivec2 in_tiles;
 layout(location = 1) in ivec2 in_clusters;
 layout(location = 2) in vec2 in_source_uv;
@@ -32,7 +33,11 @@ void main() {
   float sign_c = amount < 0.0 ? -1.0 : 1.0;
   vec3 c[N_CONTROL];
   float hw;
-  if (u_route.w > 1.5) {
+  if (u_route.w > 2.5) {
+    if (u_route.w > 3.5) loop(in_spread.y, c);
+    else stave(in_spread.xz, c);
+    hw = u_hw * sqrt(area);
+  } else if (u_route.w > 1.5) {
     arc(in_spread.y, c);
     hw = u_hw * sqrt(area);
   } else if (gl_VertexID < int(u_radii.z)) {

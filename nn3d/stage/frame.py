@@ -85,7 +85,8 @@ class StrandLayer:
     source, target : indices into Frame.tiles. strands : (m,) STRAND, the first `n_trunk` of them are the rope of the
     collapsed pair (`trunk_per_sign` strands a sign). key : names strands and cluster tables.
     source_clusters, target_clusters : (n,) TILE centroids. radii : of the largest cluster, source and target, in u.
-    path : "route" (weights), "direct" (1:1 links) or "arc" (skips). colour : "sign", "neutral" or "identity".
+    path : "route" (weights), "direct" (1:1 links), "arc" (skips), "stave" (rows, edge to edge) or "loop" (recurrence).
+    colour : "sign", "neutral" or "identity".
     hw : half width of the thickest strand, in u. rope : radius R0 of the whole trunk, and half the distance of its two
     signs. apex : height of an arc above the axis. gutter : free height under a row of the target's grid.
     turn : share of its way over which a rope changes lane.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from nn3d.analysis import sampling
 from nn3d.analysis.contribution import contributions, input_sums, sign_sums, trunk_sums, weights
 from nn3d.analysis.sampling import Chosen
 from nn3d.layout.bundle import centroids, ribbon, rope, source_clusters, strands, target_clusters
+from nn3d.layout.staves import strand_rows
 from nn3d.run.model import FloatArray
 from nn3d.run.run import Run
 from nn3d.stage.plan import LinkPlan, Plan
@@ -147,6 +148,11 @@ def _rope_only(
 def _plain(plan: Plan, link: LinkPlan, need: StrandsNeed, per_sign: int) -> StrandTable:
     """A link without weights: 1:1 where the tiles match, a grey rope elsewhere, a ribbon for a skip."""
     a, b = plan.layers[link.source], plan.layers[link.target]
+    if link.stave is not None:
+        heights = [p.tiles.extents[3, 0] / max(1, p.tiles.grid[0] * p.tiles.cells[0]) for p in (a, b)]
+        rows, hw = strand_rows(link.stave, float(min(heights)))
+        ink = "identity" if link.stave.is_copy else "neutral"
+        return replace(_table(plan, link, rows, len(rows), ink, None, 0, "trunk"), hw=hw)
     is_identity = b.layer.op in ("add", "concat", "identity") and link.path == "arc"
     colour = "identity" if is_identity else "neutral"
     if link.path == "arc":

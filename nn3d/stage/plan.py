@@ -12,6 +12,7 @@ from nn3d.analysis.wiring import Wiring, wiring
 from nn3d.layout.arrange import LARGE_CELLS, POWER, POWER_LARGE, Tiles, arrange, fold
 from nn3d.layout.bundle import tile_table
 from nn3d.layout.graph import Topology, topology
+from nn3d.layout.staves import Stave, stave
 from nn3d.run.model import InputInfo, Layer, LayerLink
 from nn3d.run.run import Run
 
@@ -43,7 +44,10 @@ class LayerPlan:
 
 @dataclass(frozen=True, slots=True)
 class LinkPlan:
-    """One link. `wiring` is None when it has no weight matrix that can be drawn edge by edge."""
+    """One link. `wiring` is None when it has no weight matrix that can be drawn edge by edge.
+
+    stave : its strands where values go on in rows; its path is then "stave".
+    """
 
     index: int
     source: int
@@ -52,6 +56,7 @@ class LinkPlan:
     weighted: WeightedLink | None
     wiring: Wiring | None
     path: str
+    stave: Stave | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +141,9 @@ def _link_plan(
         wires = wiring(weighted, (a.tiles.n, 1, 1), (b.tiles.n, 1, 1), False)
     elif weighted is not None and len(weighted.shape) > 2 and a.tiles.n == weighted.shape[1] * weighted.groups:
         wires = wiring(weighted, (a.tiles.n, *a.tiles.cells), (b.tiles.n, *b.tiles.cells), False)
-    return LinkPlan(index, link.source, target, link, weighted, wires, top.paths[index])
+    rows = stave(a.layer, b.layer, link) if top.paths[index] == "direct" else None
+    path = top.paths[index] if rows is None else "stave"
+    return LinkPlan(index, link.source, target, link, weighted, wires, path, rows)
 
 
 def _cells(plan: LayerPlan) -> tuple[int, int, int]:
