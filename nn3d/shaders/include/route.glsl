@@ -102,8 +102,8 @@ void routed(End s, End t, vec2 from, vec2 to, vec2 off, float lane, float sign_c
   float h = sign_c * PART, r = GATHER;
   c[0] = vec3(s.x + s.thick, from);
   c[1] = vec3(s.x + 0.6, from);
-  c[2] = vec3(s.x + 0.13 * L, a.x * 0.94 + mean * 0.06 + r * off.x * 0.8 + h * 0.5, a.y * 0.55 + z_out * 0.40 + r * off.y * 0.8);
-  c[3] = vec3(s.x + 0.34 * L, a.x * 0.62 + mean * 0.38 + r * off.x * 0.7 + h, a.y * 0.25 + z_out * 0.30 + r * off.y * 0.7);
+  c[2] = vec3(s.x + 0.13 * L, a.x * 0.94 + mean * 0.06 + r * off.x * 0.8 + h * 0.5, a.y * 0.55 + z_out * 0.10 + r * off.y * 0.8);
+  c[3] = vec3(s.x + 0.34 * L, a.x * 0.62 + mean * 0.38 + r * off.x * 0.7 + h, a.y * 0.25 + r * off.y * 0.7);
   c[4] = vec3(s.x + 0.60 * L, mean * 0.86 + a.x * 0.14 + h + r * 0.6 * off.x, z_in * 0.62 + a.y * 0.12 + r * off.y * 0.6);
   c[5] = vec3(t.x - 0.10 * L, gutter * 0.9 + mean * 0.1 + h * 0.5, z_in * 1.02);
   c[6] = vec3(t.x, gutter + h * 0.10, z_in * 0.98);
