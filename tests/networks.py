@@ -154,6 +154,65 @@ class DenseNet(nn.Module):
         return self.fc(x.flatten(1))
 
 
+class ConvNormReLU(nn.Module):
+    def __init__(self, before: int, after: int, kernel: int, stride: int = 1, padding: int = 0) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(before, after, kernel, stride, padding, bias=False)
+        self.bn = nn.BatchNorm2d(after, eps=0.001)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.bn(self.conv(x)), inplace=True)
+
+
+class Inception(nn.Module):
+    def __init__(self, before: int, one: int, three: tuple[int, int], five: tuple[int, int], pool: int) -> None:
+        super().__init__()
+        self.branch1 = ConvNormReLU(before, one, 1)
+        self.branch2 = nn.Sequential(ConvNormReLU(before, three[0], 1), ConvNormReLU(*three, 3, 1, 1))
+        self.branch3 = nn.Sequential(ConvNormReLU(before, five[0], 1), ConvNormReLU(*five, 3, 1, 1))
+        self.branch4 = nn.Sequential(nn.MaxPool2d(3, 1, 1), ConvNormReLU(before, pool, 1))
+        self.width = one + three[1] + five[1] + pool
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)], 1)
+
+
+class GoogLeNet(nn.Module):
+    """Szegedy et al. 2014 with batch norm, without the auxiliary heads; `thin` divides its channels."""
+
+    PARTS = (
+        ("3a", 64, (96, 128), (16, 32), 32), ("3b", 128, (128, 192), (32, 96), 64), ("", 0, (0, 0), (0, 0), 3),
+        ("4a", 192, (96, 208), (16, 48), 64), ("4b", 160, (112, 224), (24, 64), 64),
+        ("4c", 128, (128, 256), (24, 64), 64), ("4d", 112, (144, 288), (32, 64), 64),
+        ("4e", 256, (160, 320), (32, 128), 128), ("", 0, (0, 0), (0, 0), 4),
+        ("5a", 256, (160, 320), (32, 128), 128), ("5b", 384, (192, 384), (48, 128), 128),
+    )  # fmt: skip
+
+    def __init__(self, thin: int = 1, classes: int = 1000) -> None:
+        super().__init__()
+        width = 192 // thin
+        self.conv1, self.maxpool1 = ConvNormReLU(3, 64 // thin, 7, 2, 3), nn.MaxPool2d(3, 2, ceil_mode=True)
+        self.conv2 = ConvNormReLU(64 // thin, 64 // thin, 1)
+        self.conv3, self.maxpool2 = ConvNormReLU(64 // thin, width, 3, 1, 1), nn.MaxPool2d(3, 2, ceil_mode=True)
+        self.order = ["conv1", "maxpool1", "conv2", "conv3", "maxpool2"]
+        for name, one, three, five, pool in self.PARTS:
+            if not name:
+                self.add_module(f"maxpool{pool}", nn.MaxPool2d(3 if pool == 3 else 2, 2, ceil_mode=True))
+                self.order.append(f"maxpool{pool}")
+                continue
+            a, b = ((w[0] // thin, w[1] // thin) for w in (three, five))
+            part = Inception(width, one // thin, a, b, pool // thin)
+            self.add_module(f"inception{name}", part)
+            self.order.append(f"inception{name}")
+            width = part.width
+        self.avgpool, self.dropout, self.fc = nn.AdaptiveAvgPool2d(1), nn.Dropout(0.2), nn.Linear(width, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for name in self.order:
+            x = getattr(self, name)(x)
+        return self.fc(self.dropout(torch.flatten(self.avgpool(x), 1)))
+
+
 class UNet(nn.Module):
     """Ronneberger et al. 2015, with in-place ReLU, transposed convolutions and concatenated skips."""
 
@@ -337,6 +396,7 @@ SMALL: dict[str, Callable[[], Case]] = {
     "vgg": lambda: _made(lambda: Vgg(width=16, size=32, hidden=24, classes=10), _image(2, 3, 32)),
     "resnet": lambda: _made(lambda: ResNet((1, 2), 8, 10), _image(2, 3, 32)),
     "densenet": lambda: _made(lambda: DenseNet((2, 3), 4, 10), _image(2, 3, 32)),
+    "googlenet": lambda: _made(lambda: GoogLeNet(16, 10), _image(2, 3, 64)),
     "unet": lambda: _made(lambda: UNet(4, 2), _image(2, 1, 16)),
     "lstm": lambda: _made(LstmClassifier, _tokens(3, 7, 50)),
     "lstm_both": lambda: _made(lambda: LstmClassifier(both=True, layers=2), _tokens(3, 7, 50)),
@@ -352,6 +412,7 @@ FULL: dict[str, Callable[[], Case]] = {
     "vgg": lambda: _made(Vgg, _image(1, 3, 224)),
     "resnet": lambda: _made(ResNet, _image(1, 3, 224)),
     "densenet": lambda: _made(DenseNet, _image(1, 3, 224)),
+    "googlenet": lambda: _made(GoogLeNet, _image(1, 3, 224)),
     "unet": lambda: _made(UNet, _image(1, 1, 256)),
     "vit": lambda: _made(Vit, _image(1, 3, 224)),
     "gpt": lambda: _made(Gpt, _tokens(1, 64, 50257)),
