@@ -30,6 +30,7 @@ def is_close(made: torch.Tensor, recorded: torch.Tensor) -> bool:
     """Whether a recomputed tensor equals the recorded one within float32 rounding (half precision: its own)."""
     if made.shape != recorded.shape:
         return False
+    made, recorded = made.detach(), recorded.detach()
     loose = recorded.dtype in (torch.float16, torch.bfloat16)
     bound = (2e-2 if loose else 1e-4) * max(1.0, float(recorded.float().abs().max())) if recorded.numel() else 0.0
     return bool(torch.nan_to_num(made.float() - recorded.float()).abs().max() <= bound) if recorded.numel() else True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 
@@ -20,6 +20,7 @@ class Nodes:
 
     def __init__(self, parameters: Mapping[int, tuple[str, torch.Tensor]]) -> None:
         self.drafts: list[Draft] = []
+        self.on_output: Callable[[Draft, int, torch.Tensor], None] | None = None
         self.identity = Identity()
         self.notes: list[str] = []
         self.transposed: set[int] = set()
@@ -59,6 +60,8 @@ class Nodes:
         """One more output, copied now."""
         output = DraftOutput(tuple(tensor.shape), dtype_name(tensor), to_numpy(tensor), name, recomputed)
         draft.outputs.append(output)
+        if self.on_output is not None:
+            self.on_output(draft, len(draft.outputs) - 1, tensor)
 
     def _unique(self, name: str) -> str:
         self._names[name] += 1

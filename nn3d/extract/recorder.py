@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from nn3d.errors import TraceError
+from nn3d.extract.gradients import Loss, cross_entropy_of
 from nn3d.extract.graph import Preprocessing
 from nn3d.extract.trace import Probe, samples_of
 from nn3d.run.model import Epoch
@@ -23,6 +24,9 @@ class Recorder:
 
     The folder is a whole run after every epoch, whatever happens to the process; `nn3d view RUN/ --follow` watches it
     grow. A folder that holds a run of the same model is continued. Arguments as for `nn3d.capture`.
+
+    gradients : True records the gradients of the samples' cross-entropy (logits against labels, summed over the
+    samples) too, by the parameters and by the activations; a function of what the model returns is another loss.
 
     Raises TraceError when the model cannot run on the inputs, RunFormatError when the folder holds something else.
     """
@@ -40,7 +44,9 @@ class Recorder:
         encoding: str = "f16",
         batch_axis: int | None = None,
         preprocessing: Preprocessing | None = None,
+        gradients: bool | Loss = False,
     ) -> None:
+        self._loss = gradients if callable(gradients) else cross_entropy_of(labels) if gradients else None
         self.folder = Path(folder)
         self._probe = Probe(model, inputs, batch_axis=batch_axis, preprocessing=preprocessing)
         self._samples = samples_of(self._probe.n_samples, labels, names, tokens)
@@ -57,10 +63,16 @@ class Recorder:
         """
         number = self._next if epoch is None else int(epoch)
         values = {name: _number(name, value) for name, value in metrics.items()}
-        moment = self._probe.shoot(Epoch(number, step, time.time(), values))
+        moment = self._probe.shoot(Epoch(number, step, time.time(), values), self._loss)
         if self._writer is None:
             self._writer = self._open()
-        self._writer.write_epoch(moment.epoch, moment.activations, moment.parameters)
+        self._writer.write_epoch(
+            moment.epoch,
+            moment.activations,
+            moment.parameters,
+            parameter_gradients=moment.parameter_gradients,
+            activation_gradients=moment.activation_gradients,
+        )
         self._next = number + 1
         return moment.epoch
 

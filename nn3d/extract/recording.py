@@ -17,12 +17,14 @@ class Moment:
     """One recorded epoch.
 
     activations : (node id, output index) → (N, *shape), or (*shape,) where the output is not per sample.
-    parameters : parameter id → values in canonical layout.
+    parameters : parameter id → values in canonical layout. …_gradients : of the loss by them, where they were taken.
     """
 
     epoch: Epoch
     activations: Mapping[tuple[int, int], Array] = field(default_factory=dict)
     parameters: Mapping[int, Array] = field(default_factory=dict)
+    parameter_gradients: Mapping[int, Array] = field(default_factory=dict)
+    activation_gradients: Mapping[tuple[int, int], Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

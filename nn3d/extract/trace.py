@@ -17,6 +17,7 @@ from nn3d.errors import TraceError
 from nn3d.extract.arrays import to_numpy
 from nn3d.extract.batch import Placement, placements
 from nn3d.extract.draft import Draft, Traced
+from nn3d.extract.gradients import Loss, Watch
 from nn3d.extract.graph import Preprocessing, build, canonical_weight
 from nn3d.extract.output import in_memory
 from nn3d.extract.recording import Moment, Recording
@@ -57,20 +58,44 @@ class Probe:
         self.traced: Traced | None = None
         self.graph: Graph | None = None
 
-    def shoot(self, epoch: Epoch) -> Moment:
+    def shoot(self, epoch: Epoch, loss: Loss | None = None) -> Moment:
         """Run the model once and return what it held; the first time the graph is made too.
 
-        Raises TraceError when the model cannot run on the inputs.
+        loss : with one, the model runs once more for its gradients. Raises TraceError when it cannot run on the inputs.
         """
         with undisturbed(self.model):
             weights = {k: to_numpy(tensor) for k, (_, tensor) in self.parameters.items()}
             traced = self._trace(self._arguments(slice(None)))
             if self.traced is None:
                 self._learn(traced)
+            by_parameter, by_value = self._gradients(loss) if loss is not None else ({}, {})
         graph, first = self._known()
         activations = self._activations(first, traced)
-        held = {p.id: canonical_weight(weights[p.id], p.source_layout, p.shape) for p in graph.parameters}
-        return Moment(epoch, activations, held)
+        held, slopes = (
+            {p.id: canonical_weight(of[p.id], p.source_layout, p.shape) for p in graph.parameters if p.id in of}
+            for of in (weights, by_parameter)
+        )
+        return Moment(epoch, activations, held, slopes, by_value)
+
+    def _gradients(self, loss: Loss) -> tuple[dict[int, Array], dict[tuple[int, int], Array]]:
+        """Gradients of a loss by the parameters, in torch's layout, and by every output that it depends on."""
+        first, watch = self._known()[1], Watch()
+        with torch.enable_grad():
+            given = self._arguments(slice(None))
+            inputs = [t.requires_grad_() for t in given.values() if t.is_floating_point()]
+            arguments = {name: t.clone() for name, t in given.items()}  # a model may write into its inputs
+            try:
+                traced = self._trace(arguments, watch)
+                by_parameter = watch.take(loss, {k: tensor for k, (_, tensor) in self.parameters.items()}, inputs)
+            finally:
+                watch.forget()
+        original = {id(draft): known for draft, known in _matched(first.drafts, traced.drafts)}
+        by_value = {}
+        for draft, i, gradient in watch.values(traced.drafts):
+            known = original.get(id(draft))
+            if known is not None and i < len(known.outputs) and gradient.shape == known.outputs[i].shape:
+                by_value[known.index, i] = self.places[known.index][i].canonical(gradient, self.n_samples)
+        return by_parameter, by_value
 
     @property
     def known_graph(self) -> Graph:
@@ -97,8 +122,9 @@ class Probe:
             found[name] = moved.clone()
         return found
 
-    def _trace(self, arguments: Mapping[str, torch.Tensor]) -> Traced:
+    def _trace(self, arguments: Mapping[str, torch.Tensor], watch: Watch | None = None) -> Traced:
         tracer = Tracer(self.model, self.parameters)
+        tracer.on_output = None if watch is None else watch.see
         inputs = tracer.enter_inputs([(_input_name(n, arguments), t) for n, t in arguments.items()])
         positional = [t for n, t in arguments.items() if n.startswith("*")]
         keywords = {n: t for n, t in arguments.items() if not n.startswith("*")}
@@ -112,6 +138,8 @@ class Probe:
             raise TraceError(f"{type(self.model).__name__}: expected it to run on {shapes}, got: {text}") from error
         finally:
             tracer.unhook()
+        if watch is not None:
+            watch.result = result
         return tracer.traced(inputs, tracer.leave_outputs(result))
 
     def _learn(self, traced: Traced) -> None:
