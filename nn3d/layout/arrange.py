@@ -109,10 +109,11 @@ def arrange(
     is_input: bool = False,
     is_classes: bool = False,
     power: float = POWER,
+    columns: int | None = None,
 ) -> Tiles:
-    """All four arrangements of n tiles of `cells` (R, C) cells."""
+    """All four arrangements of n tiles of `cells` (R, C) cells; `columns` of the grid where they are not free."""
     half = tile_half(cells, is_token=is_token, scale=INPUT_SCALE if is_input and n <= 3 else 1.0, power=power)
-    rows, cols = grid_shape(n, cells == (1, 1), is_classes)
+    rows, cols = (-(-n // columns), columns) if columns else grid_shape(n, cells == (1, 1), is_classes)
     gap_y, gap_z = _gaps(cells, half, is_classes)
     k = np.arange(n)
     r, c = k // cols, k % cols

@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nn3d.layout.lanes import Lanes, assign_lanes
+from nn3d.layout.levels import Levels, find_levels, level_heights
 from nn3d.run.model import Layer
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
 
-PATHS = ("route", "direct", "arc")
+PATHS = ("route", "direct", "arc", "stave")
 # Gap before a layer, u: (collapsed, open), with weights and without.
 WEIGHTED_GAP = (5.2, 6.5)
 PLAIN_GAP = (2.6, 2.8)
@@ -38,7 +39,8 @@ class Topology:
     """What does not change while layers open and close. Links are numbered by layer, then by place in Layer.links.
 
     column, lane : (n,) int32, see nn3d.layout.lanes. main : layers of the main line. is_weighted : (n,) bool.
-    paths : by link, "route" (through weights, to a neighbour), "direct" (1:1) or "arc" (over layers in the way).
+    paths : by link, "route" (through weights, to a neighbour), "direct" (1:1), "arc" (over layers in the way) or
+    "stave" (straight, at its own level of a U). levels : of a U, else None.
     links : (m, 2) int32, source and target layer. arc_level : (m,) int32, raises arcs that would coincide.
     """
 
@@ -51,6 +53,7 @@ class Topology:
     arc_level: I32
     _cells: _Cells
     _spans: _Spans
+    levels: Levels | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +123,16 @@ def topology(layers: Sequence[Layer]) -> Topology:
     forward = sorted({(s, t) for s, t in ends if s < t})
     lanes = assign_lanes(len(layers), forward, [layer.op in _SUMS for layer in layers])
     links = np.array(ends, np.int32).reshape(-1, 2)
-    paths = tuple(_path(lanes, s, t, kind) for (s, t), kind in zip(ends, kinds, strict=True))
+    found = find_levels(layers, links, lanes)
+    level_links = () if found is None else found.links
+    straight = (_path(lanes, s, t, kind) for (s, t), kind in zip(ends, kinds, strict=True))
+    paths = tuple("stave" if k in level_links else path for k, path in enumerate(straight))
     level = _arc_levels(lanes, links, paths)
     weighted = [layer.weight is not None or any(link.kind == "weight" for link in layer.links) for layer in layers]
     spans = _spans(lanes, links, paths, level)
     is_weighted = np.array(weighted, np.bool_)
-    return Topology(lanes.column, lanes.lane, lanes.main, is_weighted, paths, links, level, _cells(lanes), spans)
+    cells = _cells(lanes)
+    return Topology(lanes.column, lanes.lane, lanes.main, is_weighted, paths, links, level, cells, spans, found)
 
 
 def positions(
@@ -143,7 +150,9 @@ def positions(
     np.maximum.at(gap, column, np.asarray(gaps, np.float64))
     steps = (width[1:] + width[:-1]) / 2.0 / math.tan(yaw_rad) + gap[1:] / math.sin(yaw_rad)
     at = np.concatenate([np.zeros(min(1, n_columns)), np.cumsum(steps)])
-    return at[column], _heights_of_lanes(topology._cells, np.asarray(heights, np.float64))
+    high = np.asarray(heights, np.float64)
+    y = _heights_of_lanes(topology._cells, high)
+    return at[column], y if topology.levels is None else level_heights(topology.levels, y, high)
 
 
 def gaps(topology: Topology, openings: ArrayLike) -> F64:

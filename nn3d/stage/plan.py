@@ -12,6 +12,7 @@ from nn3d.analysis.wiring import Wiring, wiring
 from nn3d.layout.arrange import LARGE_CELLS, POWER, POWER_LARGE, Tiles, arrange, fold
 from nn3d.layout.bundle import tile_table
 from nn3d.layout.graph import Topology, topology
+from nn3d.layout.parts import concat_parts, glued, part_spans
 from nn3d.layout.staves import Stave, stave
 from nn3d.run.model import InputInfo, Layer, LayerLink
 from nn3d.run.run import Run
@@ -29,6 +30,7 @@ class LayerPlan:
 
     pool : (rows, columns) of real cells that one drawn cell averages: more than 1 only beyond a texture's limit.
     is_output : holds the model's first output. is_classes : its tiles are named classes.
+    parts : channels of each glued part of a concatenation.
     """
 
     layer: Layer
@@ -40,6 +42,7 @@ class LayerPlan:
     is_classes: bool
     is_token: bool
     pool: tuple[int, int] = (1, 1)
+    parts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +112,27 @@ def _layer_plan(run: Run, layer: Layer, inputs: dict[int, InputInfo], power: flo
     pool = (-(-rows // MAX_SIDE), -(-cols // MAX_SIDE))
     drawn = (-(-rows // pool[0]), -(-cols // pool[1]))
     has_bars = is_classes and n <= MAX_CLASS_BARS
-    tiles = arrange(n, drawn, is_token=is_token, is_input=info is not None, is_classes=has_bars, power=power)
-    return LayerPlan(layer, tiles, tile_table(tiles), shows, info, is_output, is_classes, is_token, pool)
+    parts = concat_parts(layer, {i: run.node(i) for i in _near(run, layer)}) if shows == "values" else ()
+    if parts:
+        tiles = glued(drawn, parts, power=power)
+    else:
+        tiles = arrange(n, drawn, is_token=is_token, is_input=info is not None, is_classes=has_bars, power=power)
+    return LayerPlan(layer, tiles, tile_table(tiles), shows, info, is_output, is_classes, is_token, pool, parts)
+
+
+def _near(run: Run, layer: Layer) -> list[int]:
+    first = run.node(layer.nodes[0])
+    return [first.id, *(s.node for s in first.inputs)]
+
+
+def _stave(a: LayerPlan, b: LayerPlan, link: LayerLink) -> Stave | None:
+    """The stave of a link; into a concatenation it fills the part that it is copied to."""
+    if not b.parts:
+        return stave(a.layer, b.layer, link)
+    arguments = [k.argument for k in b.layer.links]
+    part = arguments.index(link.argument) if len(arguments) == len(b.parts) else -1
+    low, high = part_spans(b.tiles, b.parts)[part] if part >= 0 else (-0.5, 0.5)
+    return stave(a.layer, b.layer, link, (float(low), float(high)))
 
 
 def _shows(run: Run, layer: Layer) -> str:
@@ -141,8 +163,9 @@ def _link_plan(
         wires = wiring(weighted, (a.tiles.n, 1, 1), (b.tiles.n, 1, 1), False)
     elif weighted is not None and len(weighted.shape) > 2 and a.tiles.n == weighted.shape[1] * weighted.groups:
         wires = wiring(weighted, (a.tiles.n, *a.tiles.cells), (b.tiles.n, *b.tiles.cells), False)
-    rows = stave(a.layer, b.layer, link) if top.paths[index] == "direct" else None
-    path = top.paths[index] if rows is None else "stave"
+    path = top.paths[index]
+    rows = _stave(a, b, link) if path in ("direct", "stave") else None
+    path = "stave" if rows is not None else "direct" if path == "stave" else path
     return LinkPlan(index, link.source, target, link, weighted, wires, path, rows)
 
 
