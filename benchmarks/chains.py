@@ -122,7 +122,7 @@ def _frames(folders: Sequence[Path]) -> list[float]:
 
 
 def rows() -> list[Row]:
-    """Frames, starts and memory of each size, beside those of the smallest; starts of deeper chains beside 12 layers."""
+    """Frames, starts and memory of each size, beside the smallest; starts of deeper chains beside the shallowest."""
     with tempfile.TemporaryDirectory() as folder:
         wide = [Path(folder, f"wide-{w}") for w in WIDTHS]
         sizes = [write_chain(p, N_LAYERS, w) for p, w in zip(wide, WIDTHS, strict=True)]
