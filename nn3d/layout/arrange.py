@@ -55,8 +55,8 @@ class Tiles:
 def fold(shape: tuple[int, ...], axes: tuple[str, ...]) -> tuple[int, int, int]:
     """(K tiles, R rows, C columns) of an array of this shape: never refuses one.
 
-    (N) → N tiles of one cell; (T, D) → one tile; (C, L) → C strips; (C, H, W) → C tiles; (C, D, H, W) → C·D tiles;
-    anything else is folded to tiles of its two last axes.
+    (N) → N tiles of one cell; (T, D) → one tile, and (T, heads, D) too, whose rows are tokens; (C, L) → C strips;
+    (C, H, W) → C tiles; (C, D, H, W) → C·D tiles; anything else is folded to tiles of its two last axes.
     """
     if not shape:
         return 1, 1, 1
@@ -64,6 +64,8 @@ def fold(shape: tuple[int, ...], axes: tuple[str, ...]) -> tuple[int, int, int]:
         return shape[0], 1, 1
     if len(shape) == 2:
         return (shape[0], 1, shape[1]) if axes[:1] == ("C",) else (1, shape[0], shape[1])
+    if len(shape) == 3 and axes[:2] == ("T", "heads"):
+        return 1, shape[0], shape[1] * shape[2]
     return math.prod(shape[:-2]), shape[-2], shape[-1]
 
 
@@ -110,9 +112,14 @@ def arrange(
     is_classes: bool = False,
     power: float = POWER,
     columns: int | None = None,
+    scale: float = 0.0,
 ) -> Tiles:
-    """All four arrangements of n tiles of `cells` (R, C) cells; `columns` of the grid where they are not free."""
-    half = tile_half(cells, is_token=is_token, scale=INPUT_SCALE if is_input and n <= 3 else 1.0, power=power)
+    """All four arrangements of n tiles of `cells` (R, C) cells; `columns` of the grid where they are not free.
+
+    scale : of the tiles, where it is not the usual one (0).
+    """
+    scale = scale or (INPUT_SCALE if is_input and n <= 3 else 1.0)
+    half = tile_half(cells, is_token=is_token, scale=scale, power=power)
     rows, cols = (-(-n // columns), columns) if columns else grid_shape(n, cells == (1, 1), is_classes)
     gap_y, gap_z = _gaps(cells, half, is_classes)
     k = np.arange(n)

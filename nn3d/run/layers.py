@@ -56,14 +56,18 @@ def layers_of(graph: Graph) -> tuple[Layer, ...]:
 
 
 def _chains(ordered: Sequence[Node]) -> list[list[Node]]:
-    """Producers with their stages; a stage joins while the output that it reads has no other reader."""
+    """Producers with their stages; a stage joins while the output that it reads has no other reader.
+
+    A split of a layer joins it too, as its last: its parts are the layer's own values.
+    """
     readers = Counter((s.node, s.output) for node in ordered for s in node.inputs)
     outputs_read = Counter(node for node, _ in readers)
     chain_at: dict[int, list[Node]] = {}
     chains: list[list[Node]] = []
     for node in ordered:
         chain = None
-        if is_stage(node):
+        is_split = op_of(node.op).family == "split" and len(node.inputs) == 1 and node.op != "topk"
+        if is_stage(node) or is_split:
             source = node.inputs[0]
             before = chain_at[source.node]
             is_last = before[-1].id == source.node
@@ -81,6 +85,8 @@ def _chains(ordered: Sequence[Node]) -> list[list[Node]]:
 def _may_join(stage: Node, chain: Sequence[Node]) -> bool:
     """An input, a constant or a part of a split takes rearrangements only: a norm on the picture is a layer."""
     family = op_of(chain[0].op).family
+    if len(chain) > 1 and op_of(chain[-1].op).family == "split":
+        return False
     if family in {"input", "parameter", "split"}:
         return op_of(stage.op).family == "rearrange"
     return stage.missing == chain[0].missing
@@ -96,7 +102,8 @@ def _layer(
 ) -> Layer:
     first = chain[0]
     shown = _shown(chain)
-    output = shown.outputs[0] if shown.outputs else Output((), ())
+    number = _shown_output(shown)
+    output = shown.outputs[number] if shown.outputs else Output((), ())
     used = tuple(dict.fromkeys(p for node in chain for p in node.parameters.values() if p in parameters))
     inputs = {node.id: _input_shapes(node, by_id) for node in chain}
     return Layer(
@@ -107,7 +114,7 @@ def _layer(
         module=first.module,
         nodes=tuple(node.id for node in chain),
         shown=shown.id,
-        shown_output=0,
+        shown_output=number,
         shape=output.shape,
         axes=output.axes,
         links=_links(index, chain, member),
@@ -127,9 +134,17 @@ def _input_shapes(node: Node, by_id: Mapping[int, Node]) -> list[tuple[int, ...]
 def _shown(chain: Sequence[Node]) -> Node:
     """The last node that changes values: a pool that is flattened afterwards is still drawn as maps."""
     kept = len(chain)
-    while kept > 1 and (op_of(chain[kept - 1].op).family in {"rearrange", "dropout"} or not chain[kept - 1].outputs):
+    hidden = {"rearrange", "dropout", "split"}
+    while kept > 1 and (op_of(chain[kept - 1].op).family in hidden or not chain[kept - 1].outputs):
         kept -= 1
     return chain[kept - 1]
+
+
+def _shown_output(node: Node) -> int:
+    """The first output; of attention its weights (heads, query, key) where they are known: who looks at whom."""
+    if op_of(node.op).family != "attention":
+        return 0
+    return next((i for i, output in enumerate(node.outputs) if output.name == "weights" and len(output.shape) == 3), 0)
 
 
 def edge_weight(node: Node) -> int | None:
