@@ -50,10 +50,12 @@ class Viewer:
     draws : frames put on the screen so far.
     """
 
-    def __init__(self, run: Run, state: ViewState | None, *, size_px: tuple[int, int] = SIZE) -> None:
+    def __init__(
+        self, run: Run, state: ViewState | None, *, size_px: tuple[int, int] = SIZE, resident: Resident | None = None
+    ) -> None:
         self.draws = 0
         self._window = open_window(run.name or "nn3d", state.size_px if state is not None else size_px)
-        self._resident = Resident(run)
+        self._resident = Resident(run) if resident is None else resident
         self._facts = Facts(run, self._resident)
         names = Names(run.name or "Network", Path(run.path).name if run.path else "")
         self._surface = Surface(self._window.ctx, self._facts, names)
@@ -291,14 +293,16 @@ def show(
     size_px: tuple[int, int] = SIZE,
     max_secs: float | None = None,
     on_frame: Callable[[Viewer], None] | None = None,
+    resident: Resident | None = None,
 ) -> ViewState:
     """Open the window on a run and return the last state when it is closed.
 
     state : what to show first; the window opens in its size, else in `size_px` (logical).
     script : commands to play at the start. max_secs : close by itself after that time.
-    on_frame : called after each turn of the main loop. Raises GraphicsError without a display or OpenGL 4.1.
+    on_frame : called after each turn of the main loop. resident : what is in memory already, the plan at least.
+    Raises GraphicsError without a display or OpenGL 4.1.
     """
-    viewer = Viewer(run, state, size_px=size_px)
+    viewer = Viewer(run, state, size_px=size_px, resident=resident)
     try:
         viewer.do(script or ())
         return viewer.run(max_secs=max_secs, on_frame=on_frame)

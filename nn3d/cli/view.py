@@ -23,5 +23,6 @@ def command(file: Path, state: str | None, script: str | None, source: SourceOpt
 
     commands = read_script(script) if script is not None else []
     with open_any(file, source) as run:
-        first = read_state(run, state) if state is not None else initial_state(run, Resident(run))
-        show(run, state=apply_view_options(run, first, **view), script=commands)
+        resident = Resident(run)
+        first = read_state(run, state) if state is not None else initial_state(run, resident)
+        show(run, state=apply_view_options(run, first, **view), script=commands, resident=resident)
