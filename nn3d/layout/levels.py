@@ -21,6 +21,8 @@ I32 = NDArray[np.int32]
 
 LEVEL_GAP = 2.1
 CLEAR = 0.5
+RAIL_DROP = 2.0
+SHELF_DROP = 0.9
 MIN_SKIPS = 2
 
 
@@ -138,10 +140,17 @@ def level_heights(levels: Levels, lane_y: F64, heights: F64) -> F64:
     return np.asarray(y + drop[levels.level])
 
 
-def shelves(levels: Levels, column: I32) -> I32:
-    """(n,) number of the shelf under each layer: neighbours along the network at one level share it."""
+def rails(levels: Levels | None, column: I32, y: F64, heights: F64) -> tuple[F64, I32]:
+    """(n,) height of the rail under each layer, and (n,) which piece of it that is.
+
+    One rail 2 u under the lowest plate; in a U stairs, a shelf .9 u under the plates of each level and side.
+    """
+    low = y - heights / 2.0
+    if levels is None:
+        return np.full(len(y), low.min() - RAIL_DROP if len(y) else 0.0), np.zeros(len(y), np.int32)
     order = np.argsort(column, kind="stable")
-    edge = np.concatenate([[0], np.cumsum(np.diff(levels.level[order]) != 0)])
-    out = np.empty(len(column), np.int32)
-    out[order] = edge
-    return out
+    shelf = np.empty(len(column), np.int32)
+    shelf[order] = np.concatenate([[0], np.cumsum(np.diff(levels.level[order]) != 0)])
+    lowest = np.full(int(shelf.max()) + 1, np.inf)
+    np.minimum.at(lowest, shelf, low)
+    return lowest[shelf] - SHELF_DROP, shelf
