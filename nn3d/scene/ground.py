@@ -56,7 +56,7 @@ class GroundPass:
         self.ctx.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
         set_uniforms(
             self.shadow, (), u_clip_from_world=view.clip_from_world, u_floor_y=frame.floor_y,
-            u_shadow=(*pal.shadow[:3], pal.shadow_strength),
+            u_along=view.world_from_bench[[0, 2], 2], u_shadow=(*pal.shadow[:3], pal.shadow_strength),
         )  # fmt: skip
         self._shadows.render(moderngl.TRIANGLE_STRIP, vertices=4, instances=len(frame.shadows))
         self.ctx.disable(moderngl.BLEND)

@@ -43,7 +43,7 @@ class PickPass:
 
     def _draw(self, frame: Frame) -> None:
         key = (
-            frame.state.size_px, frame.view.clip_from_world.tobytes(),
+            frame.state.size_px, frame.view.clip_from_world.tobytes(), frame.view.world_from_bench.tobytes(),
             tuple((t.key, t.x, t.y, t.opening, t.weights) for t in frame.tiles),
         )  # fmt: skip
         if key == self._key and self._target is not None:

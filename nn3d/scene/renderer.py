@@ -15,6 +15,7 @@ from nn3d.scene.pick import PickPass
 from nn3d.scene.ribbons import RibbonPass
 from nn3d.scene.tiles import TilePass
 from nn3d.stage.frame import Frame
+from nn3d.stage.stance import plate_axes
 from nn3d.stage.state import Thing
 
 MSAA = 4
@@ -125,6 +126,7 @@ def common_uniforms(frame: Frame) -> dict[str, object]:
     )
     return {
         "u_clip_from_world": view.clip_from_world,
+        "u_stance": plate_axes(view.world_from_bench),
         "u_eye": view.eye_world,
         "u_fog": frame.palette.fog[:3],
         "u_fog_range": fog,

@@ -12,6 +12,7 @@ from nn3d.scene.gpu import Uploads, attributes, make_buffer, make_texture, set_u
 from nn3d.scene.library import load_program
 from nn3d.scene.meshes import CORNER, unit_box
 from nn3d.stage.frame import TILE, Frame, TileLayer, Values
+from nn3d.stage.stance import plate_axes
 
 ANISOTROPY = 16.0
 SINGLE_ROW = 1024
@@ -108,7 +109,7 @@ class TilePass:
     def draw(self, frame: Frame, common: dict[str, object]) -> int:
         """Draw every layer's plate; returns the number of draw calls."""
         p, pal = self.program, frame.palette
-        set_uniforms(p, (), **{k: common[k] for k in ("u_clip_from_world", "u_eye", "u_fog", "u_fog_range")})
+        set_uniforms(p, (), **{k: common[k] for k in ("u_clip_from_world", "u_stance", "u_eye", "u_fog", "u_fog_range")})
         set_uniforms(
             p, (), u_rim=pal.rim[:3], u_side=pal.side[:3], u_nonfinite=pal.nonfinite[:3],
             u_grid=(pal.grid, float(pal.is_light)), u_maps_a=0, u_maps_b=1, u_ramp=2,
@@ -135,7 +136,8 @@ class TilePass:
 
     def draw_ids(self, frame: Frame, clip_from_world: NDArray[np.float64]) -> None:
         """Draw layer and tile numbers into the bound integer target."""
-        set_uniforms(self.pick_program, (), u_clip_from_world=clip_from_world)
+        axes = plate_axes(frame.view.world_from_bench)
+        set_uniforms(self.pick_program, (), u_clip_from_world=clip_from_world, u_stance=axes)
         for tile in frame.tiles:
             set_uniforms(self.pick_program, ("u_extent", "u_half"), **end_uniforms((tile,)), u_layer=tile.layer)
             self._arrays[tile.key][2].render(moderngl.TRIANGLES, instances=tile.table.size)

@@ -1,6 +1,7 @@
 // Each curve becomes a camera-facing ribbon; four invocations share its length.
 layout(points, invocations = 4) in;
 layout(triangle_strip, max_vertices = 24) out;
+#include "stance.glsl"
 layout(location = 0) in vec3 v_c0[];
 layout(location = 1) in vec3 v_c1[];
 layout(location = 2) in vec3 v_c2[];
@@ -46,6 +47,7 @@ void main() {
   if (v_look[0].x <= 1e-5) return;
   c[0] = v_c0[0]; c[1] = v_c1[0]; c[2] = v_c2[0]; c[3] = v_c3[0]; c[4] = v_c4[0]; c[5] = v_c5[0];
   c[6] = v_c6[0]; c[7] = v_c7[0]; c[8] = v_c8[0]; c[9] = v_c9[0]; c[10] = v_c10[0];
+  for (int k = 0; k < 11; ++k) c[k] = stood(c[k]);
   int per = (u_segments + 3) / 4;
   int first = gl_InvocationID * per;
   if (first >= u_segments) return;

@@ -1,5 +1,6 @@
 // One instance a tile: a box whose two x faces show the tile's cells.
 #include "place.glsl"
+#include "stance.glsl"
 layout(location = 0) in vec3 in_corner;
 layout(location = 1) in vec3 in_normal;
 layout(location = 2) in vec2 in_line;
@@ -18,7 +19,7 @@ void main() {
   vec2 at = placed(0, vec4(in_line, in_circle), vec4(in_grid, in_mosaic), open);
   v_half = half_size(0, open);
   vec3 size = vec3(half_thickness(0, open), v_half);
-  v_world = vec3(u_place[0].x, u_place[0].y + at.x, at.y) + in_corner * size;
+  v_world = stood(vec3(u_place[0].x, u_place[0].y + at.x, at.y)) + leaned(in_corner * size);
   v_uv = vec2(in_corner.z * 0.5 + 0.5, 0.5 - in_corner.y * 0.5);
   v_normal = in_normal;
   v_tile = gl_InstanceID;

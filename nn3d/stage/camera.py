@@ -30,7 +30,12 @@ def direction(camera: Camera) -> F64:
     return np.array([-math.cos(y) * math.cos(p), math.sin(p), math.sin(y) * math.cos(p)])
 
 
-def view_of(camera: Camera, size_px: tuple[int, int], depth: tuple[float, float] | None = None) -> View:
+def view_of(
+    camera: Camera,
+    size_px: tuple[int, int],
+    depth: tuple[float, float] | None = None,
+    world_from_bench: F64 | None = None,
+) -> View:
     """Matrices of a camera whose target and distance are known. `depth`: nearest and farthest distance to show."""
     target = np.array(camera.target, np.float64)
     eye = target + direction(camera) * camera.distance
@@ -43,7 +48,8 @@ def view_of(camera: Camera, size_px: tuple[int, int], depth: tuple[float, float]
         matrix44.create_perspective_projection(math.degrees(camera.fov_rad), w / h, near, far, np.float64), np.float64
     ).T
     px = 2.0 * math.tan(camera.fov_rad / 2.0) / h
-    return View(clip @ world, eye, world[0, :3].copy(), world[1, :3].copy(), camera.distance, near, far, px)
+    stance = np.eye(3) if world_from_bench is None else world_from_bench
+    return View(clip @ world, eye, world[0, :3].copy(), world[1, :3].copy(), camera.distance, near, far, px, stance)
 
 
 def fitted(camera: Camera, corners: F64, rect: tuple[float, float, float, float], size_px: tuple[int, int]) -> Camera:
@@ -77,6 +83,15 @@ def resolved(state: ViewState, corners: F64) -> Camera:
     if start.fit:
         start = fitted(start, corners, state.anchors.free, state.size_px)
     return _between(start, goal, smooth(state.flight.progress))
+
+
+def angles(state: ViewState) -> tuple[float, float]:
+    """(yaw, pitch) of the camera as it is now, on its flight: they do not depend on what has to fit."""
+    goal, flight = state.camera, state.flight
+    if flight is None:
+        return goal.yaw_rad, goal.pitch_rad
+    now = _between(flight.start, goal, smooth(flight.progress))
+    return now.yaw_rad, now.pitch_rad
 
 
 def _between(a: Camera, b: Camera, t: float) -> Camera:

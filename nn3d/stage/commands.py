@@ -266,7 +266,8 @@ def _advance(state: ViewState, c: Advance) -> ViewState:
     edges = state.edges
     edges = replace(edges, strength=_toward(edges.strength, edges.strength_target, c.dt_secs / STRENGTH_SECS))
     side = _toward(state.side, _side_of(state.camera, state.side), 2.0 * c.dt_secs / SIDE_SECS)
-    return replace(state, layers=layers, flight=flight, edges=edges, side=side)
+    facing = _toward(state.facing, _facing_of(state.camera, state.facing), 2.0 * c.dt_secs / SIDE_SECS)
+    return replace(state, layers=layers, flight=flight, edges=edges, side=side, facing=facing)
 
 
 def _set_epoch(state: ViewState, c: SetEpoch) -> ViewState:
@@ -285,6 +286,14 @@ def _play(state: ViewState, c: Play) -> ViewState:
         return replace(state, time=replace(t, is_playing=False, target=float(round(t.epoch))))
     start = 0.0 if t.epoch >= state.n_epochs - 1 else t.epoch
     return replace(state, time=replace(t, is_playing=state.n_epochs > 1, epoch=start, target=start))
+
+
+def _facing_of(camera: Camera, facing: float) -> float:
+    """1 from the front, −1 from behind: plates turn round when the camera has passed their edge by 8°."""
+    aside = abs(math.remainder(camera.yaw_rad, 2.0 * math.pi)) - math.pi / 2.0
+    if abs(aside) < SIDE_HYSTERESIS_RAD:
+        return 1.0 if facing >= 0.0 else -1.0
+    return 1.0 if aside < 0.0 else -1.0
 
 
 def _set_open(state: ViewState, c: SetOpen) -> ViewState:

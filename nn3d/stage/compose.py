@@ -26,6 +26,7 @@ from nn3d.stage import (
 from nn3d.stage.frame import Frame, Mark, StrandLayer, TileLayer, Values
 from nn3d.stage.links import StrandsNeed, StrandTable
 from nn3d.stage.look import palette
+from nn3d.stage.stance import world_from_bench
 from nn3d.stage.plan import LinkPlan
 from nn3d.stage.resident import LayerValues, Need, Resident, ValuesNeed
 from nn3d.stage.standing import LONG_NETWORK, Stage, stage_of
@@ -90,8 +91,9 @@ class _Composer:
         tables = {} if self.state.edges.selection == "off" else self._tables()
         strands = tuple(self._strand_layer(self.plan.links[i], t, stage) for i, t in sorted(tables.items()))
         built = structure.build(self.plan, self.state, stage, self._probabilities(values))
+        bench = world_from_bench(self.state)
         camera = cameras.resolved(self.state, built.corners)
-        view = cameras.view_of(camera, self.state.size_px, cameras.depth_range(built.corners, camera))
+        view = cameras.view_of(camera, self.state.size_px, cameras.depth_range(built.corners, camera), bench)
         shown = {i: v[0] for i, v in values.items() if v is not None}
         facts = overlay.Facts(
             self.run, self.plan, self.state, self.palette, shown, tables, built.probabilities, built.is_softmax_ours

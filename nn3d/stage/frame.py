@@ -25,8 +25,9 @@ __all__ = [
 F32 = NDArray[np.float32]
 Colour = tuple[float, float, float, float]
 
-# An axis-aligned box of structure (rail, posts, bars): centre, half size, sRGB colour, and how much fog it takes.
-BOX = np.dtype([("centre", "f4", 3), ("half", "f4", 3), ("colour", "f4", 3), ("fog", "f4")])
+# A box of structure: centre, half size, sRGB colour, and how much fog it takes. ground 0: it belongs to the plates and
+# has its place on the bench (bars, brackets); 1: it stands on the floor, in the world (rail, posts).
+BOX = np.dtype([("centre", "f4", 3), ("half", "f4", 3), ("colour", "f4", 3), ("fog", "f4"), ("ground", "f4")])
 
 # A contact shadow on the floor: centre (x, z), half size (x, z), softness, strength.
 SHADOW = np.dtype([("centre", "f4", 2), ("half", "f4", 2), ("soft", "f4"), ("strength", "f4")])
@@ -124,7 +125,10 @@ class StrandLayer:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The resolved camera: row-major float64 matrices that act on column vectors (clip = clip_from_world @ p)."""
+    """The resolved camera: row-major float64 matrices that act on column vectors (clip = clip_from_world @ p).
+
+    world_from_bench : (3, 3), how plates turn and lean to the reader (nn3d.stage.stance); the identity from the front.
+    """
 
     clip_from_world: NDArray[np.float64]
     eye_world: NDArray[np.float64]
@@ -136,9 +140,14 @@ class View:
     px_per_unit: float
 
     def project(self, points: NDArray[np.float64], size_px: tuple[int, int]) -> NDArray[np.float64]:
-        """Logical px (n, 2) of world points (n, 3)."""
+        """Logical px (n, 2) of points (n, 3) of the bench: of plates, strands, bars."""
+        return self.project_world(np.atleast_2d(np.asarray(points, np.float64)) @ self.world_from_bench.T, size_px)
+
+    def project_world(self, points: NDArray[np.float64], size_px: tuple[int, int]) -> NDArray[np.float64]:
+        """Logical px (n, 2) of world points (n, 3): of the floor and what stands on it."""
         p = np.atleast_2d(np.asarray(points, np.float64))
         q = np.c_[p, np.ones(len(p))] @ self.clip_from_world.T
+    world_from_bench: NDArray[np.float64] = field(default_factory=lambda: np.eye(3))
         r = q[:, :2] / q[:, 3:]
         return np.column_stack([(r[:, 0] + 1.0) / 2.0 * size_px[0], (1.0 - r[:, 1]) / 2.0 * size_px[1]])
 

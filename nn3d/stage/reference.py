@@ -1,7 +1,7 @@
 """What the shaders compute, in numpy: tile centres, control points of strands, the cell under a ray.
 
 The same formulae as shaders/include/place.glsl and route.glsl; a test reads both back from the GPU and compares.
-Arrays are float64; world units u. This is what `nn3d render --dump` writes.
+Arrays are float64; lengths in u, on the bench (nn3d.stage.stance). This is what `nn3d render --dump` writes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from nn3d.stage import reference_paths
 from nn3d.stage.frame import Frame, StrandLayer, TileLayer
+from nn3d.stage.stance import plate_axes
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -77,7 +78,7 @@ def half_thickness(layer: TileLayer, open_: Any) -> F64:
 
 
 def tile_places(layer: TileLayer) -> tuple[F64, F64]:
-    """(K, 3) world centres of a layer's tiles and (K, 2) half sizes."""
+    """(K, 3) centres on the bench of a layer's tiles and (K, 2) half sizes."""
     k = np.arange(layer.table.size)
     o = opened(layer, k)
     yz = placed(layer, layer.table, o)
@@ -270,15 +271,16 @@ def cell_under(frame: Frame, layer: int, tile: int, x_px: float, y_px: float) ->
     plate = next(t for t in frame.tiles if t.layer == layer)
     centre, half = (a[tile] for a in tile_places(plate))
     w, h = frame.state.size_px
-    world_from_clip = np.linalg.inv(frame.view.clip_from_world)
-    q = world_from_clip @ np.array([2 * x_px / w - 1, 1 - 2 * y_px / h, 1.0, 1.0])
-    eye = frame.view.eye_world
-    ray = q[:3] / q[3] - eye
+    eye, axes = frame.view.eye_world, plate_axes(frame.view.world_from_bench)
+    q = np.linalg.inv(frame.view.clip_from_world) @ np.array([2 * x_px / w - 1, 1 - 2 * y_px / h, 1.0, 1.0])
+    middle = frame.view.world_from_bench @ centre
+    # In the plate's own frame: normal, up, right.
+    start, ray = (eye - middle) @ axes, (q[:3] / q[3] - eye) @ axes
     thick = float(half_thickness(plate, float(opened(plate, np.array([tile]))[0])))
-    face = centre[0] + (thick if eye[0] > centre[0] else -thick)
-    p = eye + ray * ((face - eye[0]) / (ray[0] or 1e-12))
-    u, v = (p[2] - centre[2]) / half[1] * 0.5 + 0.5, 0.5 - (p[1] - centre[1]) / half[0] * 0.5
-    if eye[0] > centre[0]:
+    face = thick if start[0] > 0.0 else -thick
+    p = start + ray * ((face - start[0]) / (ray[0] or 1e-12))
+    u, v = p[2] / half[1] * 0.5 + 0.5, 0.5 - p[1] / half[0] * 0.5
+    if start[0] > 0.0:
         u = 1.0 - u
     rows, cols = plate.cells
     return min(rows - 1, max(0, int(v * rows))), min(cols - 1, max(0, int(u * cols)))

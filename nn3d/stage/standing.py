@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.layout.graph import apexes, gaps, positions, turns
+from nn3d.layout.levels import rails
+from nn3d.stage import small
 from nn3d.stage.plan import Plan
 from nn3d.stage.state import LONG_YAW_RAD, YAW_RAD, ViewState, smooth
 
@@ -22,6 +24,8 @@ class Stage:
 
     x, y : (n,) centres. height, width : (n,) full extents. open : (n,) how open, eased, 0 … 1.
     apex : (m,) height of arcs by link. turn : (m, 2) share of its way over which a link changes lane.
+    rail : (n,) height of the rail under each layer. shelf : (n,) which piece of it: one, or a shelf a level of a U.
+    is_aloft : (n,) whether a layer stands in a lane above or below the line that the rail carries.
     """
 
     x: F64
@@ -31,6 +35,9 @@ class Stage:
     open: F64
     apex: F64
     turn: F64
+    rail: F64
+    shelf: NDArray[np.int32]
+    is_aloft: NDArray[np.bool_]
 
 
 def stage_of(plan: Plan, state: ViewState) -> Stage:
@@ -41,6 +48,8 @@ def stage_of(plan: Plan, state: ViewState) -> Stage:
     size = (extents[:, :3] * weights[:, :, None]).sum(1)
     size = extents[:, 3] * (1 - opened[:, None]) + size * opened[:, None]
     yaw = LONG_YAW_RAD if len(plan.layers) > LONG_NETWORK else YAW_RAD
-    x, y = positions(plan.topology, size[:, 1], size[:, 0], gaps(plan.topology, opened), yaw)
+    x, y = positions(plan.topology, size[:, 1], size[:, 0], small.gaps(plan, opened, gaps(plan.topology, opened)), yaw)
     apex = apexes(plan.topology, y, size[:, 0])
-    return Stage(x, y, size[:, 0], size[:, 1], opened, apex, turns(plan.topology, x))
+    rail, shelf = rails(plan.topology.levels, plan.topology.column, y, size[:, 0])
+    aloft = plan.topology.lane != 0
+    return Stage(x, y, size[:, 0], size[:, 1], opened, apex, turns(plan.topology, x), rail, shelf, aloft)

@@ -171,4 +171,5 @@ def default_anchors(size_px: tuple[int, int]) -> Anchors:
         title=(edge, 38.0 * min(1.0, h / 900.0)),
         key=(w - edge, 40.0 * min(1.0, h / 900.0)),
         hud=(edge, w - edge, h - 38.0),
+    facing: float = 1.0
     )

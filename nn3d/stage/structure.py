@@ -9,17 +9,19 @@ from numpy.typing import NDArray
 
 from nn3d.run.model import FloatArray
 from nn3d.stage.frame import BOX, SHADOW, View
+from nn3d.stage import copies
 from nn3d.stage.look import colour
 from nn3d.stage.overlay_bars import Bar
 from nn3d.stage.overlay_cards import Foot
 from nn3d.stage.plan import Plan
+from nn3d.stage.stance import rail_place, world_from_bench
 from nn3d.stage.standing import Stage
 from nn3d.stage.state import ViewState
 
 F64 = NDArray[np.float64]
 
 PROBABILITIES = ("softmax", "sigmoid")
-RAIL_DROP = 2.0
+SHELF_REACH = 1.4
 BAR_LENGTH = 8.0
 BAR_GAP = 2.7
 MAX_BARS = 24
@@ -60,34 +62,41 @@ def probabilities(values: FloatArray, op: str) -> F64:
 
 def build(plan: Plan, state: ViewState, stage: Stage, outcome: Outcome | None) -> Structure:
     """All structure of a picture."""
-    floor = float((stage.y - stage.height / 2).min()) - RAIL_DROP
+    bench = world_from_bench(state)
+    floor = float(stage.rail.min()) * float(bench[1, 1])
     bars, bar_boxes = _bars(plan, state, stage, outcome)
     has_bars = bool(bars)
     x1 = float(stage.x.max()) + (11.0 if has_bars else 3.0)
     x0 = float(stage.x.min()) - 3.0
-    corners = _corners(stage, floor, x0, x1 if has_bars else None, plan.output)
+    corners = _corners(state, stage, x0, x1 if has_bars else None, plan.output)
     half = float(stage.width.max()) / 2
     rect = ((x0 + x1) / 2, (x1 - x0) / 2 + 4.0, 0.0, half + 9.0)
     return Structure(
-        np.concatenate([_posts(state, stage, floor), _rail(state, x0, x1, floor), bar_boxes, _brackets(state, stage)]),
-        _shadows(stage, floor), floor, rect, corners, bars, None if outcome is None else outcome.shares,
+        np.concatenate(
+            [_posts(state, stage), _rail(state, stage, x0, x1), bar_boxes, _brackets(state, stage),
+             copies.part_bars(plan, state, stage)]
+        ),
+        _shadows(stage, floor, bench), floor, rect, corners, bars, None if outcome is None else outcome.shares,
         outcome is not None and outcome.is_ours,
     )  # fmt: skip
 
 
-def _corners(stage: Stage, floor: float, rail_from: float, bars_to: float | None, output: int) -> F64:
+def _corners(state: ViewState, stage: Stage, rail_from: float, bars_to: float | None, output: int) -> F64:
+    """(n, 3) in the world."""
+    bench, on_rail = world_from_bench(state), _on_rail(state, stage)
     signs = np.array([(a, b) for a in (-0.5, 0.5) for b in (-0.5, 0.5)])
     y = stage.y[:, None] + signs[None, :, 0] * stage.height[:, None]
     z = signs[None, :, 1] * stage.width[:, None]
     x = np.broadcast_to(stage.x[:, None], y.shape)
     points = [
-        np.stack([x, y, z], -1).reshape(-1, 3),
-        np.stack([stage.x, np.full_like(stage.x, floor), 0 * stage.x], 1),
-        np.array([[rail_from, floor, 0.0]]),
+        np.stack([x, y, z], -1).reshape(-1, 3) @ bench.T,
+        on_rail,
+        np.array([[rail_from, *on_rail[0, 1:]]]) if len(on_rail) else np.zeros((1, 3)),
     ]
     if bars_to is not None:
         h = stage.height[output] / 2
-        points.append(np.array([[bars_to, stage.y[output] + h, 0.0], [bars_to, stage.y[output] - h, 0.0]]))
+        ends = np.array([[bars_to, stage.y[output] + h, 0.0], [bars_to, stage.y[output] - h, 0.0]])
+        points.append(ends @ bench.T)
     return np.concatenate(points)
 
 
@@ -95,34 +104,56 @@ def _boxes(n: int) -> NDArray[np.void]:
     return np.zeros(n, BOX)
 
 
-def _posts(state: ViewState, stage: Stage, floor: float) -> NDArray[np.void]:
+def _lower_edges(stage: Stage, bench: F64) -> F64:
+    """(n, 3) middles of the plates' lower edges in the world: where their posts stand."""
+    return np.asarray(np.stack([stage.x, stage.y - stage.height / 2, 0 * stage.x], 1) @ bench.T)
+
+
+def _on_rail(state: ViewState, stage: Stage) -> F64:
+    """(n, 3) feet on the rail in the world: under the posts, and seen from above in front of them."""
+    bench = world_from_bench(state)
+    x = _lower_edges(stage, bench)[:, 0]
+    return np.stack([x, stage.rail * bench[1, 1], 0 * x + rail_place(state)], 1)
+
+
+def _posts(state: ViewState, stage: Stage) -> NDArray[np.void]:
     n = len(stage.x)
     out = _boxes(2 * n)
-    low = stage.y - stage.height / 2
+    (x, low, z), (_, floor, rail) = _lower_edges(stage, world_from_bench(state)).T, _on_rail(state, stage).T
     posts, feet = out[:n], out[n:]
-    posts["centre"] = np.stack([stage.x, (low + floor) / 2, 0 * stage.x], 1)
+    posts["centre"] = np.stack([x, (low + floor) / 2, z], 1)
     posts["half"] = np.stack([0 * low + 0.05, np.maximum(low - floor, 0.0) / 2, 0 * low + 0.05], 1)
     posts["colour"] = colour(state.theme, "post")[:3]
-    feet["centre"] = np.stack([stage.x, 0 * low + floor + 0.06, 0 * low], 1)
-    feet["half"] = (0.12, 0.06, 0.5)
+    feet["centre"] = np.stack([x, floor + 0.06, (z + rail) / 2], 1)
+    feet["half"] = np.stack([0 * x + 0.12, 0 * x + 0.06, np.abs(z - rail) / 2 + 0.5], 1)
+    out["ground"] = 1.0
     feet["colour"] = colour(state.theme, "rail")[:3]
     out["fog"] = 1.0
     return out
 
 
-def _rail(state: ViewState, x0: float, x1: float, floor: float) -> NDArray[np.void]:
-    out = _boxes(1)
-    out["centre"], out["half"] = ((x0 + x1) / 2, floor + 0.04, 0.0), ((x1 - x0) / 2, 0.04, 0.05)
+def _rail(state: ViewState, stage: Stage, x0: float, x1: float) -> NDArray[np.void]:
+    """The rail, or the shelves of a U: each reaches a little beyond its first and last plate."""
+    n = int(stage.shelf.max()) + 1 if len(stage.shelf) else 1
+    left, right, floor = np.full(n, np.inf), np.full(n, -np.inf), np.zeros(n)
+    np.minimum.at(left, stage.shelf, stage.x - SHELF_REACH)
+    np.maximum.at(right, stage.shelf, stage.x + SHELF_REACH)
+    floor[stage.shelf] = stage.rail * world_from_bench(state)[1, 1]
+    left[0], right[-1] = min(x0, left[0]) if n == 1 else left[0], max(x1, right[-1]) if n == 1 else right[-1]
+    out = _boxes(n)
+    out["centre"], out["ground"] = np.stack([(left + right) / 2, floor + 0.04, 0 * floor + rail_place(state)], 1), 1.0
+    out["half"] = np.stack([(right - left) / 2, 0 * floor + 0.04, 0 * floor + 0.05], 1)
     rail, fog = np.array(colour(state.theme, "rail")[:3]), np.array(colour(state.theme, "fog")[:3])
     out["colour"], out["fog"] = fog + (rail - fog) * 0.62, 1.0
     return out
 
 
-def _shadows(stage: Stage, floor: float) -> NDArray[np.void]:
+def _shadows(stage: Stage, floor: float, bench: F64) -> NDArray[np.void]:
     out = np.zeros(len(stage.x), SHADOW)
-    height = np.maximum(0.2, stage.y - stage.height / 2 - floor)
-    out["centre"] = np.stack([stage.x, 0 * stage.x], 1)
-    out["half"] = np.stack([0 * stage.x + 0.12, stage.width / 2], 1)
+    height = np.maximum(0.2, _lower_edges(stage, bench)[:, 1] - floor)
+    lean = float(np.hypot(bench[0, 1], bench[2, 1]))
+    out["centre"] = (np.stack([stage.x, stage.y, 0 * stage.x], 1) @ bench.T)[:, [0, 2]]
+    out["half"] = np.stack([0.12 + lean * stage.height / 2, stage.width / 2], 1)
     out["soft"] = 0.25 + 0.16 * height
     out["strength"] = 0.95 / (1 + 0.10 * height)
     return out
@@ -186,12 +217,12 @@ def _brackets(state: ViewState, stage: Stage) -> NDArray[np.void]:
 def feet(plan: Plan, state: ViewState, stage: Stage, floor: float, view: View) -> list[Foot]:
     """Where layer cards hang: under the foot of layers on the main line, above the plate of the others."""
     n = len(stage.x)
-    above = np.abs(stage.y) > 1e-6
-    at = np.stack([stage.x, np.where(above, stage.y + stage.height / 2, floor), np.zeros(n)], 1)
-    px = view.project(at, state.size_px)
+    above = stage.is_aloft
+    tops = np.stack([stage.x, stage.y + stage.height / 2, np.zeros(n)], 1) @ view.world_from_bench.T
+    px = view.project_world(np.where(above[:, None], tops, _on_rail(state, stage)), state.size_px)
     out = []
     for i in range(n):
-        same = np.flatnonzero((above == above[i]) & (np.arange(n) != i))
+        same = np.flatnonzero((above == above[i]) & (stage.shelf == stage.shelf[i]) & (np.arange(n) != i))
         alone = float(np.abs(px[same, 0] - px[i, 0]).min()) if same.size else 1e9
         out.append(Foot(i, float(px[i, 0]), float(px[i, 1]), bool(above[i]), alone))
     return out

@@ -1,0 +1,69 @@
+"""How plates turn and lean toward the reader: one linear map from the bench, where the network is laid out, to the world.
+
+Bench space is where layers, tiles and strands have their places: x along the network, y up, z across. The world is what
+the camera sees. From the front and level the two are the same; from above the plates turn and lean like heliostats,
+seen nearly edge-on they turn, and seen from behind they have turned right round, so that columns still read from left
+to right. Angles are radians. The same map stands in shaders/include/stance.glsl.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn3d.stage.camera import angles
+from nn3d.stage.state import ViewState, smooth
+
+F64 = NDArray[np.float64]
+
+LOW_PITCH_RAD: Final = math.radians(25.0)
+HIGH_PITCH_RAD: Final = math.radians(60.0)
+TURN_RAD: Final = math.radians(43.0)
+LEAN_RAD: Final = math.radians(42.0)
+LEVEL_YAW_RAD: Final = math.radians(35.0)  # seen from above, plates are turned until the reader is this far off
+STEEP_YAW_RAD: Final = math.radians(68.0)  # plates are not seen at a steeper angle than this
+GAP_ABOVE: Final = 0.32
+RAIL_ABOVE: Final = 11.0
+
+
+def height_share(state: ViewState) -> float:
+    """0 up to a pitch of 25°, 1 from 60°, linear between."""
+    pitch = angles(state)[1]
+    return min(1.0, max(0.0, (pitch - LOW_PITCH_RAD) / (HIGH_PITCH_RAD - LOW_PITCH_RAD)))
+
+
+def turn_and_lean(state: ViewState) -> tuple[float, float]:
+    """(turn about the post, lean backward) of every plate."""
+    yaw, _ = angles(state)
+    share = height_share(state)
+    aside = abs(math.remainder(yaw, 2.0 * math.pi))
+    aside = aside if state.facing > 0.0 else math.pi - aside
+    above = share * min(TURN_RAD, max(0.0, aside - LEVEL_YAW_RAD))
+    turn = max(above, aside - STEEP_YAW_RAD, 0.0)
+    behind = smooth((1.0 - state.facing) / 2.0)
+    return behind * math.pi + (1.0 - 2.0 * behind) * state.side * turn, share * LEAN_RAD
+
+
+def world_from_bench(state: ViewState) -> F64:
+    """(3, 3) matrix on column vectors: x stays, y leans, z turns. Exactly the identity from the front and level."""
+    turn, lean = turn_and_lean(state)
+    out = np.eye(3)
+    if turn or lean:
+        out[:, 1] = math.sin(lean) * math.cos(turn), math.cos(lean), -math.sin(lean) * math.sin(turn)
+        out[:, 2] = math.sin(turn), 0.0, math.cos(turn)
+    return out
+
+
+def rail_place(state: ViewState) -> float:
+    """z of the rail in the world: under the plates; seen from above in front of them, where its labels are free."""
+    return RAIL_ABOVE * height_share(state) * state.side
+
+
+def plate_axes(matrix: F64) -> F64:
+    """(3, 3) unit columns: a plate's own normal (along +x when level), up and right, of a world_from_bench matrix."""
+    out = matrix.copy()
+    out[:, 0] = np.cross(matrix[:, 1], matrix[:, 2])
+    return out
