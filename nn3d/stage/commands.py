@@ -254,6 +254,14 @@ def _side_of(camera: Camera, side: float) -> float:
     return 1.0 if yaw > 0 else -1.0
 
 
+def _facing_of(camera: Camera, facing: float) -> float:
+    """1 from the front, −1 from behind: plates turn round when the camera has passed their edge by 8°."""
+    aside = abs(math.remainder(camera.yaw_rad, 2.0 * math.pi)) - math.pi / 2.0
+    if abs(aside) < SIDE_HYSTERESIS_RAD:
+        return 1.0 if facing >= 0.0 else -1.0
+    return 1.0 if aside < 0.0 else -1.0
+
+
 def _advance(state: ViewState, c: Advance) -> ViewState:
     if c.dt_secs < 0 or not math.isfinite(c.dt_secs):
         raise Nn3dError(f"dt_secs should be a finite number ≥ 0, got {c.dt_secs}")
@@ -286,14 +294,6 @@ def _play(state: ViewState, c: Play) -> ViewState:
         return replace(state, time=replace(t, is_playing=False, target=float(round(t.epoch))))
     start = 0.0 if t.epoch >= state.n_epochs - 1 else t.epoch
     return replace(state, time=replace(t, is_playing=state.n_epochs > 1, epoch=start, target=start))
-
-
-def _facing_of(camera: Camera, facing: float) -> float:
-    """1 from the front, −1 from behind: plates turn round when the camera has passed their edge by 8°."""
-    aside = abs(math.remainder(camera.yaw_rad, 2.0 * math.pi)) - math.pi / 2.0
-    if abs(aside) < SIDE_HYSTERESIS_RAD:
-        return 1.0 if facing >= 0.0 else -1.0
-    return 1.0 if aside < 0.0 else -1.0
 
 
 def _set_open(state: ViewState, c: SetOpen) -> ViewState:

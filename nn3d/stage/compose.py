@@ -26,9 +26,9 @@ from nn3d.stage import (
 from nn3d.stage.frame import Frame, Mark, StrandLayer, TileLayer, Values
 from nn3d.stage.links import StrandsNeed, StrandTable
 from nn3d.stage.look import palette
-from nn3d.stage.stance import world_from_bench
 from nn3d.stage.plan import LinkPlan
 from nn3d.stage.resident import LayerValues, Need, Resident, ValuesNeed
+from nn3d.stage.stance import world_from_bench
 from nn3d.stage.standing import LONG_NETWORK, Stage, stage_of
 from nn3d.stage.state import (
     LONG_FOV_RAD,

@@ -138,6 +138,7 @@ class View:
     near: float
     far: float
     px_per_unit: float
+    world_from_bench: NDArray[np.float64] = field(default_factory=lambda: np.eye(3))
 
     def project(self, points: NDArray[np.float64], size_px: tuple[int, int]) -> NDArray[np.float64]:
         """Logical px (n, 2) of points (n, 3) of the bench: of plates, strands, bars."""
@@ -147,7 +148,6 @@ class View:
         """Logical px (n, 2) of world points (n, 3): of the floor and what stands on it."""
         p = np.atleast_2d(np.asarray(points, np.float64))
         q = np.c_[p, np.ones(len(p))] @ self.clip_from_world.T
-    world_from_bench: NDArray[np.float64] = field(default_factory=lambda: np.eye(3))
         r = q[:, :2] / q[:, 3:]
         return np.column_stack([(r[:, 0] + 1.0) / 2.0 * size_px[0], (1.0 - r[:, 1]) / 2.0 * size_px[1]])
 

@@ -277,10 +277,10 @@ def cell_under(frame: Frame, layer: int, tile: int, x_px: float, y_px: float) ->
     # In the plate's own frame: normal, up, right.
     start, ray = (eye - middle) @ axes, (q[:3] / q[3] - eye) @ axes
     thick = float(half_thickness(plate, float(opened(plate, np.array([tile]))[0])))
-    face = thick if start[0] > 0.0 else -thick
-    p = start + ray * ((face - start[0]) / (ray[0] or 1e-12))
-    u, v = p[2] / half[1] * 0.5 + 0.5, 0.5 - p[1] / half[0] * 0.5
-    if start[0] > 0.0:
+    face = centre[0] + (thick if eye[0] > centre[0] else -thick)
+    p = eye + ray * ((face - eye[0]) / (ray[0] or 1e-12))
+    u, v = (p[2] - centre[2]) / half[1] * 0.5 + 0.5, 0.5 - (p[1] - centre[1]) / half[0] * 0.5
+    if eye[0] > centre[0]:
         u = 1.0 - u
     rows, cols = plate.cells
     return min(rows - 1, max(0, int(v * rows))), min(cols - 1, max(0, int(u * cols)))

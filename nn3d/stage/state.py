@@ -151,6 +151,7 @@ class ViewState:
     camera: Camera = field(default_factory=Camera)
     flight: Flight | None = None
     side: float = 1.0
+    facing: float = 1.0
     edges: Edges = field(default_factory=Edges)
     budget: Budget = field(default_factory=Budget)
     anchors: Anchors = field(default_factory=Anchors)
@@ -171,5 +172,4 @@ def default_anchors(size_px: tuple[int, int]) -> Anchors:
         title=(edge, 38.0 * min(1.0, h / 900.0)),
         key=(w - edge, 40.0 * min(1.0, h / 900.0)),
         hud=(edge, w - edge, h - 38.0),
-    facing: float = 1.0
     )
