@@ -41,7 +41,7 @@ class Recorder:
         classes: Sequence[str] = (),
         names: Sequence[str] | None = None,
         tokens: Sequence[Sequence[str]] | None = None,
-        encoding: str = "f16",
+        encoding: str | None = None,
         batch_axis: int | None = None,
         preprocessing: Preprocessing | None = None,
         gradients: bool | Loss = False,

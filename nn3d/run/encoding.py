@@ -21,6 +21,8 @@ SIDECARS = (".lo", ".scale", ".nonfinite")
 ENCODINGS = ("f32", "f16", "u8")
 _KINDS = np.array([np.nan, np.inf, -np.inf], np.float32)
 _TINY = 2.0**-126
+# Of float16: the smallest value of full precision, and the smallest above zero.
+_HALF_NORMAL, _HALF_TINY = 2.0**-14, 2.0**-24
 _CHUNK_VALUES = 1 << 22
 
 
@@ -51,7 +53,7 @@ def row_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
 def encode(values: Array, encoding: str) -> Encoded:
     """Encode an array; integers and booleans stay what they are (booleans become uint8 rows of 0 and 1).
 
-    encoding : "f32", "f16" (float32 where a value would overflow or vanish) or "u8".
+    encoding : "f32", "f16" (float32 where a value would overflow or all are below float16's precision) or "u8".
     """
     if encoding not in ENCODINGS:
         raise RunFormatError(f"encoding: should be one of {', '.join(ENCODINGS)}, got {encoding!r}")
@@ -71,13 +73,22 @@ def encode(values: Array, encoding: str) -> Encoded:
 
 
 def _half(array: Array) -> Array:
-    """float16 if every finite value stays finite and every value but zero stays so; else float32."""
+    """float16, or float32 where a finite value would overflow or the largest lies below float16's full precision.
+
+    What would vanish beside larger values becomes the smallest float16 of its sign, so that only zero is zero.
+    """
     if array.dtype == np.float16:
         return np.ascontiguousarray(array)
     with np.errstate(over="ignore", under="ignore"):
         half = np.ascontiguousarray(array, np.float16)
-        lost = (np.isinf(half) & np.isfinite(array)) | ((half == 0) & (array != 0))
-        return np.ascontiguousarray(array, np.float32) if lost.any() else half
+        finite = np.isfinite(array)
+        largest = float(np.abs(array).max(where=finite, initial=0.0))
+        if (np.isinf(half) & finite).any() or 0.0 < largest < _HALF_NORMAL:
+            return np.ascontiguousarray(array, np.float32)
+        vanished = (half == 0) & (array != 0)
+        if vanished.any():
+            half[vanished] = np.copysign(np.float16(_HALF_TINY), array[vanished])
+        return half
 
 
 def _encode_u8(array: Array) -> Encoded:

@@ -6,6 +6,7 @@ import re
 
 MANIFEST = "manifest"
 EPOCH_KEY = re.compile(r"e(\d{6,})/(.+)")
+ACTIVATION_KEY = re.compile(r"e\d{6,}/a/[\d.]+")
 
 
 def epoch_prefix(epoch_id: int) -> str:

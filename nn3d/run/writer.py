@@ -21,6 +21,7 @@ from nn3d.run.record import epoch_arrays, input_arrays
 from nn3d.run.run import Run
 
 MAX_JSON_VALUES = 20_000_000
+MAX_HALF_BYTES = 256 << 20
 Arrays = Mapping[str, Array] | Mapping[tuple[int, int], Array]
 Parameters = Mapping[str, Array] | Mapping[int, Array]
 
@@ -28,8 +29,9 @@ Parameters = Mapping[str, Array] | Mapping[int, Array]
 class RunWriter:
     """Records a run into a folder, epoch by epoch; what is listed is whole, whenever the process is killed.
 
-    A folder that holds a run of the same graph is continued. encoding : of activations, "f32", "f16" or "u8"; weights
-    are float32 with "f32", else float16. Raises RunFormatError when the folder holds something else.
+    A folder that holds a run of the same graph is continued. encoding : of activations, "f32", "f16" or "u8", None for
+    float16 until the run holds 256 MB of them and uint8 from then on; weights are float32 with "f32", else float16.
+    Raises RunFormatError when the folder holds something else.
     """
 
     def __init__(
@@ -43,7 +45,7 @@ class RunWriter:
         classes: Sequence[str] = (),
         left_out: Sequence[str] = (),
         notes: Sequence[str] = (),
-        encoding: str = "f16",
+        encoding: str | None = None,
         statistics: bool = True,
         extra: Mapping[str, JSON] | None = None,
     ) -> None:
@@ -52,6 +54,7 @@ class RunWriter:
         self._encoding = encoding
         self._statistics = statistics
         self._last_id = -1
+        self._activation_bytes = 0
         if (self.folder / MANIFEST_FILE).exists():
             self._continue(graph)
             return
@@ -66,7 +69,7 @@ class RunWriter:
             classes=classes,
             left_out=left_out,
             notes=notes,
-            extra=dict(extra or {}) | {"encoding": {"activations": encoding}},
+            extra=dict(extra or {}) | {"encoding": {"activations": encoding or "f16, u8 above 256 MB"}},
         )
         parse_manifest(parse_json(dump_json(manifest), MANIFEST_FILE), MANIFEST_FILE)
         with atomic(self.folder / MANIFEST_FILE) as file:
@@ -80,6 +83,8 @@ class RunWriter:
                     f"{self.folder}: should hold a run of this model, got another graph. Use a new folder."
                 )
             self._last_id = run.epochs[-1].id if run.epochs else -1
+            held = (run.store[key].nbytes for key in listed_keys(run) if keys.ACTIVATION_KEY.fullmatch(key))
+            self._activation_bytes = sum(held)
         path = self.folder / EPOCHS_FILE
         if path.exists():
             with path.open("r+b") as file:
@@ -114,15 +119,21 @@ class RunWriter:
             parameters,
             parameter_gradients=parameter_gradients,
             activation_gradients=activation_gradients,
-            encoding=self._encoding,
+            encoding=self._encoding or self._next_encoding(activations),
             statistics=self._statistics,
         )
+        self._activation_bytes += sum(a.nbytes for key, a in members.items() if keys.ACTIVATION_KEY.fullmatch(key))
         write_archive(self.folder / epoch_file(epoch.id), members.items())
         with (self.folder / EPOCHS_FILE).open("ab") as file:
             file.write(dump_json(epoch_json(epoch)) + b"\n")
             file.flush()
             os.fsync(file.fileno())
         self._last_id = epoch.id
+
+    def _next_encoding(self, activations: Arrays) -> str:
+        """float16 as long as the run's activations stay below 256 MB with it."""
+        more = 2 * sum(np.asarray(a).size for a in activations.values())
+        return "f16" if self._activation_bytes + more <= MAX_HALF_BYTES else "u8"
 
 
 def whole_manifest(run: Run) -> dict[str, JSON]:

@@ -43,11 +43,25 @@ def test_uint8_error_is_at_most_half_a_step(values: np.ndarray) -> None:
 
 
 @given(VALUES)
-def test_float32_is_exact_and_float16_is_float32_where_it_would_lose_a_value(values: np.ndarray) -> None:
+def test_float32_is_exact_and_float16_keeps_zeros_signs_and_what_is_finite(values: np.ndarray) -> None:
     np.testing.assert_array_equal(decode(encode(values, "f32")), values)
     half = decode(encode(values, "f16"))
-    assert (np.isfinite(half) == np.isfinite(values)).all()
+    finite = np.isfinite(values)
+    assert (np.isfinite(half) == finite).all()
     assert ((half == 0) == (values == 0)).all()
+    assert (np.sign(half[finite]) == np.sign(values[finite])).all()
+    error = np.abs(half[finite].astype(np.float64) - values[finite])
+    assert (error <= np.maximum(np.abs(values[finite].astype(np.float64)) * 2.0**-11, 2.0**-24)).all()
+    if finite.any():
+        assert error.max() <= np.abs(values[finite].astype(np.float64)).max() * 2.0**-10
+
+
+def test_one_tiny_weight_does_not_double_a_file_and_tiny_arrays_keep_their_digits() -> None:
+    weights = np.array([0.5, -0.25, 1e-9, -3e-12], np.float32)
+    assert encode(weights, "f16").data.dtype == np.float16
+    gradients = np.array([1e-6, -2.3e-6], np.float32)
+    np.testing.assert_array_equal(decode(encode(gradients, "f16")), gradients)
+    assert encode(np.array([1e5, 1.0], np.float32), "f16").data.dtype == np.float32
 
 
 @given(VALUES, st.data())

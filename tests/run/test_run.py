@@ -104,6 +104,22 @@ def test_a_growing_folder_shows_new_epochs_on_refresh_and_continues_after_a_cut_
     assert run.values(1, 0, -1, 0).shape == (4, 6, 6)
 
 
+def test_a_recording_turns_to_uint8_when_its_activations_grow_large_and_stays_so_when_continued(
+    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = small_run().graph
+    values, weights = small_arrays(rng)
+    an_epoch = 2 * sum(a.size for name, a in values.items() if name != "input")
+    monkeypatch.setattr("nn3d.run.writer.MAX_HALF_BYTES", int(2.6 * an_epoch))
+    writer = RunWriter(tmp_path / "r", graph)
+    for e in range(3):
+        writer.write_epoch(Epoch(e), values, weights)
+    RunWriter(tmp_path / "r", graph).write_epoch(Epoch(3), values, weights)
+    run = open_run(tmp_path / "r")
+    assert [run.stored(1, 0, e).data.dtype for e in range(4)] == ["float16", "float16", "uint8", "uint8"]
+    assert all(run.parameter(0, e).dtype == np.float16 for e in range(4))
+
+
 def test_statistics_hold_the_sums_that_contributions_need() -> None:
     run = small_run()
     stats = run.parameter_stats(run.parameter_id("fc.weight"), 0)
