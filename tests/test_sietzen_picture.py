@@ -31,7 +31,7 @@ def test_every_weight_edge_carries_the_weight_of_its_own_index(epoch: int) -> No
     run = open_source(SIETZEN, SourceOptions())
     resident = Resident(run)
     state = initial_state(run, resident)
-    for command in (c.SetEpoch(float(epoch), at_once=True), c.SetLevel("kernels"), c.SetSelection("all")):
+    for command in (c.SetEpoch(float(epoch), at_once=True), c.SetLevel("kernels", at_once=True), c.SetSelection("all")):
         state = c.apply(state, command)
     dump = dump_arrays(run, compose(run, state, resident=resident))
     assert (dump["edge_param"] >= 0).sum() == 3940

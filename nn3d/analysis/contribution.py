@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from nn3d.errors import Nn3dError
 from nn3d.run.model import Array, FloatArray, LayerLink, Node
 from nn3d.run.run import Run
 
@@ -65,6 +66,43 @@ def input_sums(run: Run, link: WeightedLink, epoch: int, sample: int) -> FloatAr
     if link.node.op == "linear":
         return np.asarray(a.reshape(-1, link.shape[1]).sum(0), np.float32)
     return patch_sums(a, link.shape[2:], link.node.attributes)
+
+
+def gradient_sums(run: Run, link: WeightedLink, epoch: int, sample: int) -> FloatArray:
+    """∂L/∂w in the weight's layout: of this sample alone, Σ over positions of ∂L/∂z · a, where the gradient of the
+    node's output and its input were recorded, else the recorded gradient of the parameter.
+
+    Raises Nn3dError when neither was recorded.
+    """
+    of_output = run.activation_gradient(link.node.id, 0, epoch, sample)
+    if of_output is None or not run.has_values(*link.source, epoch):
+        found = run.parameter_gradient(link.parameter, epoch)
+        if found is None:
+            raise Nn3dError(f"{link.node.name}: no gradient recorded at epoch index {epoch}. Record it with gradients.")
+        return np.asarray(found, np.float32)
+    a = run.values(*link.source, epoch, sample)
+    if link.node.op == "linear":
+        g, x = of_output.reshape(-1, link.shape[0]), a.reshape(-1, link.shape[1])
+        return np.asarray(g.T @ x, np.float32)
+    return patch_products(a, of_output, link)
+
+
+def patch_products(a: FloatArray, g: FloatArray, link: WeightedLink) -> FloatArray:
+    """(O, I/groups, *kernel): Σ over output positions of g (O, *out) times the input (C, *space) that a kernel meets."""
+    kernel, attributes = link.shape[2:], link.node.attributes
+    n = len(kernel)
+    stride, dilation = _each(attributes.get("stride", 1), n), _each(attributes.get("dilation", 1), n)
+    padded = np.pad(a, [(0, 0), *padding_of(attributes, kernel)])
+    out, groups = g.shape[1:], link.groups
+    by_group = g.reshape(groups, link.shape[0] // groups, -1)
+    sums = np.empty(link.shape, np.float32)
+    for at in np.ndindex(*kernel):
+        window: tuple[slice, ...] = tuple(
+            slice(at[d] * dilation[d], at[d] * dilation[d] + stride[d] * (out[d] - 1) + 1, stride[d]) for d in range(n)
+        )
+        met = padded[:, *window].reshape(groups, link.shape[1], -1)
+        sums[:, :, *at] = np.einsum("gop,gip->goi", by_group, met).reshape(link.shape[:2])
+    return sums
 
 
 def patch_sums(a: FloatArray, kernel: tuple[int, ...], attributes: Mapping[str, Any]) -> FloatArray:

@@ -74,9 +74,11 @@ def apply_view_options(
         todo += _opened(run, open_)
     todo += [
         make(value)
-        for make, value in ((SetTheme, theme), (SetLevel, level), (SetSelection, edges), (SetMode, by))
+        for make, value in ((SetTheme, theme), (SetSelection, edges), (SetMode, by))
         if value is not None
     ]
+    if level is not None:
+        todo.append(SetLevel(level, at_once=True))
     if strength is not None:
         todo.append(SetStrength(strength, at_once=True))
     return play(state, todo)

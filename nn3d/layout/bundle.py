@@ -69,29 +69,34 @@ def strands(
     target: Tiles,
     tiles: tuple[I64, I64],
     uv: tuple[F32, F32],
-    amount: F32,
-    area: F32,
 ) -> tuple[NDArray[np.void], tuple[float, float]]:
-    """(m,) STRAND of chosen edges, weakest first, and the radii of the clusters.
+    """(m,) STRAND of chosen edges in their order, amount and area still 0, and the radii of the clusters.
 
-    tiles : (m,) source and target tile. uv : (m, 2) places in them. amount, area : (m, 2), see STRAND.
+    tiles : (m,) source and target tile. uv : (m, 2) places in them. A strand's row depends on its own edge alone.
     """
     out = np.zeros(tiles[0].size, STRAND)
     from_cluster, to_cluster = source_clusters(source), target_clusters(target)
     out["tiles"] = np.stack(tiles, 1)
     out["clusters"] = np.stack([from_cluster[tiles[0]], to_cluster[tiles[1]]], 1)
     out["source_uv"], out["target_uv"] = uv
-    out["amount"], out["area"] = amount, area
     out["dock_lane"] = _dock_lane(source, target, tiles, uv)
-    radii = np.empty(2)
+    radii = (cluster_radius(source, from_cluster), cluster_radius(target, to_cluster))
     for k, (t, cluster) in enumerate(((source, from_cluster), (target, to_cluster))):
         at = t.at_grid[tiles[k]] + (0.5 - uv[k][:, ::-1]) * np.array([2.0 * t.half[0], -2.0 * t.half[1]], np.float32)
-        centre = np.stack([np.bincount(cluster, t.at_grid[:, a]) / np.bincount(cluster) for a in range(2)], 1)
-        off = at - centre[cluster[tiles[k]]].astype(np.float32)
-        radii[k] = float(np.abs(off).max()) + 1e-6 if off.size else 1.0
+        off = at - _centres(t, cluster)[cluster[tiles[k]]]
         out["spread"][:, 2 * k : 2 * k + 2] = off / np.float32(radii[k])
-    order = np.argsort(np.abs(amount).max(1), kind="stable")
-    return out[order], (float(radii[0]), float(radii[1]))
+    return out, radii
+
+
+def cluster_radius(tiles: Tiles, cluster: I64) -> float:
+    """Largest distance along y or z of a member's rim from its cluster's centroid, in the open grid, u."""
+    off = np.abs(tiles.at_grid - _centres(tiles, cluster)[cluster]) + np.array(tiles.half, np.float32)
+    return float(off.max()) + 1e-6
+
+
+def _centres(tiles: Tiles, cluster: I64) -> F32:
+    count = np.maximum(np.bincount(cluster), 1)
+    return np.stack([np.bincount(cluster, tiles.at_grid[:, a]) / count for a in range(2)], 1).astype(np.float32)
 
 
 def _dock_lane(source: Tiles, target: Tiles, tiles: tuple[I64, I64], uv: tuple[F32, F32]) -> F32:
@@ -102,8 +107,7 @@ def _dock_lane(source: Tiles, target: Tiles, tiles: tuple[I64, I64], uv: tuple[F
         out[:, 1] = ((place * GOLDEN * GOLDEN) % 1.0 - 0.5) * 1.7
         return out
     order = tiles[0] + 0.98 * uv[0][:, 1] + 0.98 * uv[0][:, 0] * 0.05
-    low, high = (float(order.min()), float(order.max())) if order.size else (0.0, 1.0)
-    share = (order - low) / max(high - low, 1e-6) - 0.5
+    share = order / max(1.0, float(source.n)) - 0.5
     out[:, 0] = share * DOCK_SHARE
     lane = np.floor(uv[0][:, 1] * 6.0).clip(0, 5) + tiles[0]
     out[:, 1] = ((lane % 6.0) - 2.5) / 2.5 * LANE_SHARE

@@ -24,3 +24,7 @@ STRAND = np.dtype(
         ("spread", "f4", 4),
     ]
 )
+
+# What of a strand stays when the epoch changes, and what does not: uploaded apart.
+LOOK = np.dtype([(name, STRAND[name]) for name in ("amount", "area")])
+SHAPE = np.dtype([(name, STRAND[name]) for name in STRAND.names or () if name not in (LOOK.names or ())])

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from nn3d.scene.gpu import Uploads, attributes, make_buffer, make_texture, set_uniforms
 from nn3d.scene.library import load_program
 from nn3d.scene.tiles import end_uniforms
-from nn3d.stage.frame import STRAND, TILE, Frame, StrandLayer
+from nn3d.layout.tables import LOOK, SHAPE
+from nn3d.stage.frame import TILE, Frame, StrandLayer
 
 ANCHOR_ROW = 1024
 PATHS = {"route": 0.0, "direct": 1.0, "arc": 2.0, "stave": 3.0, "loop": 4.0}
@@ -20,7 +21,7 @@ MIN_PX, HALO_PX, HALO_SHARE = 1.1, 1.1, 0.45
 DASHES = 26.0
 STRENGTH_FLOOR = 0.5
 N_CONTROL = 11
-ROUTE = ("u_place", "u_weights", "u_half", "u_extent", "u_route", "u_rope", "u_radii")
+ROUTE = ("u_grow", "u_place", "u_weights", "u_half", "u_extent", "u_route", "u_rope", "u_radii")
 
 
 def anchor_texels(table: NDArray[np.void]) -> NDArray[np.float32]:
@@ -33,17 +34,24 @@ def anchor_texels(table: NDArray[np.void]) -> NDArray[np.float32]:
 
 
 @dataclass(slots=True)
-class _Link:
-    key: Hashable
+class _Shape:
+    """What of a link's strands stays from epoch to epoch."""
+
     buffer: moderngl.Buffer
-    array: moderngl.VertexArray
-    ids: moderngl.VertexArray
-    check: moderngl.VertexArray
     clusters: tuple[moderngl.Texture, moderngl.Texture]
 
 
+@dataclass(slots=True)
+class _Link:
+    """Looks of a link's strands, and the vertex arrays that join them to their shape."""
+
+    shape: Hashable
+    looks: moderngl.Buffer
+    arrays: tuple[moderngl.VertexArray, ...]
+
+
 class RibbonPass:
-    """Owns the strand programs, one vertex buffer a link, and the anchor tables as textures."""
+    """Owns the strand programs, two vertex buffers a link (shape, looks), and the anchor tables as textures."""
 
     def __init__(self, ctx: moderngl.Context, uploads: Uploads) -> None:
         self.ctx, self.uploads = ctx, uploads
@@ -54,46 +62,63 @@ class RibbonPass:
         self.check_program = load_program(
             ctx, "strand.vert", varyings=[*(f"v_c{k}" for k in range(N_CONTROL)), "v_look"], defines={"ENDS": 2}
         )
-        self._links: dict[tuple[int, int, int], _Link] = {}
+        self._shapes: dict[Hashable, _Shape] = {}
+        self._links: dict[Hashable, _Link] = {}
         self._anchors: dict[Hashable, moderngl.Texture] = {}
 
     def prepare(self, frame: Frame) -> None:
-        """Upload strands and anchors that changed."""
+        """Upload strands and anchors that changed: shapes and looks of strands apart, each by its key."""
         used = {frame.tiles[i].key: frame.tiles[i] for s in frame.strands for i in (s.source, s.target)}
         for key in [k for k in self._anchors if k not in used]:
             self._anchors.pop(key).release()
         for key, tile in used.items():
             if key not in self._anchors:
                 self._anchors[key] = self._table(tile.table)
-        wanted = {(s.source, s.target, n): s for n, s in enumerate(frame.strands)}
-        for place in [k for k in self._links if k not in wanted or self._links[k].key != wanted[k].key]:
-            self._forget(place)
-        for place, strands in wanted.items():
-            if place not in self._links:
-                self._links[place] = self._link(strands)
+        wanted = {s.key: s for s in frame.strands}
+        for key in [k for k, link in self._links.items() if k not in wanted or link.shape != shape_of(wanted[k])]:
+            self._forget(key)
+        shapes = {shape_of(s): s for s in frame.strands}
+        for key in [k for k in self._shapes if k not in shapes]:
+            self._forget_shape(key)
+        for key, s in shapes.items():
+            if key not in self._shapes:
+                self._shapes[key] = self._shape(s)
+        for key, s in wanted.items():
+            if key not in self._links:
+                self._links[key] = self._link(s)
 
     def _table(self, table: NDArray[np.void]) -> moderngl.Texture:
         texture = make_texture(self.ctx, anchor_texels(np.ascontiguousarray(table, TILE)), self.uploads)
         assert isinstance(texture, moderngl.Texture)
         return texture
 
-    def _link(self, s: StrandLayer) -> _Link:
-        buffer = make_buffer(self.ctx, s.strands, self.uploads)
-        programs = (self.program, self.id_program, self.check_program)
-        array, ids, check = (self.ctx.vertex_array(p, [attributes(p, buffer, STRAND)]) for p in programs)
+    def _shape(self, s: StrandLayer) -> _Shape:
+        rows = np.zeros(len(s.strands), SHAPE)
+        for name in SHAPE.names or ():
+            rows[name] = s.strands[name]
         clusters = (self._table(s.source_clusters), self._table(s.target_clusters))
-        return _Link(s.key, buffer, array, ids, check, clusters)
+        return _Shape(make_buffer(self.ctx, rows, self.uploads), clusters)
 
-    def _set_route(self, program: moderngl.Program, frame: Frame, s: StrandLayer, link: _Link) -> None:
+    def _link(self, s: StrandLayer) -> _Link:
+        rows = np.zeros(len(s.strands), LOOK)
+        rows["amount"], rows["area"] = s.strands["amount"], s.strands["area"]
+        looks, shape = make_buffer(self.ctx, rows, self.uploads), self._shapes[shape_of(s)]
+        arrays = tuple(
+            self.ctx.vertex_array(p, [attributes(p, shape.buffer, SHAPE), attributes(p, looks, LOOK)])
+            for p in (self.program, self.id_program, self.check_program)
+        )
+        return _Link(shape_of(s), looks, arrays)
+
+    def _set_route(self, program: moderngl.Program, frame: Frame, s: StrandLayer) -> None:
         ends = (frame.tiles[s.source], frame.tiles[s.target])
-        for unit, texture in enumerate((*(self._anchors[e.key] for e in ends), *link.clusters)):
+        for unit, texture in enumerate((*(self._anchors[e.key] for e in ends), *self._shapes[shape_of(s)].clusters)):
             texture.use(unit)
         set_uniforms(program, (), u_tiles_0=0, u_tiles_1=1, u_clusters_0=2, u_clusters_1=3)
         set_uniforms(
             program, ROUTE, **end_uniforms(ends),
             u_route=(frame.state.edges.strength, frame.state.side, s.gutter, PATHS[s.path]),
             u_rope=(*s.rope, s.rope_share, s.apex), u_radii=(*s.radii, s.n_trunk, frame.epoch_mix),
-            u_hw=s.hw, u_per_sign=s.trunk_per_sign, u_turn=s.turn,
+            u_hw=s.hw, u_per_sign=s.trunk_per_sign, u_turn=s.turn, u_grow=s.grow,
         )  # fmt: skip
 
     def _colours(self, frame: Frame, s: StrandLayer) -> dict[str, object]:
@@ -117,55 +142,67 @@ class RibbonPass:
         """Draw every link; returns (draw calls, curve segments)."""
         samples = self._set_frame(self.program, frame, common)
         n_calls, n_segments = 0, 0
-        for n, s in enumerate(frame.strands):
+        for s in frame.strands:
             first, count = _visible(s)
             if not count:
                 continue
-            link = self._links[(s.source, s.target, n)]
-            self._set_route(self.program, frame, s, link)
+            link = self._links[s.key]
+            self._set_route(self.program, frame, s)
             dashes = DASHES if s.is_dashed else 0.0
             shade = (float(frame.palette.is_light), s.bright, STRENGTH_FLOOR, dashes)
             set_uniforms(self.program, (), **self._colours(frame, s), u_shade=shade)
-            link.array.render(moderngl.POINTS, vertices=count, first=first)
+            link.arrays[0].render(moderngl.POINTS, vertices=count, first=first)
             n_calls, n_segments = n_calls + 1, n_segments + count * samples
         return n_calls, n_segments
 
     def draw_ids(self, frame: Frame, common: dict[str, object]) -> None:
         """Draw every strand as number 0 into the bound integer target."""
         self._set_frame(self.id_program, frame, common)
-        for n, s in enumerate(frame.strands):
+        for s in frame.strands:
             first, count = _visible(s)
-            link = self._links[(s.source, s.target, n)]
-            self._set_route(self.id_program, frame, s, link)
+            link = self._links[s.key]
+            self._set_route(self.id_program, frame, s)
             set_uniforms(self.id_program, ("u_shade",), u_shade=(0.0, 1.0, 1.0, DASHES if s.is_dashed else 0.0))
             if count:
-                link.ids.render(moderngl.POINTS, vertices=count, first=first)
+                link.arrays[1].render(moderngl.POINTS, vertices=count, first=first)
 
     def control_points(self, frame: Frame, n: int) -> NDArray[np.float32]:
         """(m, 11, 3) control points of link number `n` of the frame as the GPU computes them (transform feedback)."""
         s = frame.strands[n]
-        link = self._links[(s.source, s.target, n)]
-        self._set_route(self.check_program, frame, s, link)
+        link = self._links[s.key]
+        self._set_route(self.check_program, frame, s)
         width = 3 * N_CONTROL + 2
         out = self.ctx.buffer(reserve=max(4, len(s.strands) * width * 4))
-        link.check.transform(out, moderngl.POINTS, vertices=len(s.strands))
+        link.arrays[2].transform(out, moderngl.POINTS, vertices=len(s.strands))
         data = np.frombuffer(out.read(), np.float32).reshape(-1, width)[: len(s.strands), : 3 * N_CONTROL]
         out.release()
         return data.reshape(-1, N_CONTROL, 3).copy()
 
-    def _forget(self, place: tuple[int, int, int]) -> None:
-        link = self._links.pop(place)
-        for item in (*link.clusters, link.check, link.ids, link.array, link.buffer):
+    def _forget(self, key: Hashable) -> None:
+        link = self._links.pop(key)
+        for item in (*reversed(link.arrays), link.looks):
+            item.release()
+
+    def _forget_shape(self, key: Hashable) -> None:
+        shape = self._shapes.pop(key)
+        for item in (*shape.clusters, shape.buffer):
             item.release()
 
     def release(self) -> None:
         """Give everything back."""
-        for place in list(self._links):
-            self._forget(place)
+        for key in list(self._links):
+            self._forget(key)
+        for key in list(self._shapes):
+            self._forget_shape(key)
         for texture in self._anchors.values():
             texture.release()
         for program in (self.check_program, self.id_program, self.program):
             program.release()
+
+
+def shape_of(s: StrandLayer) -> Hashable:
+    """Names the strands' shape; the whole where the layer names no shape of its own."""
+    return s.key if s.shape_key is None else s.shape_key
 
 
 def _visible(s: StrandLayer) -> tuple[int, int]:

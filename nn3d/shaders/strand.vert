@@ -12,6 +12,7 @@ layout(location = 6) in vec2 in_dock_lane;
 layout(location = 7) in vec4 in_spread;
 uniform float u_hw;
 uniform int u_per_sign;
+uniform float u_grow;  // share of their area that strands have while the level changes
 
 layout(location = 0) out vec3 v_c0;
 layout(location = 1) out vec3 v_c1;
@@ -59,5 +60,5 @@ void main() {
   straighten(c);
   v_c0 = c[0]; v_c1 = c[1]; v_c2 = c[2]; v_c3 = c[3]; v_c4 = c[4]; v_c5 = c[5];
   v_c6 = c[6]; v_c7 = c[7]; v_c8 = c[8]; v_c9 = c[9]; v_c10 = c[10];
-  v_look = vec2(hw, amount);
+  v_look = vec2(hw * sqrt(u_grow), amount);
 }

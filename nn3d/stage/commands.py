@@ -35,6 +35,7 @@ MORPH_SECS = 0.45
 EPOCH_SECS = 0.25
 SIDE_SECS = 0.35
 STRENGTH_SECS = 0.2
+LEVEL_SECS = 0.4
 SIDE_HYSTERESIS_RAD = math.radians(8.0)
 
 
@@ -138,9 +139,10 @@ class FlyTo:
 
 @dataclass(frozen=True, slots=True)
 class SetLevel:
-    """Level of the edges: trunk, maps, kernels or all."""
+    """Level of the edges: trunk, maps, kernels or all; `at_once` skips the morph."""
 
     level: str
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +274,10 @@ def _advance(state: ViewState, c: Advance) -> ViewState:
         progress = flight.progress + c.dt_secs / max(1e-6, flight.duration_secs)
         flight = replace(flight, progress=progress) if progress < 1.0 else None
     edges = state.edges
-    edges = replace(edges, strength=_toward(edges.strength, edges.strength_target, c.dt_secs / STRENGTH_SECS))
+    edges = replace(
+        edges, strength=_toward(edges.strength, edges.strength_target, c.dt_secs / STRENGTH_SECS),
+        level_blend=_toward(edges.level_blend, 1.0, c.dt_secs / LEVEL_SECS),
+    )  # fmt: skip
     side = _toward(state.side, _side_of(state.camera, state.side), 2.0 * c.dt_secs / SIDE_SECS)
     facing = _toward(state.facing, _facing_of(state.camera, state.facing), 2.0 * c.dt_secs / SIDE_SECS)
     return replace(state, layers=layers, flight=flight, edges=edges, side=side, facing=facing)
@@ -331,6 +336,17 @@ def _set_strength(state: ViewState, c: SetStrength) -> ViewState:
     return replace(state, edges=replace(state.edges, strength=now, strength_target=b))
 
 
+def _set_level(state: ViewState, c: SetLevel) -> ViewState:
+    edges, level = state.edges, _one_of("level", c.level, LEVELS)
+    if level == edges.level and not c.at_once:
+        return state
+    if c.at_once or edges.selection == "off":
+        return replace(state, edges=replace(edges, level=level, level_from=level, level_blend=1.0))
+    turned = edges.level_blend < 1.0 and level == edges.level_from
+    blend = 1.0 - edges.level_blend if turned else 0.0
+    return replace(state, edges=replace(edges, level=level, level_from=edges.level, level_blend=blend))
+
+
 def _set_sample(state: ViewState, c: SetSample) -> ViewState:
     return replace(state, sample=min(max(c.sample, 0), max(0, state.n_samples - 1)))
 
@@ -353,7 +369,7 @@ _APPLY: dict[type[Any], Callable[[ViewState, Any], ViewState]] = {
     Hover: lambda s, c: replace(s, hover=c.thing),
     SetCamera: _set_camera,
     FlyTo: _fly_to,
-    SetLevel: lambda s, c: replace(s, edges=replace(s.edges, level=_one_of("level", c.level, LEVELS))),
+    SetLevel: _set_level,
     SetMode: lambda s, c: replace(s, edges=replace(s.edges, mode=_one_of("mode", c.mode, MODES))),
     SetSelection: lambda s, c: replace(
         s, edges=replace(s.edges, selection=_one_of("selection", c.selection, SELECTIONS))

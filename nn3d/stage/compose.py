@@ -23,10 +23,8 @@ from nn3d.stage import (
     overlay_title,
     structure,
 )
-from nn3d.stage.frame import Frame, Mark, StrandLayer, TileLayer, Values
-from nn3d.stage.links import StrandsNeed, StrandTable
+from nn3d.stage.frame import Frame, Mark, TileLayer, Values
 from nn3d.stage.look import palette
-from nn3d.stage.plan import LinkPlan
 from nn3d.stage.resident import LayerValues, Need, Resident, ValuesNeed
 from nn3d.stage.stance import world_from_bench
 from nn3d.stage.standing import LONG_NETWORK, Stage, stage_of
@@ -40,12 +38,12 @@ from nn3d.stage.state import (
     Time,
     ViewState,
     default_anchors,
-    smooth,
 )
+from nn3d.stage.strands import StrandTable
+from nn3d.stage.weave import Weaver
 
 F64 = NDArray[np.float64]
 
-ROPE_RADIUS = 0.62
 INFERRED_STRANDS = 320
 
 
@@ -88,8 +86,10 @@ class _Composer:
         stage = stage_of(self.plan, self.state)
         values = {i: self._values(i) for i in range(len(self.plan.layers))}
         tiles = tuple(self._tile_layer(i, stage, values[i]) for i in range(len(self.plan.layers)))
-        tables = {} if self.state.edges.selection == "off" else self._tables()
-        strands = tuple(self._strand_layer(self.plan.links[i], t, stage) for i, t in sorted(tables.items()))
+        weaver = Weaver(self.run, self.resident, self.state, self.epochs)
+        self.missing += weaver.missing
+        tables = weaver.tables
+        strands = weaver.layers(stage)
         built = structure.build(self.plan, self.state, stage, self._probabilities(values))
         bench = world_from_bench(self.state)
         camera = cameras.resolved(self.state, built.corners)
@@ -141,41 +141,6 @@ class _Composer:
             thickness=(HALF_THICKNESS, tiles.block_thickness),
             block_half=(float(stage.height[i]) / 2, float(stage.width[i]) / 2), weights=view.weights,
             opening=view.opening, values=pair, lut=lut, power=power, gain=gain, offset=offset,
-        )  # fmt: skip
-
-    def _tables(self) -> dict[int, StrandTable]:
-        edges, out = self.state.edges, {}
-        for link in self.plan.links:
-            views = (self.state.layers[link.source], self.state.layers[link.target])
-            single = edges.level != "trunk" and all(v.opening > 0.0 or v.is_open for v in views)
-            need = StrandsNeed(
-                link.index, self.epochs, self.state.sample, edges.mode, edges.level, edges.selection,
-                self.state.budget.strands, single,
-            )  # fmt: skip
-            table = self.resident.strands(need)
-            if table is None:
-                self.missing.append(need)
-            else:
-                out[link.index] = table
-        return out
-
-    def _strand_layer(self, link: LinkPlan, table: StrandTable, stage: Stage) -> StrandLayer:
-        closed = 1.0 - min(stage.open[link.source], stage.open[link.target])
-        share = 1.0 if table.n_trunk == len(table.strands) else smooth((closed - 0.35) / 0.5)
-        turn = (float(stage.turn[link.index, 0]), float(stage.turn[link.index, 1]))
-        apex = float(stage.apex[link.index]) if link.path == "arc" else 0.0
-        return StrandLayer(
-            source=link.source, target=link.target,
-            key=(self.resident.identity, "strands", link.index, self.epochs, self.state.sample, self.state.edges.mode,
-                 self.state.edges.level, self.state.edges.selection, self.state.budget.strands, len(table.strands)),
-            strands=table.strands, n_trunk=table.n_trunk, trunk_per_sign=table.per_sign,
-            source_clusters=table.source_clusters, target_clusters=table.target_clusters, radii=table.radii,
-            path=link.path if table.colour != "sign" or link.path == "arc" else "route", colour=table.colour,
-            hw=table.hw, rope=(ROPE_RADIUS, ROPE_RADIUS), rope_share=share, apex=apex, turn=turn,
-            gutter=self.plan.layers[link.target].tiles.gutter, is_dashed=self.run.graph.kind == "inferred",
-            level=table.level, parameter=None if link.weighted is None else link.weighted.parameter,
-            weight_index=table.weight_index, weight=table.weight, source_cell=table.source_cell,
-            target_cell=table.target_cell,
         )  # fmt: skip
 
 

@@ -63,19 +63,20 @@ def _edges(run: Run, frame: Frame, starts: NDArray[np.int64]) -> dict[str, NDArr
         for k in KINDS
     }
     for s in frame.strands:
-        rows = s.strands[s.n_trunk :]
+        seen = np.flatnonzero(np.ones(s.weight_index.size, bool) if s.is_drawn is None else s.is_drawn)
+        rows = s.strands[s.n_trunk :][seen]
         if not len(rows):
             continue
         param = -1 if s.parameter is None else names.index(run.parameter_info(s.parameter).name)
         columns["source_tile"].append(starts[s.source] + rows["tiles"][:, 0])
         columns["target_tile"].append(starts[s.target] + rows["tiles"][:, 1])
-        columns["source_cell"].append(s.source_cell)
-        columns["target_cell"].append(s.target_cell)
+        columns["source_cell"].append(s.source_cell[seen])
+        columns["target_cell"].append(s.target_cell[seen])
         columns["param"].append(np.full(len(rows), param))
-        columns["weight_index"].append(s.weight_index)
-        columns["weight"].append(s.weight)
+        columns["weight_index"].append(s.weight_index[seen])
+        columns["weight"].append(s.weight[seen])
         columns["level"].append(np.full(len(rows), s.level, dtype="U8"))
-        columns["control"].append(control_points(frame, s)[s.n_trunk :])
+        columns["control"].append(control_points(frame, s)[s.n_trunk :][seen])
     empty = {"control": np.zeros((0, N_CONTROL, 3))}
     out: dict[str, NDArray[Any]] = {"params": np.array(names, np.str_)}
     for name, parts in columns.items():

@@ -93,6 +93,8 @@ class StrandLayer:
     turn : share of its way over which a rope changes lane.
     level, parameter, weight_index, weight, source_cell, target_cell : what the single strands stand for, one entry a
     strand after the rope: level of detail, parameter id, flat C-order number in it, its value, cells (−1 whole tile).
+    shape_key : names what of `strands` stays from epoch to epoch: all but amount and area. grow : share of their area
+    that all strands have while the level changes. is_drawn : (m,) single strands that this moment shows; None all.
     rope_share : 0 single strands … 1 the rope alone; in between one grows while the other shrinks.
     """
 
@@ -115,6 +117,9 @@ class StrandLayer:
     turn: tuple[float, float] = (0.05, 0.80)
     is_dashed: bool = False
     bright: float = 1.0
+    shape_key: Hashable = None
+    grow: float = 1.0
+    is_drawn: NDArray[np.bool_] | None = None
     level: str = "trunk"
     parameter: int | None = None
     weight_index: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))

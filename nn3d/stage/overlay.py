@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nn3d.run.run import Run
 from nn3d.stage.frame import Palette
-from nn3d.stage.links import StrandTable
+from nn3d.stage.strands import StrandTable
 from nn3d.stage.look import colour
 from nn3d.stage.plan import Plan
 from nn3d.stage.resident import LayerValues

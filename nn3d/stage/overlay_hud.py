@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nn3d.stage.frame import Mark, Text
-from nn3d.stage.links import StrandTable
+from nn3d.stage.strands import StrandTable
 from nn3d.stage.overlay import Facts, number
 from nn3d.stage.plan import LinkPlan
 from nn3d.stage.type import text_width

@@ -17,8 +17,9 @@ from nn3d.layout.arrange import fold
 from nn3d.run.model import FloatArray
 from nn3d.run.run import Run
 from nn3d.stage.frame import Values
-from nn3d.stage.links import StrandsNeed, StrandTable, choose_strands
+from nn3d.stage.links import choose_strands
 from nn3d.stage.plan import Plan, make_plan
+from nn3d.stage.strands import StrandHistory, StrandsNeed, StrandTable
 
 BUDGET_BYTES = 1 << 30
 SEQUENTIAL_QUANTILE = 0.995
@@ -65,6 +66,7 @@ class LayerValues:
 
 
 Need = ValuesNeed | StrandsNeed
+Held = LayerValues | StrandTable | StrandHistory
 
 
 class Resident:
@@ -73,7 +75,7 @@ class Resident:
     def __init__(self, run: Run, budget_bytes: int = BUDGET_BYTES) -> None:
         self.run = run
         self._budget = budget_bytes
-        self._held: OrderedDict[Need, tuple[LayerValues | StrandTable, int]] = OrderedDict()
+        self._held: OrderedDict[Need, tuple[Held, int]] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
@@ -92,12 +94,12 @@ class Resident:
         found = self._find(need)
         return found if isinstance(found, LayerValues) else None
 
-    def strands(self, need: StrandsNeed) -> StrandTable | None:
+    def strands(self, need: StrandsNeed) -> StrandTable | StrandHistory | None:
         """The strands, or None when they are not in memory."""
         found = self._find(need)
-        return found if isinstance(found, StrandTable) else None
+        return found if isinstance(found, StrandTable | StrandHistory) else None
 
-    def _find(self, need: Need) -> LayerValues | StrandTable | None:
+    def _find(self, need: Need) -> Held | None:
         with self._lock:
             held = self._held.get(need)
             if held is None:
@@ -109,7 +111,7 @@ class Resident:
         """Compute and keep one thing that compose listed as missing."""
         if self._find(need) is not None:
             return
-        made: LayerValues | StrandTable
+        made: Held
         made = self._read(need) if isinstance(need, ValuesNeed) else choose_strands(self.run, self.plan, need)
         size = made.nbytes
         with self._lock:

@@ -85,13 +85,18 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """Which strands are drawn. `strength`: 0 straight … 1 bundled, on its way to `strength_target`."""
+    """Which strands are drawn. `strength`: 0 straight … 1 bundled, on its way to `strength_target`.
+
+    level_from, level_blend : the level before, and the linear progress 0 … 1 to `level`.
+    """
 
     level: str = "kernels"
     mode: str = "contribution"
     selection: str = "sampled"
     strength: float = 1.0
     strength_target: float = 1.0
+    level_from: str = "kernels"
+    level_blend: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

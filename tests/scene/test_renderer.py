@@ -48,7 +48,7 @@ MOMENTS = {
     "half strength": [c.SetStrength(0.5, at_once=True)],
     "other side": [c.SetCamera(Camera(yaw_rad=-1.0)), c.Advance(0.1)],
     "between epochs": [c.SetEpoch(3.6, at_once=True), c.SetMode("weight")],
-    "maps": [c.SetLevel("maps"), c.SetSelection("all")],
+    "maps": [c.SetLevel("maps", at_once=True), c.SetSelection("all")],
 }
 
 

@@ -179,9 +179,9 @@ def test_nan_values_are_kept_and_counted() -> None:
 
 
 def test_a_link_too_large_to_draw_whole_is_sampled_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    from nn3d.stage import links
+    from nn3d.stage import edges
 
-    monkeypatch.setattr(links, "MAX_EVERY", 20_000)
+    monkeypatch.setattr(edges, "MAX_EVERY", 20_000)
     state = c.apply(FIRST, c.SetSelection("all"))
     frame = compose(bundled(), state, resident=Resident(bundled()))
     said = " ".join(m.text for m in frame.marks if isinstance(m, Text))
@@ -200,8 +200,8 @@ def test_a_softmax_that_the_run_does_not_hold_is_said_to_be_ours() -> None:
 def test_a_level_that_cannot_be_drawn_is_named_for_what_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     from nn3d.analysis import wiring
 
-    assert "kernels" not in said(frame_of(c.SetLevel("all"), c.SetSelection("top")))
+    assert "kernels" not in said(frame_of(c.SetLevel("all", at_once=True), c.SetSelection("top")))
     monkeypatch.setattr(wiring, "MAX_PRODUCTS", 1000)
-    state = c.apply(c.apply(FIRST, c.SetLevel("all")), c.SetSelection("top"))
+    state = c.apply(c.apply(FIRST, c.SetLevel("all", at_once=True)), c.SetSelection("top"))
     assert "kernels" in said(compose(bundled(), state, resident=Resident(bundled())))
-    assert "neurons" in said(frame_of(c.SetLevel("maps")))
+    assert "neurons" in said(frame_of(c.SetLevel("maps", at_once=True)))

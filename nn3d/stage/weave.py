@@ -1,0 +1,105 @@
+"""Strands of the picture: which tables the view needs of each link, and how they stand at this moment.
+
+While the level changes, strands of the level before thin out as those of the new one grow: both are on the GPU, only
+their common share of area moves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nn3d.run.run import Run
+from nn3d.stage.edges import EVERY
+from nn3d.stage.frame import StrandLayer
+from nn3d.stage.links import rope_size
+from nn3d.stage.plan import LinkPlan, Plan
+from nn3d.stage.resident import Need, Resident
+from nn3d.stage.small import strand_path
+from nn3d.stage.standing import Stage
+from nn3d.stage.state import ViewState, smooth
+from nn3d.stage.strands import StrandsNeed, StrandTable, window_of
+
+ROPE_RADIUS = 0.62
+
+
+class Weaver:
+    """One composition's strands. `tables` : by link, of the level that is shown or on its way.
+
+    layers : one a link, two while its level changes. missing : needs that are not in memory.
+    """
+
+    def __init__(self, run: Run, resident: Resident, plan: Plan, state: ViewState, epochs: tuple[int, int]) -> None:
+        self.run, self.resident, self.state, self.epochs = run, resident, state, epochs
+        self.plan = plan
+        self.missing: list[Need] = []
+        self.tables: dict[int, StrandTable] = {}
+        self._before: dict[int, StrandTable] = {}
+        if state.edges.selection != "off":
+            self._look_up()
+
+    def _look_up(self) -> None:
+        edges = self.state.edges
+        for link in self.plan.links:
+            table = self._table(link, edges.level)
+            if table is not None:
+                self.tables[link.index] = table
+            before = self._table(link, edges.level_from) if edges.level_blend < 1.0 else None
+            if before is not None:
+                self._before[link.index] = before
+
+    def _table(self, link: LinkPlan, level: str) -> StrandTable | None:
+        need = self.need(link, level)
+        held = self.resident.strands(need)
+        if held is None:
+            self.missing.append(need)
+        return None if held is None else held.at(self.epochs)
+
+    def need(self, link: LinkPlan, level: str) -> StrandsNeed:
+        """What a link needs to be drawn at a level."""
+        edges = self.state.edges
+        views = (self.state.layers[link.source], self.state.layers[link.target])
+        number, *others = link.under or (link.index,)
+        single = level != "trunk" and all(v.opening > 0.0 or v.is_open for v in views)
+        epochs = tuple(sorted(set(self.epochs)))
+        if single and link.wiring is not None and edges.selection not in EVERY:
+            n_edges = link.wiring.n_edges(link.wiring.level_for(level))
+            epochs = window_of(self.epochs, len(self.run.epochs), n_edges)
+        return StrandsNeed(
+            number, epochs, self.state.sample, edges.mode, level, edges.selection, self.state.budget.strands, single,
+            path=link.path, under=tuple(others), per_sign=rope_size(len(self.plan.links)),
+        )
+
+    def layers(self, stage: Stage) -> tuple[StrandLayer, ...]:
+        """The strands as they stand."""
+        grown = smooth(self.state.edges.level_blend)
+        out = []
+        for index, table in sorted(self.tables.items()):
+            link, before = self.plan.links[index], self._before.get(index)
+            layer = self._layer(link, table, stage)
+            if before is None or before.shape_key == table.shape_key:
+                out.append(layer)
+                continue
+            out.append(replace(self._layer(link, before, stage), grow=1.0 - grown))
+            out.append(replace(layer, grow=grown))
+        return tuple(layer for layer in out if layer.grow > 0.0)
+
+    def _layer(self, link: LinkPlan, table: StrandTable, stage: Stage) -> StrandLayer:
+        state, closed = self.state, 1.0 - min(stage.open[link.source], stage.open[link.target])
+        share = 1.0 if table.n_trunk == len(table.strands) else smooth((closed - 0.35) / 0.5)
+        edges, identity = state.edges, self.resident.identity
+        return StrandLayer(
+            source=link.source, target=link.target,
+            key=(identity, "looks", table.shape_key, self.epochs, state.sample, edges.mode, edges.selection,
+                 state.budget.strands),
+            shape_key=(identity, "strands", table.shape_key),
+            strands=table.strands, n_trunk=table.n_trunk, trunk_per_sign=table.per_sign,
+            source_clusters=table.source_clusters, target_clusters=table.target_clusters, radii=table.radii,
+            path=link.path if table.colour != "sign" or link.path == "arc" else strand_path(self.plan, link), colour=table.colour,
+            hw=table.hw, rope=(ROPE_RADIUS, ROPE_RADIUS), rope_share=share,
+            apex=float(stage.apex[link.index]) if link.path == "arc" else 0.0,
+            turn=(float(stage.turn[link.index, 0]), float(stage.turn[link.index, 1])),
+            gutter=self.plan.layers[link.target].tiles.gutter, is_dashed=self.run.graph.kind == "inferred",
+            level=table.level, parameter=None if link.weighted is None else link.weighted.parameter,
+            weight_index=table.weight_index, weight=table.weight, source_cell=table.source_cell,
+            target_cell=table.target_cell, is_drawn=table.is_drawn,
+        )  # fmt: skip
