@@ -50,10 +50,13 @@ def n_tokens(shape: tuple[int, ...], axes: tuple[str, ...]) -> int:
     return shape[0] if len(shape) == 3 and axes[:2] == ("T", "heads") else 0
 
 
-def stave(source: Layer, target: Layer, link: LayerLink, span: tuple[float, float] = (-0.5, 0.5)) -> Stave | None:
+def stave(
+    source: Layer, target: Layer, link: LayerLink, span: tuple[float, float] = (-0.5, 0.5), *, is_skip: bool = False
+) -> Stave | None:
     """The stave of a link without weights, or None where values do not go on in rows.
 
     span : bottom and top of what the link fills of the target's height, the glued part of a concatenation.
+    is_skip : it runs straight past other layers, at its own level.
     """
     if link.kind == "weight":
         return None
@@ -66,7 +69,8 @@ def stave(source: Layer, target: Layer, link: LayerLink, span: tuple[float, floa
     if not is_copy or len(source.shape) < 3 or source.axes[:1] != ("C",):
         return None
     if target.op == "concat" and source.shape[1:] == target.shape[1:]:
-        n = int(np.clip(round(source.shape[0] / CHANNELS_A_STRAND), 3, MAX_PART_STRANDS))
+        n = SKIP_STRANDS if is_skip else int(np.clip(round(source.shape[0] / CHANNELS_A_STRAND), 3, MAX_PART_STRANDS))
+        n = min(n, source.shape[0])
         return Stave(_evenly(n, SKIP_REACH), _into(_evenly(n, PART_REACH), span), True, _channels(source.shape[0], n))
     if source.shape != target.shape:
         return None
