@@ -2,48 +2,84 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 
 import numpy as np
+from numpy.typing import NDArray
 
+from nn3d.stage.bars import Bar, Bars
 from nn3d.stage.frame import Mark, Text, View
 from nn3d.stage.overlay import Facts, class_name, percent
+from nn3d.stage.type import text_width
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A class bar: name's place and bar's end in world units; share 0 … 1."""
-
-    index: int
-    share: float
-    name_at: tuple[float, float, float]
-    end_at: tuple[float, float, float]
-
-
-def bar_marks(f: Facts, bars: list[Bar], view: View) -> list[Mark]:
-    """Class names beside their tiles and the share at the end of each bar; the truth is marked."""
-    if not bars:
+def bar_marks(f: Facts, bars: Bars, view: View) -> list[Mark]:
+    """Class names and the share at the end of each bar; the truth is marked. Names that have no room are counted."""
+    rows = bars.rows
+    if not rows:
         return []
     size = f.state.size_px
-    names = view.project(np.array([b.name_at for b in bars]), size)
-    ends = view.project(np.array([b.end_at for b in bars]), size)
-    best = max(bars, key=lambda b: b.share).index if all(np.isfinite(b.share) for b in bars) else -1
+    names, ends = (_places(view, [getattr(b, at) for b in rows], size) for at in (_name_place(bars), "end_at"))
+    best = max(rows, key=lambda b: b.share).index if all(math.isfinite(b.share) for b in rows) else -1
     truth = f.run.samples[f.state.sample].label if f.run.samples else None
+    kept = _with_room(rows, ends[:, 1], {best: 2.0, truth: 1.0}, (34.0 if bars.is_above else 14.5) * f.k)
     marks: list[Mark] = []
-    if f.is_softmax_ours:
-        at = names[names[:, 1].argmax()]
-        said = "softmax of the stored logits"
-        marks.append(Text(float(at[0]) + 8, float(at[1]) + 20 * f.k, said, 10 * f.k, "regular", f.ink("text3"), "lm"))
-    for bar, a, b in zip(bars, names, ends, strict=True):
+    for k in kept:
+        bar, (x, y) = rows[k], names[k]
         weight, ink = ("semibold", f.ink("text")) if bar.index == best else ("regular", f.ink("text2"))
-        marks.append(Text(float(a[0]) + 8, float(a[1]), class_name(f.run, bar.index), 13 * f.k, weight, ink, "lm"))
-        is_said = bar.share >= 0.005
-        if is_said:
-            marks.append(Text(float(b[0]) + 7, float(b[1]), percent(bar.share), 12 * f.k, weight, ink, "lm"))
-        if bar.index == truth:
-            shift = 7 + (52 * f.k if is_said else 0)
-            marks.append(Text(float(b[0]) + shift, float(b[1]), "truth", 11 * f.k, "regular", f.ink("text2"), "lm"))
-    return marks
+        name = class_name(f.run, bar.index)
+        if bars.is_above:
+            marks.append(Text(float(x), float(y) - 10 * f.k, name, 13 * f.k, weight, ink, "lb"))
+        else:
+            marks.append(Text(float(x) + 8, float(y), name, 13 * f.k, weight, ink, "lm"))
+        marks += _end(f, bar, ends[k], (weight, ink), is_truth=bar.index == truth)
+    return [*marks, *_notes(f, bars, len(kept), (float(names[:, 0].min()), float(ends[:, 1].max())))]
+
+
+def _name_place(bars: Bars) -> str:
+    return "start_at" if bars.is_above else "name_at"
+
+
+def _places(view: View, points: list[tuple[float, float, float]], size: tuple[int, int]) -> NDArray[np.float64]:
+    return view.project(np.array(points), size)
+
+
+def _end(
+    f: Facts, bar: Bar, at: NDArray[np.float64], look: tuple[str, tuple[float, float, float, float]], *, is_truth: bool
+) -> list[Mark]:
+    """The share behind a bar that can be seen, and the word "truth"."""
+    said = percent(bar.share) if bar.share >= 0.005 else ""
+    x, y = float(at[0]) + 7, float(at[1])
+    out: list[Mark] = [Text(x, y, said, 12 * f.k, *look, "lm")] if said else []
+    if is_truth:
+        shift = text_width(said, 12 * f.k, look[0]) + 10 * f.k if said else 0.0
+        out.append(Text(x + shift, y, "truth", 11 * f.k, "regular", f.ink("accent"), "lm"))
+    return out
+
+
+def _with_room(
+    rows: tuple[Bar, ...], y: NDArray[np.float64], first: dict[int | None, float], pitch: float
+) -> list[int]:
+    """Numbers of the rows whose words do not run into each other: the best and the truth first, then by share."""
+    rank = sorted(range(len(rows)), key=lambda k: (-first.get(rows[k].index, 0.0), -np.nan_to_num(rows[k].share), k))
+    kept: list[int] = []
+    for k in rank:
+        if all(abs(float(y[k] - y[other])) >= pitch for other in kept):
+            kept.append(k)
+    return sorted(kept)
+
+
+def _notes(f: Facts, bars: Bars, n_named: int, at: tuple[float, float]) -> list[Mark]:
+    """Whose softmax the shares are, and how many of all classes have a bar or a name."""
+    said = ["softmax of the stored logits"] if f.is_softmax_ours else []
+    if len(bars.rows) < bars.total:
+        said.insert(0, f"top {len(bars.rows)} of {bars.total:,}")
+    if n_named < len(bars.rows):
+        said.append(f"{n_named} of {len(bars.rows)} named, no room for more")
+    if not said:
+        return []
+    x = at[0] if bars.is_above else at[0] + 8
+    return [Text(x, at[1] + 21 * f.k, ", ".join(said), 10 * f.k, "regular", f.ink("text3"), "lm")]
 
 
 def rope_marks(f: Facts, places: dict[int, tuple[float, float, float]]) -> list[Mark]:

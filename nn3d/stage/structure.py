@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.run.model import FloatArray
-from nn3d.stage.frame import BOX, SHADOW, View
 from nn3d.stage import copies
+from nn3d.stage.bars import Bars, class_bars
+from nn3d.stage.frame import BOX, SHADOW, View
 from nn3d.stage.look import colour
-from nn3d.stage.overlay_bars import Bar
 from nn3d.stage.overlay_cards import Foot
 from nn3d.stage.plan import Plan
 from nn3d.stage.stance import rail_place, world_from_bench
@@ -22,17 +22,15 @@ F64 = NDArray[np.float64]
 
 PROBABILITIES = ("softmax", "sigmoid")
 SHELF_REACH = 1.4
-BAR_LENGTH = 8.0
-BAR_GAP = 2.7
-MAX_BARS = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Probabilities (n classes,) of the sample on screen; ours: a softmax of the stored logits, computed here."""
+    """Probabilities (n classes,) of the sample on screen; ours: a softmax of the stored logits; names of the classes."""
 
     shares: F64
     is_ours: bool
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ class Structure:
     floor_y: float
     floor_rect: tuple[float, float, float, float]
     corners: F64
-    bars: list[Bar]
+    bars: Bars
     probabilities: F64 | None
     is_softmax_ours: bool
 
@@ -64,16 +62,17 @@ def build(plan: Plan, state: ViewState, stage: Stage, outcome: Outcome | None) -
     """All structure of a picture."""
     bench = world_from_bench(state)
     floor = float(stage.rail.min()) * float(bench[1, 1])
-    bars, bar_boxes = _bars(plan, state, stage, outcome)
-    has_bars = bool(bars)
-    x1 = float(stage.x.max()) + (11.0 if has_bars else 3.0)
+    known = None if outcome is None else outcome.shares
+    bars = class_bars(plan, state, stage, known, () if outcome is None else outcome.classes)
+    has_bars = bool(bars.rows)
+    x1 = max(float(stage.x.max()) + 3.0, float(bars.boxes["centre"][:, 0].max()) + 4.0 if has_bars else 0.0)
     x0 = float(stage.x.min()) - 3.0
-    corners = _corners(state, stage, x0, x1 if has_bars else None, plan.output)
+    corners = _corners(state, stage, x0, bars.corners)
     half = float(stage.width.max()) / 2
     rect = ((x0 + x1) / 2, (x1 - x0) / 2 + 4.0, 0.0, half + 9.0)
     return Structure(
         np.concatenate(
-            [_posts(state, stage), _rail(state, stage, x0, x1), bar_boxes, _brackets(state, stage),
+            [_posts(state, stage), _rail(state, stage, x0, x1), bars.boxes, _brackets(state, stage),
              copies.part_bars(plan, state, stage)]
         ),
         _shadows(stage, floor, bench), floor, rect, corners, bars, None if outcome is None else outcome.shares,
@@ -81,7 +80,7 @@ def build(plan: Plan, state: ViewState, stage: Stage, outcome: Outcome | None) -
     )  # fmt: skip
 
 
-def _corners(state: ViewState, stage: Stage, rail_from: float, bars_to: float | None, output: int) -> F64:
+def _corners(state: ViewState, stage: Stage, rail_from: float, bars: F64) -> F64:
     """(n, 3) in the world."""
     bench, on_rail = world_from_bench(state), _on_rail(state, stage)
     signs = np.array([(a, b) for a in (-0.5, 0.5) for b in (-0.5, 0.5)])
@@ -92,11 +91,8 @@ def _corners(state: ViewState, stage: Stage, rail_from: float, bars_to: float | 
         np.stack([x, y, z], -1).reshape(-1, 3) @ bench.T,
         on_rail,
         np.array([[rail_from, *on_rail[0, 1:]]]) if len(on_rail) else np.zeros((1, 3)),
+        bars @ bench.T,
     ]
-    if bars_to is not None:
-        h = stage.height[output] / 2
-        ends = np.array([[bars_to, stage.y[output] + h, 0.0], [bars_to, stage.y[output] - h, 0.0]])
-        points.append(ends @ bench.T)
     return np.concatenate(points)
 
 
@@ -157,42 +153,6 @@ def _shadows(stage: Stage, floor: float, bench: F64) -> NDArray[np.void]:
     out["soft"] = 0.25 + 0.16 * height
     out["strength"] = 0.95 / (1 + 0.10 * height)
     return out
-
-
-def _bars(
-    plan: Plan, state: ViewState, stage: Stage, outcome: Outcome | None
-) -> tuple[list[Bar], NDArray[np.void]]:
-    """A bar for each class behind its tile; with many classes there is none (the tiles carry the values)."""
-    out = plan.output
-    tiles = plan.layers[out].tiles
-    if outcome is None or tiles.n > MAX_BARS or tiles.grid[1] != 1:
-        return [], _boxes(0)
-    opened, view = float(stage.open[out]), state.layers[out]
-    y = stage.y[out] + tiles.mosaic[:, 0] * (1 - opened) + tiles.at_grid[:, 0] * opened
-    z = np.zeros(tiles.n)
-    if view.weights[2] < 0.5 and view.is_open:
-        return [], _boxes(0)
-    x, half = float(stage.x[out]), tiles.half[0] * 0.76
-    shares = np.nan_to_num(outcome.shares, nan=0.0)
-    best = int(shares.argmax())
-    boxes = _boxes(2 * tiles.n)
-    rails, bars = boxes[: tiles.n], boxes[tiles.n :]
-    rails["centre"] = np.stack([0 * y + x + BAR_GAP + BAR_LENGTH / 2, y, z], 1)
-    rails["half"] = (BAR_LENGTH / 2, 0.03, 0.05)
-    rail, fog = np.array(colour(state.theme, "rail")[:3]), np.array(colour(state.theme, "fog")[:3])
-    rails["colour"] = fog + (rail - fog) * 0.5
-    length = BAR_LENGTH * np.clip(shares, 0.0, 1.0)
-    bars["centre"] = np.stack([x + BAR_GAP + length / 2, y, z], 1)
-    bars["half"] = np.stack([length / 2, np.where(shares > 0.002, half, 0.0), 0 * y + 0.12], 1)
-    bars["colour"] = colour(state.theme, "bar")[:3]
-    bars["colour"][best] = colour(state.theme, "accent")[:3]
-    boxes["fog"] = 0.5
-    name_z, ends = tiles.half[1] + 0.1, x + BAR_GAP + length
-    marks = [
-        Bar(k, float(outcome.shares[k]), (x + 0.2, float(y[k]), name_z), (float(ends[k]), float(y[k]), 0.0))
-        for k in range(tiles.n)
-    ]
-    return marks, boxes
 
 
 def _brackets(state: ViewState, stage: Stage) -> NDArray[np.void]:
