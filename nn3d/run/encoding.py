@@ -21,6 +21,8 @@ SIDECARS = (".lo", ".scale", ".nonfinite")
 ENCODINGS = ("f32", "f16", "u8")
 _KINDS = np.array([np.nan, np.inf, -np.inf], np.float32)
 _TINY = 2.0**-126
+# Beyond this, the ends of uint8's steps would not be finite in float32.
+_U8_MOST = 2.0**126
 # Of float16: the smallest value of full precision, and the smallest above zero.
 _HALF_NORMAL, _HALF_TINY = 2.0**-14, 2.0**-24
 _CHUNK_VALUES = 1 << 22
@@ -53,7 +55,8 @@ def row_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
 def encode(values: Array, encoding: str) -> Encoded:
     """Encode an array; integers and booleans stay what they are (booleans become uint8 rows of 0 and 1).
 
-    encoding : "f32", "f16" (float32 where a value would overflow or all are below float16's precision) or "u8".
+    encoding : "f32", "f16" (float32 where a value would overflow or all are below float16's precision) or "u8" (float32
+        where a value is beyond 2¹²⁶).
     """
     if encoding not in ENCODINGS:
         raise RunFormatError(f"encoding: should be one of {', '.join(ENCODINGS)}, got {encoding!r}")
@@ -64,7 +67,7 @@ def encode(values: Array, encoding: str) -> Encoded:
         return Encoded(array.astype(np.int8))
     if array.dtype.kind != "f":
         raise RunFormatError(f"array: should hold numbers, got {array.dtype}")
-    if encoding == "u8":
+    if encoding == "u8" and not (np.abs(array).max(where=np.isfinite(array), initial=0.0) > _U8_MOST):
         return _encode_u8(array)
     if encoding == "f16":
         return Encoded(_half(array))
@@ -150,7 +153,7 @@ def decode(encoded: Encoded, rows: slice | int | None = None) -> FloatArray:
     lo, scale = (part if rows is None else np.asarray(part[rows]) for part in (encoded.lo, encoded.scale))
     wide = (..., *(np.newaxis,) * (data.ndim - lo.ndim))
     with np.errstate(over="ignore"):
-        values = np.asarray(data, np.float32) * scale[wide] + lo[wide]
+        values = np.asarray(np.asarray(data, np.float32) * scale[wide] + lo[wide])
     if encoded.nonfinite is not None and len(encoded.nonfinite):
         _put(values, encoded, rows)
     return values

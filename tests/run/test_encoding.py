@@ -34,7 +34,10 @@ def test_uint8_keeps_zero_exact(values: np.ndarray) -> None:
 def test_uint8_error_is_at_most_half_a_step(values: np.ndarray) -> None:
     encoded = encode(values, "u8")
     finite = np.isfinite(values)
-    assert encoded.scale is not None
+    if encoded.scale is None:
+        assert np.abs(values[finite]).max() > 2.0**126
+        np.testing.assert_array_equal(decode(encoded), values)
+        return
     rows = row_shape(values.shape)
     step = encoded.scale.reshape(rows + (1,) * (values.ndim - len(rows))).astype(np.float64)
     error = np.abs(decode(encoded).astype(np.float64) - np.where(finite, values, 0))
