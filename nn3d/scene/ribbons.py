@@ -14,14 +14,15 @@ from nn3d.scene.library import load_program
 from nn3d.scene.tiles import end_uniforms
 from nn3d.layout.tables import LOOK, SHAPE
 from nn3d.stage.frame import TILE, Frame, StrandLayer
+from nn3d.stage.stance import behind_share
 
 ANCHOR_ROW = 1024
-PATHS = {"route": 0.0, "direct": 1.0, "arc": 2.0, "stave": 3.0, "loop": 4.0}
+PATHS = {"route": 0.0, "direct": 1.0, "arc": 2.0, "stave": 3.0, "loop": 4.0, "wire": 5.0}
 MIN_PX, HALO_PX, HALO_SHARE = 1.1, 1.1, 0.45
 DASHES = 26.0
 STRENGTH_FLOOR = 0.5
 N_CONTROL = 11
-ROUTE = ("u_grow", "u_place", "u_weights", "u_half", "u_extent", "u_route", "u_rope", "u_radii")
+ROUTE = ("u_grow", "u_place", "u_weights", "u_half", "u_extent", "u_route", "u_rope", "u_radii", "u_behind")
 
 
 def anchor_texels(table: NDArray[np.void]) -> NDArray[np.float32]:
@@ -118,7 +119,8 @@ class RibbonPass:
             program, ROUTE, **end_uniforms(ends),
             u_route=(frame.state.edges.strength, frame.state.side, s.gutter, PATHS[s.path]),
             u_rope=(*s.rope, s.rope_share, s.apex), u_radii=(*s.radii, s.n_trunk, frame.epoch_mix),
-            u_hw=s.hw, u_per_sign=s.trunk_per_sign, u_turn=s.turn, u_grow=s.grow,
+            u_hw=s.hw, u_per_sign=s.trunk_per_sign, u_turn=s.turn,
+            u_behind=(behind_share(frame.state), s.source_gutter), u_grow=s.grow,
         )  # fmt: skip
 
     def _colours(self, frame: Frame, s: StrandLayer) -> dict[str, object]:

@@ -2,6 +2,7 @@
 #include "place.glsl"
 #include "route.glsl"
 #include "paths.glsl"
+#include "wires.glsl"
 layout(location = 0) in ivec2 in_tiles;
 layout(location = 1) in ivec2 in_clusters;
 layout(location = 2) in vec2 in_source_uv;
@@ -34,16 +35,17 @@ void main() {
   float sign_c = amount < 0.0 ? -1.0 : 1.0;
   vec3 c[N_CONTROL];
   float hw;
-  if (u_route.w > 2.5) {
+  bool is_wire = u_route.w > 4.5;
+  if (u_route.w > 2.5 && !is_wire) {
     if (u_route.w > 3.5) loop(in_spread.y, c);
     else stave(in_spread.xz, c);
     hw = u_hw * sqrt(area);
-  } else if (u_route.w > 1.5) {
+  } else if (u_route.w > 1.5 && !is_wire) {
     arc(in_spread.y, c);
     hw = u_hw * sqrt(area);
   } else if (gl_VertexID < int(u_radii.z)) {
     float radius = u_rope.x * sqrt(area);
-    rope(in_spread.xy, u_route.w > 0.5 ? 0.0 : sign_c, radius, c);
+    rope(in_spread.xy, u_route.w > 0.5 && !is_wire ? 0.0 : sign_c, radius, c);
     hw = 0.825 * radius / sqrt(float(u_per_sign)) * sqrt(u_rope.z);
   } else {
     End s = make_end(0, u_tiles_0, u_clusters_0, in_tiles.x, in_clusters.x, in_source_uv);
@@ -52,8 +54,14 @@ void main() {
     float grid = u_weights[0].z * s.open * u_weights[1].z * t.open;
     vec3 f[N_CONTROL];
     flight(s, t, s.cell, to, in_spread, sign_c, 0.95 * 1.2, f);
-    if (u_route.w > 0.5) direct(s, t, s.cell, to, in_dock_lane.y, c);
-    else routed(s, t, s.cell, to, in_spread.xy, in_dock_lane.y, sign_c, c);
+    if (is_wire) wire(s, t, in_source_uv, in_spread.xy, c);
+    else open_way(front_way(), s, t, to, in_spread.xy, in_dock_lane.y, sign_c, c);
+    if (u_behind.x > 0.0 && !is_wire) {
+      vec2 dock = dock_behind(in_tiles.y, in_target_uv);
+      vec3 d[N_CONTROL];
+      open_way(behind_way(), flipped(t), flipped(s), dock_at(s, dock.x), in_spread.zw, dock.y, sign_c, d);
+      for (int k = 0; k < N_CONTROL; ++k) c[k] = mix(c[k], unflipped(d[N_CONTROL - 1 - k]), u_behind.x);
+    }
     for (int k = 0; k < N_CONTROL; ++k) c[k] = mix(f[k], c[k], grid);
     hw = u_hw * sqrt(area) * sqrt(1.0 - u_rope.z);
   }

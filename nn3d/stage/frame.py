@@ -89,7 +89,8 @@ class StrandLayer:
     path : "route" (weights), "direct" (1:1 links), "arc" (skips), "stave" (rows, edge to edge) or "loop" (recurrence).
     colour : "sign", "neutral" or "identity".
     hw : half width of the thickest strand, in u. rope : radius R0 of the whole trunk, and half the distance of its two
-    signs. apex : height of an arc above the axis. gutter : free height under a row of the target's grid.
+    signs. apex : height of an arc above the axis. gutter, source_gutter : free height under a
+    row of the target's and of the source's grid.
     turn : share of its way over which a rope changes lane.
     level, parameter, weight_index, weight, source_cell, target_cell : what the single strands stand for, one entry a
     strand after the rope: level of detail, parameter id, flat C-order number in it, its value, cells (−1 whole tile).
@@ -114,6 +115,7 @@ class StrandLayer:
     rope_share: float
     apex: float = 0.0
     gutter: float = 0.5
+    source_gutter: float = 0.5
     turn: tuple[float, float] = (0.05, 0.80)
     is_dashed: bool = False
     bright: float = 1.0

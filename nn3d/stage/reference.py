@@ -6,15 +6,15 @@ Arrays are float64; lengths in u, on the bench (nn3d.stage.stance). This is what
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nn3d.stage import reference_paths
+from nn3d.stage import reference_paths, reference_wires
 from nn3d.stage.frame import Frame, StrandLayer, TileLayer
-from nn3d.stage.stance import plate_axes
+from nn3d.stage.stance import behind_share, plate_axes
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -23,6 +23,7 @@ STAGGER = 0.45
 BEND = 0.24
 PART = 0.34
 GATHER = 0.42
+GOLDEN = 0.6180339887498949
 FLIGHT_RADIUS = 0.95 * 1.2
 N_CONTROL = 11
 
@@ -96,6 +97,20 @@ class _End:
     open: F64
     thick: F64
 
+    def flipped(self) -> _End:
+        """Along −x."""
+        return replace(self, x=-self.x)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """Which way strands run: side of the reader, gutter under the target's rows, half widths of source and target."""
+
+    side: float
+    gutter: float
+    widths: tuple[float, float]
+    is_direct: bool
+
 
 def _end(layer: TileLayer, clusters: NDArray[np.void], tile: I64, cluster: I64, uv: F64) -> _End:
     o = opened(layer, tile)
@@ -163,20 +178,43 @@ def _arc(source: TileLayer, target: TileLayer, apex: float, across: F64) -> F64:
 
 
 def _rope(frame: Frame, source: TileLayer, target: TileLayer, strands: StrandLayer, rows: NDArray[np.void]) -> F64:
-    side, open_s = frame.state.side, float(ease(source.opening))
+    side, turn, behind = frame.state.side, strands.turn, behind_share(frame.state)
+    front = _rope_between(frame, (source, target), 1.0, side, turn, strands, rows)
+    if behind <= 0.0:
+        return front
+    back = _rope_between(frame, (target, source), -1.0, -side, (1.0 - turn[1], 1.0 - turn[0]), strands, rows)
+    return front * (1.0 - behind) + _unflipped(back) * behind
+
+
+def _rope_between(
+    frame: Frame, ends: tuple[TileLayer, TileLayer], flip: float, side: float, turn: tuple[float, float],
+    strands: StrandLayer, rows: NDArray[np.void],
+) -> F64:  # fmt: skip
+    a, b = ends
+    open_s = float(ease(a.opening))
     radius = strands.rope[0] * np.sqrt(_mixed(frame, rows["area"]))
     sign = np.zeros(len(rows)) if strands.path == "direct" else _signs(frame, rows)
-    xs = source.x + float(half_thickness(source, open_s))
-    z_out, z_in = side * 0.80 * source.block_half[1] * open_s, -side * target.block_half[1]
-    first, last = strands.turn
-    y = source.y + (target.y - source.y) * ease((ROPE_AT - first) / max(last - first, 1e-3))
+    xs, xt = flip * a.x + float(half_thickness(a, open_s)), flip * b.x
+    z_out, z_in = side * 0.80 * a.block_half[1] * open_s, -side * b.block_half[1]
+    y = a.y + (b.y - a.y) * ease((ROPE_AT - turn[0]) / max(turn[1] - turn[0], 1e-3))
     out = np.empty((len(rows), N_CONTROL, 3))
-    out[:, :, 0] = xs + (target.x - xs) * ROPE_AT
+    out[:, :, 0] = xs + (xt - xs) * ROPE_AT
     out[:, :, 1] = y + (sign * strands.rope[1])[:, None] * ROPE_PART
     out[:, :, 2] = z_out + (z_in - z_out) * ROPE_OVER - side * ROPE_ROOM
     disc = rows["spread"][:, :2].astype(np.float64)
     out[:, :, 1:] += radius[:, None, None] * ROPE_WIDE[None, :, None] * disc[:, None, :]
     return out
+
+
+def _unflipped(c: F64) -> F64:
+    return np.asarray(c[:, ::-1] * np.array([-1.0, 1.0, 1.0]))
+
+
+def _dock_behind(target: TileLayer, tile: I64, uv: F64) -> tuple[F64, F64]:
+    """(dock, lane) on the source: in the order of the targets."""
+    order = (tile + 0.98 * uv[:, 1] + 0.049 * uv[:, 0]) / max(1, target.table.size)
+    lane = (tile + 0.73 * uv[:, 1] + 0.37 * uv[:, 0]) * GOLDEN % 1.0
+    return (order - 0.5) * 0.76, np.abs(lane - 0.5) * 3.6 - 0.9
 
 
 def _single(
@@ -188,14 +226,29 @@ def _single(
     dock, lane = rows["dock_lane"].astype(np.float64).T
     to, sign, spread = _dock(target, t, dock), _signs(frame, rows), rows["spread"].astype(np.float64)
     grid = (source.weights[2] * s.open * target.weights[2] * t.open)[:, None, None]
-    widths = (source.block_half[1], target.block_half[1])
-    gutter = t.tile[:, 0] - t.half[:, 0] - 0.5 * strands.gutter + lane * 0.30 * strands.gutter
-    if strands.path == "direct":
-        open_path = _direct(s, t, to, gutter, widths[1], side)
+    behind = behind_share(frame.state)
+    if strands.path == "wire":
+        u = rows["source_uv"][:, 0].astype(np.float64)
+        open_path = reference_wires.wire_points((source, target), s, t, u, spread[:, :2], side)
     else:
-        mean = t.cluster[:, 0] - t.half[:, 0] - 0.5 * strands.gutter
-        open_path = _routed(s, t, to, gutter, mean, widths, side, sign, spread)
+        widths = (source.block_half[1], target.block_half[1])
+        way = _Way(side, strands.gutter, widths, strands.path == "direct")
+        open_path = _open_way(way, s, t, to, spread[:, :2], lane, sign)
+        if behind > 0.0:
+            back = _Way(-side, strands.source_gutter, widths[::-1], strands.path == "direct")
+            dock, lane = _dock_behind(target, tiles[:, 1], rows["target_uv"].astype(np.float64))
+            ends = t.flipped(), s.flipped()
+            other = _open_way(back, *ends, _dock(source, s, dock), spread[:, 2:], lane, sign)
+            open_path = open_path * (1.0 - behind) + _unflipped(other) * behind
     return np.asarray(_flight(s, t, to, spread, sign) * (1.0 - grid) + open_path * grid)
+
+
+def _open_way(way: _Way, s: _End, t: _End, to: F64, off: F64, lane: F64, sign: F64) -> F64:
+    gutter = t.tile[:, 0] - t.half[:, 0] - 0.5 * way.gutter + lane * 0.30 * way.gutter
+    if way.is_direct:
+        return _direct(s, t, to, gutter, way.widths[1], way.side)
+    mean = t.cluster[:, 0] - t.half[:, 0] - 0.5 * way.gutter
+    return _routed(s, t, to, gutter, mean, way.widths, way.side, sign, off)
 
 
 def _points(xs: list[Any], ys: list[Any], zs: list[Any], n: int) -> F64:
@@ -277,12 +330,10 @@ def cell_under(frame: Frame, layer: int, tile: int, x_px: float, y_px: float) ->
     # In the plate's own frame: normal, up, right.
     start, ray = (eye - middle) @ axes, (q[:3] / q[3] - eye) @ axes
     thick = float(half_thickness(plate, float(opened(plate, np.array([tile]))[0])))
-    face = centre[0] + (thick if eye[0] > centre[0] else -thick)
-    p = eye + ray * ((face - eye[0]) / (ray[0] or 1e-12))
-    u, v = (p[2] - centre[2]) / half[1] * 0.5 + 0.5, 0.5 - (p[1] - centre[1]) / half[0] * 0.5
-    if eye[0] > centre[0]:
+    face = thick if start[0] > 0.0 else -thick
+    p = start + ray * ((face - start[0]) / (ray[0] or 1e-12))
+    u, v = p[2] / half[1] * 0.5 + 0.5, 0.5 - p[1] / half[0] * 0.5
+    if start[0] > 0.0:
         u = 1.0 - u
     rows, cols = plate.cells
     return min(rows - 1, max(0, int(v * rows))), min(cols - 1, max(0, int(u * cols)))
-
-

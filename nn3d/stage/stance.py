@@ -35,6 +35,11 @@ def height_share(state: ViewState) -> float:
     return min(1.0, max(0.0, (pitch - LOW_PITCH_RAD) / (HIGH_PITCH_RAD - LOW_PITCH_RAD)))
 
 
+def behind_share(state: ViewState) -> float:
+    """0 from the front, 1 from behind, eased between: how far the ends of strands have swapped."""
+    return smooth((1.0 - state.facing) / 2.0)
+
+
 def turn_and_lean(state: ViewState) -> tuple[float, float]:
     """(turn about the post, lean backward) of every plate."""
     yaw, _ = angles(state)
@@ -43,7 +48,7 @@ def turn_and_lean(state: ViewState) -> tuple[float, float]:
     aside = aside if state.facing > 0.0 else math.pi - aside
     above = share * min(TURN_RAD, max(0.0, aside - LEVEL_YAW_RAD))
     turn = max(above, aside - STEEP_YAW_RAD, 0.0)
-    behind = smooth((1.0 - state.facing) / 2.0)
+    behind = behind_share(state)
     return behind * math.pi + (1.0 - 2.0 * behind) * state.side * turn, share * LEAN_RAD
 
 

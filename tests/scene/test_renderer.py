@@ -47,6 +47,11 @@ MOMENTS = {
     "collapsed": [c.SetOpen(None, False, at_once=True)],
     "half strength": [c.SetStrength(0.5, at_once=True)],
     "other side": [c.SetCamera(Camera(yaw_rad=-1.0)), c.Advance(0.1)],
+    "from behind": [c.SetCamera(Camera(yaw_rad=2.2)), c.Advance(1.0)],
+    "turning round": [c.SetCamera(Camera(yaw_rad=2.2)), c.Advance(0.2)],
+    "collapsed from behind": [
+        c.SetOpen(None, False, at_once=True), c.SetCamera(Camera(yaw_rad=-2.2)), c.Advance(0.3),
+    ],
     "between epochs": [c.SetEpoch(3.6, at_once=True), c.SetMode("weight")],
     "maps": [c.SetLevel("maps", at_once=True), c.SetSelection("all")],
 }

@@ -9,6 +9,8 @@ uniform vec4 u_rope;             // radius R0, half distance of the signs, share
 uniform vec2 u_turn;             // share of its way over which a rope changes lane
 uniform vec4 u_radii;            // cluster radii of source and target, number of trunk strands, epoch mix
 
+uniform vec2 u_behind;           // how far seen from behind, 0 … 1; gutter of the source
+
 const float BEND = 0.24;   // g of the flight formula
 const float PART = 0.34;   // signs part by this in the routed trunk
 const float GATHER = 0.42; // R0 of the routed trunk
@@ -29,7 +31,33 @@ struct End {
   float open;
   float thick;
   float y;       // of the layer
+  float ring;    // share of the circle in its arrangement
 };
+
+// Which way strands run: `side` of the reader, gutter under the target's rows, full widths of source and target.
+struct Way {
+  float side;
+  float gutter;
+  vec2 width;
+};
+
+Way front_way() {
+  return Way(u_route.y, u_route.z, vec2(u_extent[0].y, u_extent[1].y));
+}
+
+// Seen from behind, the ends of a strand swap: it is built along −x, from its target to its source.
+Way behind_way() {
+  return Way(-u_route.y, u_behind.y, vec2(u_extent[1].y, u_extent[0].y));
+}
+
+End flipped(End e) {
+  e.x = -e.x;
+  return e;
+}
+
+vec3 unflipped(vec3 p) {
+  return vec3(-p.x, p.yz);
+}
 
 End make_end(int e, sampler2D tiles, sampler2D clusters, int tile, int cluster, vec2 uv) {
   End r;
@@ -44,6 +72,7 @@ End make_end(int e, sampler2D tiles, sampler2D clusters, int tile, int cluster, 
   anchors(clusters, cluster, a, b);
   r.cluster = placed(e, a, b, ease(u_place[e].z)) + vec2(r.y, 0.0);
   r.thick = half_thickness(e, r.open);
+  r.ring = u_weights[e].y;
   return r;
 }
 
@@ -56,7 +85,7 @@ vec2 dock_at(End t, float dock) {
   vec2 edge = inward / m + (abs(scaled.x) > abs(scaled.y) ? vec2(0.0, dock * t.half_at.y)
                                                           : vec2(dock * t.half_at.x, 0.0));
   vec2 inner = t.tile + clamp(edge, -t.half_at, t.half_at);
-  return mix(low, inner, u_weights[1].y * t.open);
+  return mix(low, inner, t.ring * t.open);
 }
 
 // Two cubic Béziers refined to eleven control points (knot insertion is exact; rows sum to 1).
@@ -93,15 +122,15 @@ void flight(End s, End t, vec2 from, vec2 to, vec4 spread, float sign_c, float r
 
 // Between open grids: behind the plate, gathered to its cluster, along the trunk, through the gutter under the
 // target's row, within the plate's own thickness so that no face is crossed, up into the lower edge of the tile.
-void routed(End s, End t, vec2 from, vec2 to, vec2 off, float lane, float sign_c, out vec3 c[N_CONTROL]) {
-  float L = t.x - s.x, side = u_route.y;
-  float z_in = -side * (u_extent[1].y * 0.5 + 0.9), z_out = side * (u_extent[0].y * 0.5 + 0.2);
-  float gutter = t.tile.x - t.half_at.x - 0.5 * u_route.z + lane * 0.30 * u_route.z;
-  float mean = t.cluster.x - t.half_at.x - 0.5 * u_route.z;
+void routed(Way w, End s, End t, vec2 to, vec2 off, float lane, float sign_c, out vec3 c[N_CONTROL]) {
+  float L = t.x - s.x, side = w.side;
+  float z_in = -side * (w.width.y * 0.5 + 0.9), z_out = side * (w.width.x * 0.5 + 0.2);
+  float gutter = t.tile.x - t.half_at.x - 0.5 * w.gutter + lane * 0.30 * w.gutter;
+  float mean = t.cluster.x - t.half_at.x - 0.5 * w.gutter;
   vec2 a = s.cluster;
   float h = sign_c * PART, r = GATHER;
-  c[0] = vec3(s.x + s.thick, from);
-  c[1] = vec3(s.x + 0.6, from);
+  c[0] = vec3(s.x + s.thick, s.cell);
+  c[1] = vec3(s.x + 0.6, s.cell);
   c[2] = vec3(s.x + 0.13 * L, a.x * 0.94 + mean * 0.06 + r * off.x * 0.8 + h * 0.5, a.y * 0.55 + z_out * 0.10 + r * off.y * 0.8);
   c[3] = vec3(s.x + 0.34 * L, a.x * 0.62 + mean * 0.38 + r * off.x * 0.7 + h, a.y * 0.25 + r * off.y * 0.7);
   c[4] = vec3(s.x + 0.60 * L, mean * 0.86 + a.x * 0.14 + h + r * 0.6 * off.x, z_in * 0.62 + a.y * 0.12 + r * off.y * 0.6);
@@ -114,16 +143,16 @@ void routed(End s, End t, vec2 from, vec2 to, vec2 off, float lane, float sign_c
 }
 
 // 1:1 links: z and y move evenly with x, then the same dock.
-void direct(End s, End t, vec2 from, vec2 to, float lane, out vec3 c[N_CONTROL]) {
-  float L = t.x - s.x, side = u_route.y;
-  float z_in = -side * (u_extent[1].y * 0.5 + 0.9);
-  float gutter = t.tile.x - t.half_at.x - 0.5 * u_route.z + lane * 0.30 * u_route.z;
+void direct(Way w, End s, End t, vec2 to, float lane, out vec3 c[N_CONTROL]) {
+  float L = t.x - s.x, side = w.side;
+  float z_in = -side * (w.width.y * 0.5 + 0.9);
+  float gutter = t.tile.x - t.half_at.x - 0.5 * w.gutter + lane * 0.30 * w.gutter;
   const float at[6] = float[6](0.0, 0.14, 0.34, 0.60, 0.82, 1.0);
   const float up[6] = float[6](0.0, 0.03, 0.22, 0.70, 1.0, 1.0);
   const float over[6] = float[6](0.0, 0.12, 0.36, 0.68, 0.92, 1.0);
   for (int k = 0; k < 6; ++k) {
     float x = k == 0 ? s.x + s.thick : k == 5 ? t.x - 0.4 : s.x + at[k] * L;
-    c[k] = vec3(x, mix(from.x, gutter, up[k]), mix(from.y, z_in, over[k]));
+    c[k] = vec3(x, mix(s.cell.x, gutter, up[k]), mix(s.cell.y, z_in, over[k]));
   }
   c[6] = vec3(t.x - 0.08, gutter, z_in * 0.94);
   c[7] = vec3(t.x, gutter, (z_in + t.tile.y) * 0.5);
@@ -132,24 +161,45 @@ void direct(End s, End t, vec2 from, vec2 to, float lane, out vec3 c[N_CONTROL])
   c[10] = vec3(t.x, to);
 }
 
-// The rope of a pair: from behind the source plate to the near edge of the target plate, one rope a sign.
-void rope(vec2 disc, float sign_c, float radius, out vec3 c[N_CONTROL]) {
-  float side = u_route.y, open_s = ease(u_place[0].z);
-  float xs = u_place[0].x + half_thickness(0, open_s), xt = u_place[1].x;
-  float L = xt - u_place[0].x;
-  float z_out = side * 0.40 * u_extent[0].y * open_s, z_in = -side * u_extent[1].y * 0.5;
+// A strand between open grids, by its kind of link.
+void open_way(Way w, End s, End t, vec2 to, vec2 off, float lane, float sign_c, out vec3 c[N_CONTROL]) {
+  if (u_route.w > 0.5) direct(w, s, t, to, lane, c);
+  else routed(w, s, t, to, off, lane, sign_c, c);
+}
+
+// From behind, strands dock on their source in the order of their targets: (dock, lane).
+vec2 dock_behind(int target, vec2 target_uv) {
+  float order = (float(target) + 0.98 * target_uv.y + 0.049 * target_uv.x) / max(1.0, u_weights[1].w);
+  float lane = fract((float(target) + 0.73 * target_uv.y + 0.37 * target_uv.x) * 0.6180339887498949);
+  return vec2((order - 0.5) * 0.76, abs(lane - 0.5) * 3.6 - 0.9);
+}
+
+// The rope of a pair: from behind plate a to the near edge of plate b, one rope a sign. flip: −1 along −x.
+void rope_between(int a, int b, float flip, Way w, vec2 disc, float sign_c, float radius, out vec3 c[N_CONTROL]) {
+  float side = w.side, open_s = ease(u_place[a].z);
+  float xs = flip * u_place[a].x + half_thickness(a, open_s), xt = flip * u_place[b].x;
+  float z_out = side * 0.40 * w.width.x * open_s, z_in = -side * w.width.y * 0.5;
   float h = sign_c * u_rope.y;
+  vec2 turn = flip > 0.0 ? u_turn : 1.0 - u_turn.yx;
   const float at[11] = float[11](0.0, 0.06, 0.14, 0.24, 0.36, 0.50, 0.64, 0.80, 0.92, 0.985, 1.0);
   const float part[11] = float[11](0.5, 0.5, 0.55, 0.72, 0.9, 1.0, 1.0, 1.0, 1.0, 0.95, 0.85);
   const float over[11] = float[11](0.0, 0.0, 0.06, 0.16, 0.33, 0.56, 0.80, 0.98, 1.0, 1.0, 1.0);
   const float room[11] = float[11](0.0, 0.0, 0.0, 0.0, 0.0, 0.12, 0.4, 0.9, 0.95, 0.6, 0.02);
   const float wide[11] = float[11](0.55, 0.7, 0.85, 0.95, 1.0, 1.0, 1.0, 0.97, 0.93, 0.86, 0.8);
-  float dy = u_place[1].y - u_place[0].y;
+  float dy = u_place[b].y - u_place[a].y;
   for (int k = 0; k < N_CONTROL; ++k) {
-    float lift = ease((at[k] - u_turn.x) / max(u_turn.y - u_turn.x, 1e-3));
-    vec2 yz = vec2(u_place[0].y + dy * lift + h * part[k], mix(z_out, z_in, over[k]) - side * room[k]);
+    float lift = ease((at[k] - turn.x) / max(turn.y - turn.x, 1e-3));
+    vec2 yz = vec2(u_place[a].y + dy * lift + h * part[k], mix(z_out, z_in, over[k]) - side * room[k]);
     c[k] = vec3(mix(xs, xt, at[k]), yz + radius * wide[k] * disc);
   }
+}
+
+void rope(vec2 disc, float sign_c, float radius, out vec3 c[N_CONTROL]) {
+  rope_between(0, 1, 1.0, front_way(), disc, sign_c, radius, c);
+  if (u_behind.x <= 0.0) return;
+  vec3 d[N_CONTROL];
+  rope_between(1, 0, -1.0, behind_way(), disc, sign_c, radius, d);
+  for (int k = 0; k < N_CONTROL; ++k) c[k] = mix(c[k], unflipped(d[N_CONTROL - 1 - k]), u_behind.x);
 }
 
 // A skip: parallel strands from the top of one plate to the top of the other.
