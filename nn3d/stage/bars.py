@@ -27,6 +27,7 @@ GAP, GAP_SMALL = 2.7, 1.9
 MOST_GAP = 16.0
 NAME_PX = 13.0
 ROW_PX = 16.5
+ABOVE_PX = 48.0
 HALF_HEIGHT = 0.46
 
 
@@ -76,7 +77,7 @@ def class_bars(plan: Plan, state: ViewState, stage: Stage, shares: F64 | None, n
     if tiles.n > 1:
         pitch = float(np.abs(np.diff(at)).min())
         at = y + (at - y) * max(1.0, ROW_PX / unit / max(pitch, 1e-6))
-    is_above = plan.tallest > 0 and view.is_open
+    is_above = plan.tallest > 0 and view.is_open and float(np.abs(np.diff(at)).min(initial=99.0)) * unit > ABOVE_PX
     return top_bars(state, shares, np.arange(tiles.n), names, (x, at, tiles.half[1]), unit=unit, is_above=is_above)
 
 

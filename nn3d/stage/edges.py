@@ -43,7 +43,7 @@ def edge_strands(run: Run, plan: Plan, link: LinkPlan, need: StrandsNeed, per_si
     index = np.unique(np.concatenate([p.index for p in picks.values()])) if len(picks) > 1 else _only(picks).index
     ends = wires.ends(index, level)
     looks = {e: _looks(run, wires, amounts[e], picks[e], index, ends.weight, e) for e in picks}
-    if small.is_wire(plan, link):
+    if small.joins_columns(plan, link):
         looks = {e: small.scaled(run, plan, k, picks[e], index, Moment(e, need.sample, need.mode)) for e, k in looks.items()}
     return _history(plan, link, need, (level, selection), ends, looks, per_sign)
 

@@ -67,9 +67,12 @@ def strand_path(plan: Plan, link: LinkPlan) -> str:
 
 def draws_every(plan: Plan, link: LinkPlan, selection: str) -> bool:
     """Whether "sampled" means every edge: between two columns of a small network."""
-    if selection != "sampled" or not is_wire(plan, link):
-        return False
-    return plan.layers[link.source].tiles.cells == (1, 1)
+    return selection == "sampled" and joins_columns(plan, link)
+
+
+def joins_columns(plan: Plan, link: LinkPlan) -> bool:
+    """Whether a link's weights are drawn on the network's one scale: both ends are columns of neurons."""
+    return is_wire(plan, link) and plan.layers[link.source].tiles.cells == (1, 1)
 
 
 def placed_on_edges(plan: Plan, link: LinkPlan, strands: NDArray[np.void]) -> NDArray[np.void]:
@@ -127,7 +130,7 @@ def largest_of(run: Run, plan: Plan, moment: Moment) -> float:
     """The largest magnitude in a small network at a moment: of all weights (or contributions) and biases."""
     found = [0.0]
     for link in plan.links:
-        if link.wiring is None or not is_wire(plan, link):
+        if link.wiring is None or not joins_columns(plan, link):
             continue
         amounts = amounts_of(run, link.wiring, "kernels", moment)
         if amounts is not None:
@@ -139,7 +142,7 @@ def largest_of(run: Run, plan: Plan, moment: Moment) -> float:
 
 
 def scaled(run: Run, plan: Plan, looks: Looks, pick: Chosen, index: I64, moment: Moment) -> Looks:
-    """The looks of wires on the network's one scale: cross-section ∝ what a strand stands for, .30 u for the largest.
+    """The looks of weights between columns on the network's one scale: half width .30 u for the largest, area ∝ |amount|.
 
     index : (m,) edges of the strands. pick : those of them that are drawn at the moment.
     """

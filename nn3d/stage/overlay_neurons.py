@@ -1,0 +1,180 @@
+"""Numbers on tiles of one cell that are large enough on screen; names and biases of a small network. Logical px."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn3d.stage.frame import Colour, Mark, Palette, Rect, Text, TileLayer, View
+from nn3d.stage.overlay import Facts
+from nn3d.stage.reference import opened, tile_places
+from nn3d.stage.small import Neurons
+from nn3d.stage.stubs import stub_places
+from nn3d.stage.type import text_width
+
+F64 = NDArray[np.float64]
+
+LEAST_PX = 24.0
+SIZES_PX = (9.0, 16.0)
+MAX_NUMBERS = 600
+DARK_INK, LIGHT_INK = (0x10, 0x16, 0x1B), (0xF4, 0xF6, 0xF8)
+PILL = 0.78
+
+
+def neuron_marks(f: Facts, tiles: tuple[TileLayer, ...], view: View, neurons: Neurons | None, mix: float) -> list[Mark]:
+    """All of it: values on faces, and in a small network names above the tiles and biases below."""
+    boxes = [_Faces(t, view, f.state.size_px) for t in tiles]
+    marks: list[Mark] = []
+    for at, t in enumerate(tiles):
+        if t.cells != (1, 1) or t.values is None or t.opening <= 0.5 or t.bright < 0.5:
+            continue
+        hidden = [b for k, b in enumerate(boxes) if k != at and b.nearness > boxes[at].nearness]
+        is_free = _uncovered(boxes[at], hidden, f.state.size_px)
+        if f.plan.tallest:
+            marks += _names(f, t, boxes[at], is_free)
+            marks += _biases(f, t, view, neurons, mix)
+        marks += _values(f, t, boxes[at], is_free, mix)
+    return marks
+
+
+class _Faces:
+    """The faces of a plate's tiles on screen: middles (K, 2), full widths and heights (K,) px, and the plate's box."""
+
+    def __init__(self, t: TileLayer, view: View, size: tuple[int, int]) -> None:
+        centres, halves = tile_places(t)
+        eye = np.linalg.solve(view.world_from_bench, view.eye_world)
+        front = math.copysign(t.thickness[0], float(eye[0]) - t.x)
+        centres = centres + np.array([front, 0.0, 0.0])
+        low = view.project(centres - np.column_stack([0 * halves[:, 0], halves]), size)
+        high = view.project(centres + np.column_stack([0 * halves[:, 0], halves]), size)
+        up = view.project(centres + np.column_stack([0 * halves[:, 0], halves[:, 0], 0 * halves[:, 0]]), size)
+        down = view.project(centres - np.column_stack([0 * halves[:, 0], halves[:, 0], 0 * halves[:, 0]]), size)
+        self.middle = (up + down) / 2.0
+        self.top, self.bottom = up, down
+        self.width = np.abs(high[:, 0] - low[:, 0])
+        self.height = np.abs(down[:, 1] - up[:, 1])
+        self.box = (*np.minimum(low, high).min(0), *np.maximum(low, high).max(0))
+        self.nearness = -float(np.linalg.norm(eye - np.array([t.x, t.y, 0.0])))
+
+
+def _uncovered(faces: _Faces, nearer: list[_Faces], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """(K,) whether a face's middle is on the picture and under no plate that stands nearer."""
+    x, y = faces.middle.T
+    out = (x > 0) & (x < size[0]) & (y > 0) & (y < size[1])
+    for other in nearer:
+        x0, y0, x1, y1 = other.box
+        out &= ~((x > x0) & (x < x1) & (y > y0) & (y < y1))
+    return np.asarray(out)
+
+
+def _values(f: Facts, t: TileLayer, faces: _Faces, is_free: NDArray[np.bool_], mix: float) -> list[Mark]:
+    """The stored value on each face that is wide enough for it, in the ink that can be read there."""
+    assert t.values is not None
+    fits = is_free & (np.minimum(faces.width, 1.3 * faces.height) >= LEAST_PX)
+    which = np.flatnonzero(fits)
+    if not which.size or which.size > MAX_NUMBERS:
+        return []
+    pair = [v.cells.reshape(-1).astype(np.float64) for v in t.values]
+    if pair[0].size != len(t.table):
+        return []
+    value = pair[0] if mix == 0.0 else pair[0] * (1.0 - mix) + pair[1] * mix
+    size = math.floor(min(SIZES_PX[1], max(SIZES_PX[0], 0.34 * float(np.median(faces.width[which])))) * 2.0) / 2.0
+    inks = face_inks(f.palette, t, value, mix)
+    marks: list[Mark] = []
+    for k in which.tolist():
+        said = value_text(float(value[k]))
+        if text_width(said, size, "semibold") <= 0.94 * faces.width[k] and size <= 0.9 * faces.height[k]:
+            x, y = faces.middle[k]
+            marks.append(Text(float(x), float(y), said, size, "semibold", inks[k], "mm"))
+    return marks
+
+
+def value_text(v: float) -> str:
+    """A value in at most five characters or so: "0.55", "−12.3", "1.2e5", "NaN", "∞"."""
+    if math.isnan(v):
+        return "NaN"
+    if math.isinf(v):
+        return "∞" if v > 0 else "−∞"
+    size = abs(v)
+    if size >= 9999.5 or 0.0 < size < 0.0005:
+        mantissa, power = f"{v:.0e}".split("e")
+        said = f"{mantissa}e{int(power)}"
+    else:
+        said = f"{v:.{2 if size < 9.995 else 1 if size < 99.95 else 0}f}"
+        said = said if float(said) or v == 0.0 else f"{v:.3f}"
+    return said.replace("-", "−")
+
+
+def face_inks(palette: Palette, t: TileLayer, value: F64, mix: float) -> list[Colour]:
+    """An ink for each face: dark or light, whichever has more contrast with the face's colour (WCAG 2 luminance)."""
+    gain = t.gain[0] * (1.0 - mix) + t.gain[1] * mix
+    offset = t.offset[0] * (1.0 - mix) + t.offset[1] * mix
+    shown = np.nan_to_num((value - offset) * gain, nan=0.0, posinf=1.0, neginf=-1.0)
+    level = np.clip(np.abs(shown), 0.0, 1.0) ** t.power
+    ramp = palette.ramps.get(t.lut, palette.ramps["seq"]).astype(np.float64)
+    place = 0.5 + 0.5 * np.sign(shown) * level if t.lut == "div" else np.where(shown > 0, level, 0.0)
+    face = ramp[np.round(place * (len(ramp) - 1)).astype(int)]
+    face = np.where(np.isfinite(value)[:, None], face, np.array(palette.nonfinite[:3]))
+    dark, light = (np.array(c) / 255.0 for c in (DARK_INK, LIGHT_INK))
+    inks = [(*(float(c) for c in ink), 1.0) for ink in (dark, light)]
+    use_dark = _contrast(face, dark) >= _contrast(face, light)
+    return [inks[0] if d else inks[1] for d in use_dark]  # type: ignore[misc]
+
+
+def _contrast(a: F64, b: F64) -> F64:
+    la, lb = _luminance(a), _luminance(b)
+    return np.asarray((np.maximum(la, lb) + 0.05) / (np.minimum(la, lb) + 0.05))
+
+
+def _luminance(srgb: F64) -> F64:
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    return np.asarray(linear @ np.array([0.2126, 0.7152, 0.0722]))
+
+
+def pill(f: Facts, x: float, y: float, said: str, size: float, look: tuple[str, Colour], anchor: str) -> list[Mark]:
+    """A line of text on a card-coloured ground, so that it can be read where strands cross it; y is its middle."""
+    width, (weight, ink) = text_width(said, size, look[0]), look
+    left = x - width * {"l": 0.0, "m": 0.5, "r": 1.0}[anchor]
+    ground = Rect(left - 4, y - 0.68 * size, left + width + 4, y + 0.68 * size, f.ink("card", PILL), 4.0)
+    return [ground, Text(x, y, said, size, weight, ink, anchor + "m")]
+
+
+def _names(f: Facts, t: TileLayer, faces: _Faces, is_free: NDArray[np.bool_]) -> list[Mark]:
+    """Names above the neurons, fc1.3, or numbers alone where there is less room; classes have theirs at the bars."""
+    row = next((p for p in f.plan.layers if p.layer.index == t.layer), None)
+    if row is None or row.is_classes or t.weights[2] < 0.5:
+        return []
+    free = np.abs(np.diff(faces.middle[:, 1])).min() - faces.height.max() if len(t.table) > 1 else 40.0
+    size = 11.0 * f.k
+    if free < size:
+        return []
+    is_short = free < 2.6 * size
+    marks: list[Mark] = []
+    for k in np.flatnonzero(is_free).tolist():
+        said = f"{k}" if is_short else f"{row.layer.name}.{k}"
+        x, y = faces.top[k]
+        x += 0.5 * faces.width[k] if is_short else 0.0
+        look, anchor = ("medium", f.ink("text2")), "r" if is_short else "m"
+        marks += pill(f, float(x), float(y) - 0.75 * size, said, size, look, anchor)
+    return marks
+
+
+def _biases(f: Facts, t: TileLayer, view: View, neurons: Neurons | None, mix: float) -> list[Mark]:
+    """The value of each bias, left of its stub."""
+    bias = None if neurons is None else neurons.biases.get(t.layer)
+    if bias is None or t.weights[2] < 0.5 or float(opened(t, np.array([len(t.table) - 1]))[0]) < 0.9:
+        return []
+    _, feet = stub_places(t, f.state.side)
+    px = view.project(feet + np.array([0.0, 0.15, 0.0]), f.state.size_px)
+    pitch = float(np.abs(np.diff(px[:, 1])).min()) if len(px) > 1 else 99.0
+    size = 10.0 * f.k
+    if pitch < 2.4 * size:
+        return []
+    value = bias[:, 0] * (1.0 - mix) + bias[:, 1] * mix
+    marks: list[Mark] = []
+    for (x, y), b in zip(px, value.tolist(), strict=True):
+        said = "b " + ("+" if b >= 0 else "") + value_text(b)
+        marks += pill(f, float(x) - 6.0, float(y), said, size, ("regular", f.ink("text3")), "r")
+    return marks
