@@ -136,11 +136,12 @@ def topology(layers: Sequence[Layer]) -> Topology:
 
 
 def positions(
-    topology: Topology, widths: ArrayLike, heights: ArrayLike, gaps: ArrayLike, yaw_rad: float
+    topology: Topology, widths: ArrayLike, heights: ArrayLike, gaps: ArrayLike, yaw_rad: float, depths: ArrayLike = 0.0
 ) -> tuple[F64, F64]:
     """Centres of the layers, x (n,) and y (n,) in u.
 
     widths, heights : (n,) full extents in z and y as they are now. gaps : (n,) wanted before each layer.
+    depths : (n,) half extents along x of what is not a thin plate: blocks and decks of closed groups.
     yaw_rad : the view from which no plate shall cover its neighbour: Δx = (W_a + W_b)/2·cot φ + gap / sin φ.
     """
     column = topology.column
@@ -148,7 +149,9 @@ def positions(
     width, gap = np.zeros(n_columns), np.zeros(n_columns)
     np.maximum.at(width, column, np.asarray(widths, np.float64))
     np.maximum.at(gap, column, np.asarray(gaps, np.float64))
-    steps = (width[1:] + width[:-1]) / 2.0 / math.tan(yaw_rad) + gap[1:] / math.sin(yaw_rad)
+    depth = np.zeros(n_columns)
+    np.maximum.at(depth, column, np.broadcast_to(np.asarray(depths, np.float64), column.shape))
+    steps = (width[1:] + width[:-1]) / 2.0 / math.tan(yaw_rad) + gap[1:] / math.sin(yaw_rad) + depth[1:] + depth[:-1]
     at = np.concatenate([np.zeros(min(1, n_columns)), np.cumsum(steps)])
     high = np.asarray(heights, np.float64)
     y = _heights_of_lanes(topology._cells, high)

@@ -8,7 +8,7 @@ item n_layers + g. Contracting the parts of any group gives a graph without circ
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 from nn3d.run.model import Graph, Layer, Node
@@ -80,15 +80,17 @@ class Groups:
                 return self.n_layers + group
         return item
 
+    def parts(self, group: int) -> tuple[int, ...]:
+        """Items that a group is made of, inferred runs taken apart."""
+        out: list[int] = []
+        for item in self.all[group].children:
+            inner = self.of_item(item)
+            out += self.parts(inner.index) if inner is not None and not inner.path else [item]
+        return tuple(out)
+
     def visible(self, opened: frozenset[int]) -> tuple[int, ...]:
         """Items that are drawn when these groups are open, in the order of their first layers."""
-        shown = dict.fromkeys(self.shown_as(i, opened) for i in range(self.n_layers))
-        items: list[int] = []
-        for item in shown:
-            group = self.of_item(item)
-            items.append(item)
-            assert group is None or group.index not in opened
-        return tuple(items)
+        return tuple(dict.fromkeys(self.shown_as(i, opened) for i in range(self.n_layers)))
 
 
 @dataclass(slots=True)
@@ -322,19 +324,13 @@ def _numbered(units: list[Unit], layers: Sequence[Layer], builder: _Builder) -> 
             else:
                 parent[unit] = index
                 items.append(unit)
-        table[index] = _with_children(table[index], tuple(items))
+        table[index] = replace(table[index], children=tuple(items))
         return index
 
     for unit in units:
         if isinstance(unit, Part):
             add(unit, -1, 0)
     return Groups(n, tuple(table), tuple(parent))
-
-
-def _with_children(group: Group, children: tuple[int, ...]) -> Group:
-    from dataclasses import replace
-
-    return replace(group, children=children)
 
 
 def _group(

@@ -47,7 +47,9 @@ def _spans(n: int, joins: Callable[[int], bool]) -> list[tuple[int, int]]:
     return out
 
 
-def _repeats(units: Sequence[Unit], is_chained: list[bool], digest: Callable[[Unit], str]) -> list[tuple[int, int, str]]:
+def _repeats(
+    units: Sequence[Unit], is_chained: list[bool], digest: Callable[[Unit], str]
+) -> list[tuple[int, int, str]]:
     """Runs of three or more equal parts; of a level that is one such run, all but the first."""
     digests = [digest(u) for u in units]
     spans = _spans(len(units), lambda k: is_chained[k] and digests[k] == digests[k + 1])

@@ -25,7 +25,7 @@ def end_uniforms(ends: tuple[TileLayer, ...]) -> dict[str, NDArray[np.float32]]:
         "u_place": np.array([(t.x, t.y, t.opening, t.thickness[0]) for t in ends], np.float32),
         "u_weights": np.array([(*t.weights, t.table.size) for t in ends], np.float32),
         "u_half": np.array([(*t.open_half, *t.mosaic_half) for t in ends], np.float32),
-        "u_extent": np.array([(2 * t.block_half[0], 2 * t.block_half[1], t.thickness[1], 0) for t in ends], np.float32),
+        "u_extent": np.array([(2 * t.block_half[0], 2 * t.block_half[1], t.thickness[1], t.scale) for t in ends], np.float32),
     }
 
 

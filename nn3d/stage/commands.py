@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nn3d.errors import Nn3dError
-from nn3d.stage import jsonable
+from nn3d.stage import folds, jsonable
 from nn3d.stage.state import (
     ARRANGEMENTS,
     LEVELS,
@@ -95,6 +95,37 @@ class SetOpen:
 
     layer: int | None
     is_open: bool
+    at_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpenGroup:
+    """Open or close one group of the module tree in place; inside a closed one it shows once that is open."""
+
+    group: int
+    is_open: bool
+    at_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLevel:
+    """Open all groups less deep than `depth` and close the others: 0 folds everything, a large number unfolds it."""
+
+    depth: int
+    at_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UnfoldAll:
+    """Open every group."""
+
+    at_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FoldAll:
+    """Close every group."""
+
     at_once: bool = False
 
 
@@ -198,8 +229,9 @@ class SetPanels:
 
 
 Command = (
-    Advance | SetEpoch | StepEpoch | Play | SetLoop | SetSpeed | SetSample | SetOpen | Arrange | Select | Hover
-    | SetCamera | FlyTo | SetLevel | SetMode | SetSelection | SetStrength | SetTheme | SetBudget | Resize | SetPanels
+    Advance | SetEpoch | StepEpoch | Play | SetLoop | SetSpeed | SetSample | SetOpen | OpenGroup | OpenLevel | UnfoldAll
+    | FoldAll | Arrange | Select | Hover | SetCamera | FlyTo | SetLevel | SetMode | SetSelection | SetStrength | SetTheme
+    | SetBudget | Resize | SetPanels
 )  # fmt: skip
 
 COMMANDS: dict[str, type[Any]] = {c.__name__: c for c in Command.__args__}
@@ -280,6 +312,7 @@ def _advance(state: ViewState, c: Advance) -> ViewState:
     )  # fmt: skip
     side = _toward(state.side, _side_of(state.camera, state.side), 2.0 * c.dt_secs / SIDE_SECS)
     facing = _toward(state.facing, _facing_of(state.camera, state.facing), 2.0 * c.dt_secs / SIDE_SECS)
+    state = folds.advanced(state, c.dt_secs)
     return replace(state, layers=layers, flight=flight, edges=edges, side=side, facing=facing)
 
 
@@ -364,6 +397,10 @@ _APPLY: dict[type[Any], Callable[[ViewState, Any], ViewState]] = {
     SetSpeed: lambda s, c: replace(s, time=replace(s.time, epochs_per_sec=min(64.0, max(0.01, c.epochs_per_sec)))),
     SetSample: _set_sample,
     SetOpen: _set_open,
+    OpenGroup: lambda s, c: folds.opened(s, c.group, is_open=c.is_open, at_once=c.at_once),
+    OpenLevel: lambda s, c: folds.toward(s, folds.level(s, c.depth), at_once=c.at_once),
+    UnfoldAll: lambda s, c: folds.toward(s, folds.level(s), at_once=c.at_once),
+    FoldAll: lambda s, c: folds.toward(s, (), at_once=c.at_once),
     Arrange: _arrange,
     Select: lambda s, c: replace(s, selection=c.thing),
     Hover: lambda s, c: replace(s, hover=c.thing),

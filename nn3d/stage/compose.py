@@ -22,18 +22,20 @@ from nn3d.stage import (
     overlay_key,
     overlay_title,
     structure,
+    unfolding,
 )
 from nn3d.stage.frame import Frame, Mark, TileLayer, Values
 from nn3d.stage.look import palette
 from nn3d.stage.resident import LayerValues, Need, Resident, ValuesNeed
 from nn3d.stage.stance import world_from_bench
-from nn3d.stage.standing import LONG_NETWORK, Stage, stage_of
+from nn3d.stage.standing import LONG_NETWORK, Stage
 from nn3d.stage.state import (
     LONG_FOV_RAD,
     LONG_YAW_RAD,
     Budget,
     Camera,
     Edges,
+    Fold,
     LayerView,
     Time,
     ViewState,
@@ -54,6 +56,7 @@ def initial_state(
     plan = resident.plan
     last = float(max(0, len(run.epochs) - 1))
     is_long = len(plan.layers) > LONG_NETWORK
+    opened = tuple(range(len(plan.groups.all)))
     views = tuple(LayerView(is_open=o, opening=1.0 if o else 0.0) for o in plan.is_open)
     camera = Camera(yaw_rad=LONG_YAW_RAD, fov_rad=LONG_FOV_RAD) if is_long else Camera()
     knows_values = any(p.shows == "values" for p in plan.layers)
@@ -62,7 +65,7 @@ def initial_state(
     return ViewState(
         n_epochs=len(run.epochs), n_samples=max(1, len(run.samples)), layers=views, size_px=size_px, scale=scale,
         theme=theme, time=Time(epoch=last, target=last), camera=camera, anchors=default_anchors(size_px),
-        edges=edges, budget=budget,
+        edges=edges, budget=budget, group_depths=tuple(g.depth for g in plan.groups.all), fold=Fold(opened, opened),
     )  # fmt: skip
 
 
@@ -75,7 +78,10 @@ class _Composer:
     """One composition; collects what is missing on the way."""
 
     def __init__(self, run: Run, state: ViewState, resident: Resident) -> None:
-        self.run, self.state, self.resident, self.plan = run, state, resident, resident.plan
+        """In here `state`, `plan` and all indices are in rows: what is visible (nn3d.stage.folding)."""
+        self.run, self.given, self.resident = run, state, resident
+        shown = unfolding.shown(resident.folds, state)
+        self.folded, self.plan, self.state, self.stage = shown.folded, shown.plan, shown.state, shown.stage
         first = min(int(state.time.epoch), max(0, len(run.epochs) - 1))
         self.mix = float(state.time.epoch - first)
         self.epochs = (first, min(first + 1, len(run.epochs) - 1) if self.mix > 0 else first)
@@ -83,13 +89,16 @@ class _Composer:
         self.palette = palette(state.theme)
 
     def frame(self) -> Frame:
-        stage = stage_of(self.plan, self.state)
-        values = {i: self._values(i) for i in range(len(self.plan.layers))}
-        tiles = tuple(self._tile_layer(i, stage, values[i]) for i in range(len(self.plan.layers)))
-        weaver = Weaver(self.run, self.resident, self.state, self.epochs)
+        stage = self.stage
+        values = {i: self._values(p.layer.index) for i, p in enumerate(self.plan.layers)}
+        tiles, first = self._tiles(stage, values)
+        weaver = Weaver(self.run, self.resident, self.plan, self.state, self.epochs)
         self.missing += weaver.missing
         tables = weaver.tables
-        strands = weaver.layers(stage)
+        ends = [*first, len(tiles)]
+        strands = tuple(
+            replace(s, source=ends[s.source + 1] - 1, target=ends[s.target]) for s in weaver.layers(stage)
+        )
         built = structure.build(self.plan, self.state, stage, self._probabilities(values))
         bench = world_from_bench(self.state)
         camera = cameras.resolved(self.state, built.corners)
@@ -105,13 +114,32 @@ class _Composer:
             *overlay_title.title_marks(facts), *overlay_key.key_marks(facts), *overlay_hud.hud_marks(facts),
         ]  # fmt: skip
         return Frame(
-            state=self.state, view=view, palette=self.palette, tiles=tiles, strands=strands, boxes=built.boxes,
+            state=self.given, view=view, palette=self.palette, tiles=tiles, strands=strands, boxes=built.boxes,
             shadows=built.shadows, floor_y=built.floor_y, floor_rect=built.floor_rect, marks=tuple(marks),
             epoch_mix=self.mix, missing=tuple(self.missing), stats=_stats(tables, tiles),
+            groups=self.plan.groups, stands=tuple(first[row] for row in self.folded.stands),
         )  # fmt: skip
 
+    def _tiles(
+        self, stage: Stage, values: dict[int, tuple[LayerValues, LayerValues] | None]
+    ) -> tuple[tuple[TileLayer, ...], list[int]]:
+        """The plates of all rows, one for each repeat of a deck, and where the plates of each row begin."""
+        tiles: list[TileLayer] = []
+        first = []
+        for row in range(len(self.plan.layers)):
+            first.append(len(tiles))
+            plate = self._tile_layer(row, stage, values[row])
+            for slab in self.folded.slabs.get(row, ()):
+                x, found = float(stage.x[row] + slab.x), self._values(slab.layer)
+                face = replace(self._tile_layer(row, stage, found), layer=slab.item, x=x)
+                tiles.append(replace(face, key=(self.resident.identity, "tiles", slab.layer)))
+            if len(tiles) == first[-1]:
+                tiles.append(plate)
+        return tuple(tiles), first
+
     def _values(self, index: int) -> tuple[LayerValues, LayerValues] | None:
-        if self.plan.layers[index].shows == "nothing":
+        """Values of a layer of the run at the two epochs, None where they are not in memory."""
+        if self.resident.plan.layers[index].shows == "nothing":
             return None
         needs = [ValuesNeed(index, e, self.state.sample) for e in self.epochs]
         found = [self.resident.values(n) for n in needs]
@@ -134,14 +162,18 @@ class _Composer:
         pair = None if values is None else (values[0].values, values[1].values)
         if pair is not None and lut == "rgb" and plan.input is not None:
             pair = tuple(Values((v.key, "rgb"), _picture(v.cells, plan.input)) for v in pair)  # type: ignore[assignment]
-        tiles = plan.tiles
+        tiles, scale = plan.tiles, float(stage.scale[i])
         return TileLayer(
-            layer=i, key=(self.resident.identity, "tiles", i), table=plan.table, cells=tiles.cells, x=float(stage.x[i]),
-            y=float(stage.y[i]), open_half=tiles.half, mosaic_half=tiles.mosaic_half,
-            thickness=(HALF_THICKNESS, tiles.block_thickness),
+            layer=self.folded.items[i], key=(self.resident.identity, "tiles", plan.layer.index), table=plan.table, cells=tiles.cells, x=float(stage.x[i]),
+            y=float(stage.y[i]), open_half=_scaled(tiles.half, scale), mosaic_half=_scaled(tiles.mosaic_half, scale),
+            thickness=(HALF_THICKNESS, float(stage.thick[i])), scale=scale,
             block_half=(float(stage.height[i]) / 2, float(stage.width[i]) / 2), weights=view.weights,
-            opening=view.opening, values=pair, lut=lut, power=power, gain=gain, offset=offset,
+            opening=view.opening * float(stage.share[i]), values=pair, lut=lut, power=power, gain=gain, offset=offset,
         )  # fmt: skip
+
+
+def _scaled(half: tuple[float, float], scale: float) -> tuple[float, float]:
+    return half[0] * scale, half[1] * scale
 
 
 def _display(

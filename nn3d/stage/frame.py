@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.layout.tables import STRAND, TILE
+from nn3d.run.groups import Groups
 from nn3d.stage.state import ViewState
 
 __all__ = [
@@ -56,7 +57,9 @@ class TileLayer:
     values : at the two epochs that are mixed by Frame.epoch_mix; None while missing (plates are drawn empty).
     lut : "seq", "div", "grey" or "rgb"; shown value = lut((|v|·gain)^power, with its sign for "div").
     gain, offset : at the two epochs: t = (v − offset)·gain.
-    bright : 0 … 1, how much of its colour the layer keeps (hover dims).
+    bright : 0 … 1, how much of its colour the layer keeps (hover dims). scale : of the places in `table`: below 1 while
+    the plate grows out of a closed group; the half sizes are already scaled.
+    layer : the item (nn3d.run.groups): a layer of the run, or its number of layers + a group.
     """
 
     layer: int
@@ -77,6 +80,7 @@ class TileLayer:
     gain: tuple[float, float]
     offset: tuple[float, float] = (0.0, 0.0)
     bright: float = 1.0
+    scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +237,8 @@ class Frame:
 
     boxes : (b,) BOX. shadows : (s,) SHADOW on the floor at `floor_y` within `floor_rect` (x, half, z, half).
     marks : the picture's text, key, bars and cards in drawing order. epoch_mix : 0 … 1 between the two epochs.
-    stats : figures for `render --stats`.
+    stats : figures for `render --stats`. groups : the module tree. stands : for each item (layers, then groups) which of
+    `tiles` stands for it: its own plate, or that of the closed group around it; () where each layer has its own.
     """
 
     state: ViewState
@@ -249,3 +254,5 @@ class Frame:
     epoch_mix: float
     missing: tuple[Hashable, ...]
     stats: dict[str, float]
+    groups: Groups | None = None
+    stands: tuple[int, ...] = ()

@@ -13,7 +13,7 @@ from nn3d.layout.staves import strand_rows
 from nn3d.run.model import FloatArray
 from nn3d.run.run import Run
 from nn3d.stage.edges import edge_strands
-from nn3d.stage.plan import LinkPlan, Plan
+from nn3d.stage.plan import LinkPlan, Plan, drawn_link
 from nn3d.stage.strands import THIN, StrandHistory, StrandsNeed, StrandTable
 
 RIBBON = 26
@@ -28,8 +28,8 @@ def rope_size(n_links: int) -> int:
 
 def choose_strands(run: Run, plan: Plan, need: StrandsNeed) -> StrandTable | StrandHistory:
     """The strands of a link. Raises nothing for odd shapes: a link that cannot be drawn edge by edge is a rope."""
-    link = plan.links[need.link]
-    per_sign = rope_size(len(plan.links))
+    link = drawn_link(plan, need.link, need.path)
+    per_sign = need.per_sign or rope_size(len(plan.links))
     if link.weighted is None:
         return _keyed(_plain(plan, link, need, per_sign), need)
     if need.single and link.wiring is not None and link.path != "arc":
@@ -38,13 +38,14 @@ def choose_strands(run: Run, plan: Plan, need: StrandsNeed) -> StrandTable | Str
             return found
     if need.mode == "gradient":
         return _keyed(_unknown(plan, link, per_sign), need)
-    sums = [_signs(run, link, e, need) for e in need.epochs]
+    under = [plan.links[k] for k in need.under]
+    sums = [_all_signs(run, [link, *under], e, need) for e in need.epochs]
     return _keyed(_rope_only(plan, link, per_sign, need, sums), need)
 
 
 def _keyed(table: StrandTable, need: StrandsNeed) -> StrandTable:
     """Ropes and threads keep one geometry over all epochs and samples."""
-    return replace(table, shape_key=(need.link, table.colour, table.level, len(table.strands), table.n_trunk))
+    return replace(table, shape_key=(need.link, need.path, need.under, table.colour, table.level, len(table.strands), table.n_trunk))
 
 
 def _unknown(plan: Plan, link: LinkPlan, per_sign: int) -> StrandTable:
@@ -62,6 +63,12 @@ def _signs(run: Run, link: LinkPlan, epoch: int, need: StrandsNeed) -> tuple[flo
     assert link.weighted is not None
     by_input = need.mode == "contribution" and _has_input(run, link, epoch)
     return trunk_sums(run, link.weighted, epoch, need.sample if by_input else None)
+
+
+def _all_signs(run: Run, links: list[LinkPlan], epoch: int, need: StrandsNeed) -> tuple[float, float]:
+    """Sums over all links under one rope, those with weights."""
+    pairs = [_signs(run, link, epoch, need) for link in links if link.weighted is not None]
+    return sum(p[0] for p in pairs), sum(p[1] for p in pairs)
 
 
 def _shares(sums: list[tuple[float, float]]) -> FloatArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ from nn3d.layout.arrange import LARGE_CELLS, POWER, POWER_LARGE, Tiles, arrange,
 from nn3d.layout.bundle import tile_table
 from nn3d.layout.graph import Topology, topology
 from nn3d.layout.parts import concat_parts, glued, part_spans
-from nn3d.layout.staves import Stave, stave
+from nn3d.layout.staves import Stave, n_tokens, stave
+from nn3d.run.groups import Groups, groups_of
 from nn3d.run.model import InputInfo, Layer, LayerLink
 from nn3d.run.run import Run
 
@@ -22,6 +23,7 @@ MAX_OPEN_LAYERS = 16
 MAX_OPEN_TILES = 900
 MAX_KERNEL_FACE = 8
 MAX_SIDE = 4096
+NO_GROUPS = Groups(0, (), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ class LayerPlan:
 
     pool : (rows, columns) of real cells that one drawn cell averages: more than 1 only beyond a texture's limit.
     is_output : holds the model's first output. is_classes : its tiles are named classes.
-    parts : channels of each glued part of a concatenation.
+    parts : channels of each glued part of a concatenation. depth : half of the room along the axis that the block of
+    a closed group takes, in u.
     """
 
     layer: Layer
@@ -43,6 +46,7 @@ class LayerPlan:
     is_token: bool
     pool: tuple[int, int] = (1, 1)
     parts: tuple[int, ...] = ()
+    depth: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class LinkPlan:
     """One link. `wiring` is None when it has no weight matrix that can be drawn edge by edge.
 
     stave : its strands where values go on in rows; its path is then "stave".
+    under : numbers, in the plan of all layers, of the links that it stands for, the first of them `link`; () itself.
     """
 
     index: int
@@ -60,11 +65,17 @@ class LinkPlan:
     wiring: Wiring | None
     path: str
     stave: Stave | None = None
+    under: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All layers and links of a run; `power` is the exponent of drawn sizes; `is_open` the layers open at first."""
+    """All layers and links of a run; `power` is the exponent of drawn sizes; `is_open` the layers open at first.
+
+    tallest : neurons in the largest layer of a small network (nn3d.stage.small), 0 for any other.
+    groups : the module tree. With groups closed (nn3d.stage.folding), `layers` are what is visible, row by row: a
+    closed group stands as one LayerPlan, and `links` join rows.
+    """
 
     layers: tuple[LayerPlan, ...]
     links: tuple[LinkPlan, ...]
@@ -72,6 +83,8 @@ class Plan:
     power: float
     is_open: tuple[bool, ...]
     output: int
+    tallest: int = 0
+    groups: Groups = NO_GROUPS
 
 
 def make_plan(run: Run) -> Plan:
@@ -88,7 +101,8 @@ def make_plan(run: Run) -> Plan:
         _link_plan(run, k, target, link, layers, top)
         for k, (target, link) in enumerate((layer.index, link) for layer in run.layers for link in layer.links)
     )
-    return Plan(layers, links, top, power, tuple(open_all or p.input is not None for p in layers), output)
+    is_open = tuple(open_all or p.input is not None for p in layers)
+    return Plan(layers, links, top, power, is_open, output, 0, groups_of(run.layers, run.graph))
 
 
 def _output_layer(run: Run) -> int:
@@ -98,7 +112,7 @@ def _output_layer(run: Run) -> int:
 
 
 def _is_token(layer: Layer) -> bool:
-    return len(layer.shape) == 2 and layer.axes[:1] != ("C",)
+    return len(layer.shape) == 2 and layer.axes[:1] != ("C",) or n_tokens(layer.shape, layer.axes) > 0
 
 
 def _layer_plan(run: Run, layer: Layer, inputs: dict[int, InputInfo], power: float, is_output: bool) -> LayerPlan:
@@ -125,14 +139,14 @@ def _near(run: Run, layer: Layer) -> list[int]:
     return [first.id, *(s.node for s in first.inputs)]
 
 
-def _stave(a: LayerPlan, b: LayerPlan, link: LayerLink) -> Stave | None:
+def _stave(a: LayerPlan, b: LayerPlan, link: LayerLink, *, is_skip: bool) -> Stave | None:
     """The stave of a link; into a concatenation it fills the part that it is copied to."""
     if not b.parts:
-        return stave(a.layer, b.layer, link)
+        return stave(a.layer, b.layer, link, is_skip=is_skip)
     arguments = [k.argument for k in b.layer.links]
     part = arguments.index(link.argument) if len(arguments) == len(b.parts) else -1
     low, high = part_spans(b.tiles, b.parts)[part] if part >= 0 else (-0.5, 0.5)
-    return stave(a.layer, b.layer, link, (float(low), float(high)))
+    return stave(a.layer, b.layer, link, (float(low), float(high)), is_skip=is_skip)
 
 
 def _shows(run: Run, layer: Layer) -> str:
@@ -163,10 +177,22 @@ def _link_plan(
         wires = wiring(weighted, (a.tiles.n, 1, 1), (b.tiles.n, 1, 1), False)
     elif weighted is not None and len(weighted.shape) > 2 and a.tiles.n == weighted.shape[1] * weighted.groups:
         wires = wiring(weighted, (a.tiles.n, *a.tiles.cells), (b.tiles.n, *b.tiles.cells), False)
-    path = top.paths[index]
-    rows = _stave(a, b, link) if path in ("direct", "stave") else None
+    return routed(LinkPlan(index, link.source, target, link, weighted, wires, "", None), (a, b), top.paths[index])
+
+
+def routed(link: LinkPlan, ends: tuple[LayerPlan, LayerPlan], path: str) -> LinkPlan:
+    """A link with the path that a topology gives it; values that go on in rows get their stave."""
+    rows = _stave(*ends, link.link, is_skip=path == "stave") if path in ("direct", "stave") else None
     path = "stave" if rows is not None else "direct" if path == "stave" else path
-    return LinkPlan(index, link.source, target, link, weighted, wires, path, rows)
+    return replace(link, path=path, stave=rows)
+
+
+def drawn_link(plan: Plan, index: int, path: str = "") -> LinkPlan:
+    """A link of the plan of all layers, with the path that it has between what is visible."""
+    link = plan.links[index]
+    if path in ("", link.path):
+        return link
+    return routed(link, (plan.layers[link.source], plan.layers[link.target]), path)
 
 
 def _cells(plan: LayerPlan) -> tuple[int, int, int]:

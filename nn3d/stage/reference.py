@@ -65,7 +65,7 @@ def placed(layer: TileLayer, table: NDArray[np.void], open_: F64) -> F64:
     """(m, 2) places (y, z) in the layer's plane of the rows of a TILE table."""
     w = layer.weights
     at = w[0] * table["line"].astype(np.float64) + w[1] * table["circle"] + w[2] * table["grid"]
-    return np.asarray(table["mosaic"] * (1.0 - open_[:, None]) + at * open_[:, None])
+    return np.asarray(layer.scale * (table["mosaic"] * (1.0 - open_[:, None]) + at * open_[:, None]))
 
 
 def half_sizes(layer: TileLayer, open_: F64) -> F64:

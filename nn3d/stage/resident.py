@@ -6,8 +6,6 @@ renderer) calls `warm` with it. Every method may be called from any thread.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,12 +14,14 @@ import numpy as np
 from nn3d.layout.arrange import fold
 from nn3d.run.model import FloatArray
 from nn3d.run.run import Run
+from nn3d.stage.folding import Folds
 from nn3d.stage.frame import Values
+from nn3d.stage.holding import BUDGET_BYTES, Holding, Wanted
 from nn3d.stage.links import choose_strands
 from nn3d.stage.plan import Plan, make_plan
+from nn3d.stage.small import Neurons, NeuronsNeed, neurons
 from nn3d.stage.strands import StrandHistory, StrandsNeed, StrandTable
 
-BUDGET_BYTES = 1 << 30
 SEQUENTIAL_QUANTILE = 0.995
 SIGNED_QUANTILE = 0.97
 QUANTILE_CELLS = 1 << 20
@@ -65,8 +65,8 @@ class LayerValues:
         return self.lowest < -1e-3 * max(self.highest, 1e-12)
 
 
-Need = ValuesNeed | StrandsNeed
-Held = LayerValues | StrandTable | StrandHistory
+Need = ValuesNeed | StrandsNeed | NeuronsNeed
+Held = LayerValues | StrandTable | StrandHistory | Neurons
 
 
 class Resident:
@@ -74,10 +74,7 @@ class Resident:
 
     def __init__(self, run: Run, budget_bytes: int = BUDGET_BYTES) -> None:
         self.run = run
-        self._budget = budget_bytes
-        self._held: OrderedDict[Need, tuple[Held, int]] = OrderedDict()
-        self._bytes = 0
-        self._lock = threading.Lock()
+        self.held: Holding[Held] = Holding(budget_bytes)
 
     @cached_property
     def identity(self) -> str:
@@ -89,6 +86,11 @@ class Resident:
         """Tiles, links and topology of the run."""
         return make_plan(self.run)
 
+    @cached_property
+    def folds(self) -> Folds:
+        """The plan with groups closed."""
+        return Folds(self.plan)
+
     def values(self, need: ValuesNeed) -> LayerValues | None:
         """The values, or None when they are not in memory."""
         found = self._find(need)
@@ -99,27 +101,24 @@ class Resident:
         found = self._find(need)
         return found if isinstance(found, StrandTable | StrandHistory) else None
 
-    def _find(self, need: Need) -> Held | None:
-        with self._lock:
-            held = self._held.get(need)
-            if held is None:
-                return None
-            self._held.move_to_end(need)
-            return held[0]
+    def neurons(self, need: NeuronsNeed) -> Neurons | None:
+        """Scale and biases of a small network, or None when they are not in memory."""
+        found = self._find(need)
+        return found if isinstance(found, Neurons) else None
 
-    def warm(self, need: Need) -> None:
-        """Compute and keep one thing that compose listed as missing."""
+    def _find(self, need: Need) -> Held | None:
+        return self.held.get(need)
+
+    def warm(self, need: Need, wanted: Wanted | None = None) -> None:
+        """Compute and keep one thing that compose listed as missing; `wanted` is Frame.wanted of that picture."""
         if self._find(need) is not None:
             return
         made: Held
-        made = self._read(need) if isinstance(need, ValuesNeed) else choose_strands(self.run, self.plan, need)
-        size = made.nbytes
-        with self._lock:
-            self._held[need] = (made, size)
-            self._bytes += size
-            while self._bytes > self._budget and len(self._held) > 1:
-                _, (_, dropped) = self._held.popitem(last=False)
-                self._bytes -= dropped
+        if isinstance(need, NeuronsNeed):
+            made = neurons(self.run, self.plan, need)
+        else:
+            made = self._read(need) if isinstance(need, ValuesNeed) else choose_strands(self.run, self.plan, need)
+        self.held.put(need, made, made.nbytes, wanted)
 
     def _read(self, need: ValuesNeed) -> LayerValues:
         plan = self.plan.layers[need.layer]

@@ -26,6 +26,9 @@ class Stage:
     apex : (m,) height of arcs by link. turn : (m, 2) share of its way over which a link changes lane.
     rail : (n,) height of the rail under each layer. shelf : (n,) which piece of it: one, or a shelf a level of a U.
     is_aloft : (n,) whether a layer stands in a lane above or below the line that the rail carries.
+    scale : (n,) size of a plate as a share of its full size, below 1 while it grows out of a closed group.
+    share : (n,) factor of LayerView.opening. thick : (n,) half thickness of the collapsed block.
+    grow : (m,) share of their width that links have.
     """
 
     x: F64
@@ -38,6 +41,10 @@ class Stage:
     rail: F64
     shelf: NDArray[np.int32]
     is_aloft: NDArray[np.bool_]
+    scale: F64
+    share: F64
+    thick: F64
+    grow: F64
 
 
 def stage_of(plan: Plan, state: ViewState) -> Stage:
@@ -47,9 +54,15 @@ def stage_of(plan: Plan, state: ViewState) -> Stage:
     weights = np.array([v.weights for v in state.layers])
     size = (extents[:, :3] * weights[:, :, None]).sum(1)
     size = extents[:, 3] * (1 - opened[:, None]) + size * opened[:, None]
-    yaw = LONG_YAW_RAD if len(plan.layers) > LONG_NETWORK else YAW_RAD
-    x, y = positions(plan.topology, size[:, 1], size[:, 0], small.gaps(plan, opened, gaps(plan.topology, opened)), yaw)
+    yaw = LONG_YAW_RAD if plan.groups.n_layers > LONG_NETWORK else YAW_RAD
+    before = small.gaps(plan, opened, gaps(plan.topology, opened))
+    depths = [p.depth for p in plan.layers]
+    x, y = positions(plan.topology, size[:, 1], size[:, 0], before, yaw, depths)
     apex = apexes(plan.topology, y, size[:, 0])
     rail, shelf = rails(plan.topology.levels, plan.topology.column, y, size[:, 0])
     aloft = plan.topology.lane != 0
-    return Stage(x, y, size[:, 0], size[:, 1], opened, apex, turns(plan.topology, x), rail, shelf, aloft)
+    one, thick = np.ones(len(x)), np.array([p.tiles.block_thickness for p in plan.layers])
+    return Stage(
+        x, y, size[:, 0], size[:, 1], opened, apex, turns(plan.topology, x), rail, shelf, aloft, one, one, thick,
+        np.ones(len(plan.links)),
+    )  # fmt: skip

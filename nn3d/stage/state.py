@@ -132,6 +132,18 @@ class Anchors:
 
 
 @dataclass(frozen=True, slots=True)
+class Fold:
+    """Which groups of the module tree are open (group indices, ascending), and the way from one choice to the next.
+
+    progress : linear, 0 as `before` to 1 as `after`; the picture eases it. At rest both are the same.
+    """
+
+    before: tuple[int, ...] = ()
+    after: tuple[int, ...] = ()
+    progress: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Panels:
     """Which cards of the window are open. Offscreen pictures ignore them."""
 
@@ -143,7 +155,10 @@ class Panels:
 
 @dataclass(frozen=True, slots=True)
 class ViewState:
-    """The whole view. Same state and same run: same picture."""
+    """The whole view. Same state and same run: same picture.
+
+    group_depths : of each group of the module tree, 0 for the outermost.
+    """
 
     n_epochs: int
     n_samples: int
@@ -157,6 +172,8 @@ class ViewState:
     flight: Flight | None = None
     side: float = 1.0
     facing: float = 1.0
+    group_depths: tuple[int, ...] = ()
+    fold: Fold = field(default_factory=Fold)
     edges: Edges = field(default_factory=Edges)
     budget: Budget = field(default_factory=Budget)
     anchors: Anchors = field(default_factory=Anchors)

@@ -67,7 +67,7 @@ class Weaver:
         return StrandsNeed(
             number, epochs, self.state.sample, edges.mode, level, edges.selection, self.state.budget.strands, single,
             path=link.path, under=tuple(others), per_sign=rope_size(len(self.plan.links)),
-        )
+        )  # fmt: skip
 
     def layers(self, stage: Stage) -> tuple[StrandLayer, ...]:
         """The strands as they stand."""
@@ -76,11 +76,12 @@ class Weaver:
         for index, table in sorted(self.tables.items()):
             link, before = self.plan.links[index], self._before.get(index)
             layer = self._layer(link, table, stage)
+            layer = replace(layer, grow=float(stage.grow[index]))
             if before is None or before.shape_key == table.shape_key:
                 out.append(layer)
                 continue
-            out.append(replace(self._layer(link, before, stage), grow=1.0 - grown))
-            out.append(replace(layer, grow=grown))
+            out.append(replace(self._layer(link, before, stage), grow=layer.grow * (1.0 - grown)))
+            out.append(replace(layer, grow=layer.grow * grown))
         return tuple(layer for layer in out if layer.grow > 0.0)
 
     def _layer(self, link: LinkPlan, table: StrandTable, stage: Stage) -> StrandLayer:

@@ -3,7 +3,7 @@
 uniform vec4 u_place[ENDS];    // x, y of the layer; linear opening; half thickness of an open tile
 uniform vec4 u_weights[ENDS];  // line, circle, grid; number of tiles
 uniform vec4 u_half[ENDS];     // half height and half width of a tile: open, mosaic
-uniform vec4 u_extent[ENDS];   // full height and width as they are now; half thickness of the block; unused
+uniform vec4 u_extent[ENDS];   // full height and width as they are now; half thickness of the block; scale of the whole plate
 
 const float STAGGER = 0.45;
 
@@ -21,7 +21,7 @@ float opened(int e, int k) {
 vec2 placed(int e, vec4 line_circle, vec4 grid_mosaic, float open) {
   vec3 w = u_weights[e].xyz;
   vec2 open_at = w.x * line_circle.xy + w.y * line_circle.zw + w.z * grid_mosaic.xy;
-  return mix(grid_mosaic.zw, open_at, open);
+  return u_extent[e].w * mix(grid_mosaic.zw, open_at, open);
 }
 
 vec2 half_size(int e, float open) {

@@ -1,0 +1,131 @@
+"""Where the rows of a picture stand while groups open and close. World units u.
+
+Both ends of a transition are laid out, and every row stands at the eased mix of its two places. What is visible at one
+end only grows out of the closed group around it: its last layer is the block's face to begin with, all others come out
+of the middle of the block, so that opening happens in place and the neighbours make room.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn3d.layout.graph import apexes, turns
+from nn3d.stage.folding import SLAB_HALF, Folded, Folds
+from nn3d.stage.plan import Plan
+from nn3d.stage.standing import Stage, stage_of
+from nn3d.stage.state import ViewState, smooth
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is drawn now, row by row: a plan and a state in rows, and where the rows stand.
+    """
+
+    folded: Folded
+    state: ViewState
+    stage: Stage
+
+    @property
+    def plan(self) -> Plan:
+        """What is visible, row by row."""
+        return self.folded.plan
+
+
+def shown(folds: Folds, state: ViewState) -> Shown:
+    """The rows of a state and their places."""
+    fold = state.fold
+    if fold.progress >= 1.0 or fold.before == fold.after:
+        return _at_rest(folds.of(fold.after), state)
+    drawn = folds.of(frozenset(fold.before) | frozenset(fold.after))
+    ends = [_End.of(folds.of(opened), drawn, state) for opened in (fold.before, fold.after)]
+    return _mixed(drawn, state, ends, smooth(fold.progress))
+
+
+def _at_rest(folded: Folded, state: ViewState) -> Shown:
+    rows = folded.rows_state(state)
+    return Shown(folded, rows, stage_of(folded.plan, rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The rows of `drawn` at one end of a transition: `row` of each there, and whether it is that row itself."""
+
+    folded: Folded
+    stage: Stage
+    row: I64
+    is_own: NDArray[np.bool_]
+    x: F64
+    y: F64
+    height: F64
+    width: F64
+    thick: F64
+    scale: F64
+
+    @staticmethod
+    def of(end: Folded, drawn: Folded, state: ViewState) -> _End:
+        stage = stage_of(end.plan, end.rows_state(state))
+        row = np.array([end.stands[item] for item in drawn.items])
+        is_own = np.array([end.items[r] == item for r, item in zip(row, drawn.items, strict=True)])
+        x, scale = stage.x[row].copy(), np.where(is_own, 1.0, 0.0)
+        thick = np.array([end.plan.layers[r].tiles.block_thickness for r in row])
+        for k in np.flatnonzero(~is_own):
+            inside, face = drawn.plan.layers[k].layer.index, end.plan.layers[row[k]].layer.index
+            slab = next((s for s in end.slabs.get(int(row[k]), ()) if s.layer == inside), None)
+            if slab is not None:
+                x[k], scale[k], thick[k] = x[k] + slab.x, 1.0, SLAB_HALF
+            elif inside == face:
+                scale[k] = 1.0
+        return _End(end, stage, row, is_own, x, stage.y[row], stage.height[row], stage.width[row], thick, scale)
+
+
+def _mixed(drawn: Folded, state: ViewState, ends: list[_End], e: float) -> Shown:
+    a, b = ends
+    rows = drawn.rows_state(state)
+
+    def mix(p: F64, q: F64) -> F64:
+        return np.asarray(p * (1.0 - e) + q * e)
+
+    x, y = mix(a.x, b.x), mix(a.y, b.y)
+    scale, thick = mix(a.scale, b.scale), mix(a.thick, b.thick)
+    hidden = [np.where(end.is_own | (end.scale > 0.0), 1.0, 0.0) for end in ends]
+    height, width = (mix(getattr(a, n) * hidden[0], getattr(b, n) * hidden[1]) for n in ("height", "width"))
+    opening = mix(np.where(a.is_own, 1.0, 0.0), np.where(b.is_own, 1.0, 0.0))
+    top = drawn.plan.topology
+    apex = _apexes(drawn, ends, apexes(top, y, height), e)
+    opened = np.array([smooth(v.opening * o) for v, o in zip(rows.layers, opening, strict=True)])
+    own = np.where(b.is_own, 1, 0)
+    stage = replace(
+        b.stage, x=x, y=y, height=height, width=width, open=opened, apex=apex, turn=turns(top, x),
+        **{
+            name: np.where(own == 1, getattr(b.stage, name)[b.row], getattr(a.stage, name)[a.row])
+            for name in ("shelf", "is_aloft")
+        },
+        rail=mix(a.stage.rail[a.row], b.stage.rail[b.row]), scale=scale, share=opening, thick=thick,
+        grow=mix(*(_grown(end, drawn) for end in ends)),
+    )  # fmt: skip
+    return Shown(drawn, rows, stage)
+
+
+def _grown(end: _End, drawn: Folded) -> F64:
+    """(m,) 1 for links whose ends are apart at this end of the transition, 0 for those inside a closed group."""
+    ends = np.array([(k.source, k.target) for k in drawn.plan.links], np.int64).reshape(-1, 2)
+    return np.where(end.row[ends[:, 0]] != end.row[ends[:, 1]], 1.0, 0.0)
+
+
+def _apexes(drawn: Folded, ends: list[_End], apex: F64, e: float) -> F64:
+    """Arcs that stand at both ends of a transition go from one height to the other."""
+    known = [
+        {k.under: float(end.stage.apex[k.index]) for k in end.folded.plan.links if k.path == "arc"} for end in ends
+    ]
+    out = apex.copy()
+    for link in drawn.plan.links:
+        pair = [found[link.under] for found in known if link.under in found]
+        if link.path == "arc" and len(pair) == 2:
+            out[link.index] = pair[0] * (1.0 - e) + pair[1] * e
+    return out
