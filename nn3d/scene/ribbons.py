@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
 import moderngl
@@ -132,7 +132,8 @@ class RibbonPass:
         mixed = tuple(fog + (base - fog) * (0.75 if s.colour == "neutral" else 0.60))
         return {"u_positive": mixed, "u_negative": mixed}
 
-    def _set_frame(self, program: moderngl.Program, frame: Frame, common: dict[str, object]) -> int:
+    def set_frame(self, program: moderngl.Program, frame: Frame, common: dict[str, object]) -> int:
+        """Set what all links of a frame share; returns curve samples a strand."""
         samples = max(8, min(44, frame.state.budget.samples))
         set_uniforms(
             program, ("u_fog", "u_fog_range", "u_halo"), **common, u_segments=samples, u_halo=frame.palette.halo[:3],
@@ -142,7 +143,7 @@ class RibbonPass:
 
     def draw(self, frame: Frame, common: dict[str, object]) -> tuple[int, int]:
         """Draw every link; returns (draw calls, curve segments)."""
-        samples = self._set_frame(self.program, frame, common)
+        samples = self.set_frame(self.program, frame, common)
         n_calls, n_segments = 0, 0
         for s in frame.strands:
             first, count = _visible(s)
@@ -159,7 +160,7 @@ class RibbonPass:
 
     def draw_ids(self, frame: Frame, common: dict[str, object]) -> None:
         """Draw every strand as number 0 into the bound integer target."""
-        self._set_frame(self.id_program, frame, common)
+        self.set_frame(self.id_program, frame, common)
         for s in frame.strands:
             first, count = _visible(s)
             link = self._links[s.key]
@@ -167,6 +168,17 @@ class RibbonPass:
             set_uniforms(self.id_program, ("u_shade",), u_shade=(0.0, 1.0, 1.0, DASHES if s.is_dashed else 0.0))
             if count:
                 link.arrays[1].render(moderngl.POINTS, vertices=count, first=first)
+
+    def drawables(self, program: moderngl.Program, frame: Frame) -> Iterator[tuple[moderngl.VertexArray, int, int]]:
+        """(vertex array, first, count) of each link for a program of one's own, its uniforms set as it is reached."""
+        for s in frame.strands:
+            first, count = _visible(s)
+            shape, link = self._shapes[shape_of(s)], self._links[s.key]
+            parts = [attributes(program, shape.buffer, SHAPE), attributes(program, link.looks, LOOK)]
+            array = self.ctx.vertex_array(program, parts, skip_errors=True)
+            self._set_route(program, frame, s)
+            yield array, first, count
+            array.release()
 
     def control_points(self, frame: Frame, n: int) -> NDArray[np.float32]:
         """(m, 11, 3) control points of link number `n` of the frame as the GPU computes them (transform feedback)."""
