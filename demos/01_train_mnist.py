@@ -15,15 +15,11 @@ from pathlib import Path
 import mnist
 import numpy as np
 import torch
+from packing import pack_small
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import nn3d
-from nn3d.run.encoding import encode
-from nn3d.run.manifest import parse_manifest
-from nn3d.run.memory import MemoryStore
-from nn3d.run.run import Run
-from nn3d.run.writer import listed_keys, whole_manifest, write_packed
 
 # Test pictures to record: a 3 that may be taken for an 8, one of every other digit, and ones where LeNets go wrong.
 SAMPLES = (18, 3, 2, 1, 4, 15, 11, 0, 61, 7, 247, 340, 582, 659, 1014, 1901)
@@ -89,19 +85,6 @@ def train(model: nn.Module, pictures: Tensor, labels: Tensor, epochs: int, seed:
             total += loss.item() * len(rows)
         schedule.step()
         yield epoch, total / len(pictures)
-
-
-def pack_small(folder: Path, path: Path) -> None:
-    """Pack with weights as they are, activations in 8 bits, and no statistics: nn3d computes those when asked."""
-    with nn3d.load(folder) as run:
-        arrays = {}
-        for key in listed_keys(run):
-            if "/a/" in key:
-                arrays |= encode(run.store[key], "u8").members(key)
-            elif "/s/" not in key:
-                arrays[key] = run.store[key]
-        manifest = parse_manifest(whole_manifest(run) | {"encoding": {"activations": "u8"}})
-        write_packed(Run(MemoryStore(arrays), manifest), path)
 
 
 def verify(path: Path, model: nn.Module, pictures: Tensor, labels: Tensor) -> None:
