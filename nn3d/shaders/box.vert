@@ -13,7 +13,8 @@ layout(location = 1) flat out vec3 v_normal;
 layout(location = 2) flat out vec4 v_colour;
 
 void main() {
-  v_world = in_ground > 0.5 ? in_centre + in_corner * in_half : stood(in_centre) + leaned(in_corner * in_half);
+  v_world = in_centre + in_corner * in_half;
+  if (in_ground < 0.5) v_world = stood(v_world);
   v_normal = in_normal;
   v_colour = vec4(in_colour, in_fog);
   gl_Position = u_clip_from_world * vec4(v_world, 1.0);

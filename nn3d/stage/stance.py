@@ -26,6 +26,7 @@ LEAN_RAD: Final = math.radians(42.0)
 LEVEL_YAW_RAD: Final = math.radians(35.0)  # seen from above, plates are turned until the reader is this far off
 STEEP_YAW_RAD: Final = math.radians(68.0)  # plates are not seen at a steeper angle than this
 GAP_ABOVE: Final = 0.32
+GAP_BEHIND: Final = 0.5
 RAIL_ABOVE: Final = 11.0
 
 
@@ -60,6 +61,19 @@ def world_from_bench(state: ViewState) -> F64:
         out[:, 1] = math.sin(lean) * math.cos(turn), math.cos(lean), -math.sin(lean) * math.sin(turn)
         out[:, 2] = math.sin(turn), 0.0, math.cos(turn)
     return out
+
+
+def spread(state: ViewState, x: F64) -> F64:
+    """Places along the axis (n,), wider apart where a view needs it: all from above, the far first ones from behind.
+
+    From behind the first plates are the far ones, which the perspective shows at a flatter angle than the near ones.
+    """
+    above, behind = GAP_ABOVE * height_share(state), GAP_BEHIND * behind_share(state)
+    if not above and not behind or len(x) < 2:
+        return x
+    first, length = float(x.min()), float(np.ptp(x)) or 1.0
+    u = (x - first) / length
+    return np.asarray(first + length * (u * (1.0 + above) + behind * (u - u * u / 2.0)))
 
 
 def rail_place(state: ViewState) -> float:

@@ -11,6 +11,7 @@ from nn3d.layout.graph import apexes, gaps, positions, turns
 from nn3d.layout.levels import rails
 from nn3d.stage import small
 from nn3d.stage.plan import Plan
+from nn3d.stage.stance import spread
 from nn3d.stage.state import LONG_YAW_RAD, YAW_RAD, ViewState, smooth
 
 F64 = NDArray[np.float64]
@@ -58,6 +59,7 @@ def stage_of(plan: Plan, state: ViewState) -> Stage:
     before = small.gaps(plan, opened, gaps(plan.topology, opened))
     depths = [p.depth for p in plan.layers]
     x, y = positions(plan.topology, size[:, 1], size[:, 0], before, yaw, depths)
+    x = spread(state, x)
     apex = apexes(plan.topology, y, size[:, 0])
     rail, shelf = rails(plan.topology.levels, plan.topology.column, y, size[:, 0])
     aloft = plan.topology.lane != 0
