@@ -16,7 +16,8 @@ from nn3d.run.model import Layer
 MAX_NEURONS = 40
 MAX_COLUMN = 20
 HALF = (1.0, 1.55)
-GAPS = (1.35, 2.15, 4.3)
+WIDEST = 1.4
+GAPS = (1.15, 2.15, 4.3)
 GAP_ROWS = 8
 MOSAIC_SCALE = 0.62
 PICTURE_SHARE = 0.45
@@ -39,6 +40,11 @@ def tallest_column(layers: Sequence[Layer], input_nodes: Collection[int]) -> int
     return max(counts) if is_small else 0
 
 
+def neuron_half(tallest: int) -> tuple[float, float]:
+    """(half height, half width) of a neuron's tile: wider where columns are tall, so that its value still fits."""
+    return HALF[0], HALF[1] * min(WIDEST, max(1.0, tallest / GAP_ROWS) ** 0.5)
+
+
 def column_gap(n: int, tallest: int) -> float:
     """Free height between two neurons of a column of n: columns grow toward the tallest one's height."""
     least = max(GAPS[0], min(GAPS[1], GAPS[1] * GAP_ROWS / max(1, tallest)))
@@ -52,15 +58,15 @@ def column_height(n: int, tallest: int) -> float:
 
 def neuron_column(n: int, tallest: int) -> Tiles:
     """n neurons under one another: all four arrangements; the mosaic is the same column, smaller and without gaps."""
-    gap = column_gap(n, tallest)
+    gap, half = column_gap(n, tallest), neuron_half(tallest)
     r, c = np.arange(n), np.zeros(n, np.int64)
-    grid, grid_extent = _lattice(r, c, (n, 1), HALF, (gap, 0.0))
-    line, line_extent = _lattice(c, r, (1, n), HALF, (gap, 0.8))
-    circle, circle_extent = _ring(n, HALF, 1.2)
-    mosaic_half = (HALF[0] * MOSAIC_SCALE, HALF[1] * MOSAIC_SCALE)
+    grid, grid_extent = _lattice(r, c, (n, 1), half, (gap, 0.0))
+    line, line_extent = _lattice(c, r, (1, n), half, (gap, 0.8))
+    circle, circle_extent = _ring(n, half, 1.2)
+    mosaic_half = (half[0] * MOSAIC_SCALE, half[1] * MOSAIC_SCALE)
     mosaic, block = _lattice(r, c, (n, 1), mosaic_half, (0.0, 0.0))
     extents = np.stack([line_extent, circle_extent, grid_extent, block])
-    return Tiles(n, (1, 1), (n, 1), line, circle, grid, mosaic, HALF, mosaic_half, gap, extents, 0.30)
+    return Tiles(n, (1, 1), (n, 1), line, circle, grid, mosaic, half, mosaic_half, gap, extents, 0.30)
 
 
 def picture_scale(rows: int, tallest: int, power: float = POWER) -> float:

@@ -27,7 +27,8 @@ GAP, GAP_SMALL = 2.7, 1.9
 MOST_GAP = 16.0
 NAME_PX = 13.0
 ROW_PX = 16.5
-ABOVE_PX = 48.0
+ABOVE_PX = 40.0
+FAR = 0.75  # the output stands farther off than the middle
 HALF_HEIGHT = 0.46
 
 
@@ -109,7 +110,7 @@ def top_bars(
         for k, v, e in zip(order, (float(v) for v in y), ends, strict=True)
     )
     boxes = _boxes(state, y, shown, (start, length), min(HALF_HEIGHT, 0.36 * pitch))
-    beyond = x + gap + length + 110.0 / unit / yaw
+    beyond = x + gap + length + 0.5
     corners = np.array([[beyond, y.max(initial=0.0) + 0.8, 0.0], [beyond, y.min(initial=0.0) - 0.8, 0.0]])
     return Bars(rows, boxes, corners, len(shares), is_above)
 
@@ -139,9 +140,9 @@ def name_of(names: tuple[str, ...], index: int) -> str:
 
 
 def px_per_unit(stage: Stage, state: ViewState) -> float:
-    """About how many px one u takes when the whole network fits the free rectangle: it does not follow the zoom."""
+    """About how many px one u takes at the output when the whole network fits: it does not follow the zoom."""
     x0, y0, x1, y1 = state.anchors.free
     width = float(np.ptp(stage.x)) + 14.0 if stage.x.size else 14.0
     across = width * abs(math.sin(state.camera.yaw_rad)) + float(stage.width.max(initial=1.0)) * 0.6
     tall = float((stage.y + stage.height / 2).max(initial=1.0) - (stage.y - stage.height / 2).min(initial=0.0)) + 4.0
-    return max(1.0, min((x1 - x0) / max(across, 1.0), (y1 - y0) / max(tall, 1.0)))
+    return max(1.0, FAR * min((x1 - x0) / max(across, 1.0), (y1 - y0) / max(tall, 1.0)))

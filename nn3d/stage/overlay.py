@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from nn3d.run.run import Run
 from nn3d.stage.frame import Palette
-from nn3d.stage.strands import StrandTable
 from nn3d.stage.look import colour
 from nn3d.stage.plan import Plan
 from nn3d.stage.resident import LayerValues
+from nn3d.stage.small import Neurons
 from nn3d.stage.state import ViewState
+from nn3d.stage.strands import StrandTable
+from nn3d.stage.urgency import Due
 
 POWER = 0.7
 SIGNED_POWER = 0.8
@@ -35,6 +37,8 @@ class Facts:
     tables: dict[int, StrandTable]
     probabilities: NDArray[np.float64] | None
     is_softmax_ours: bool
+    due: Due
+    neurons: Neurons | None = None
 
     def ink(self, name: str, alpha: float = 1.0) -> tuple[float, float, float, float]:
         """A colour of the theme."""

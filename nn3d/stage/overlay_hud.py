@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from nn3d.layout.arrange import side
 from nn3d.stage.frame import Mark, Text
-from nn3d.stage.strands import StrandTable
 from nn3d.stage.overlay import Facts, number
 from nn3d.stage.plan import LinkPlan
+from nn3d.stage.small import joins_columns
+from nn3d.stage.strands import StrandTable
 from nn3d.stage.type import text_width
 
 
@@ -17,10 +19,10 @@ def hud_marks(f: Facts) -> list[Mark]:
     x0, x1, y = anchor
     size = 11 * f.k
     right = [f"sides drawn n^{f.plan.power:g}"]
-    if any(p.input is not None and p.tiles.n <= 3 for p in f.plan.layers):
-        right.append("input ×1.55")
+    right += _enlarged(f)
     if f.run.graph.kind == "inferred":
         right.insert(0, "dashed = inferred")
+    right = [*memory_words(f), *right]
     pooled = (p for p in f.plan.layers if p.pool != (1, 1))
     right += [f"{p.layer.name}: a cell is the mean of {p.pool[0] * p.pool[1]}" for p in pooled]
     tail = ", ".join(right)
@@ -33,6 +35,23 @@ def hud_marks(f: Facts) -> list[Mark]:
     ]
 
 
+def _enlarged(f: Facts) -> list[str]:
+    """How much larger than other tiles an input picture is drawn."""
+    pictures = [p.tiles for p in f.plan.layers if p.input is not None and p.tiles.n <= 3 and not p.is_token]
+    maps = [t for t in pictures if t.cells != (1, 1) or not f.plan.tallest]
+    scales = [2.0 * t.half[0] / side(t.cells[0], f.plan.power) for t in maps]
+    return [f"input ×{scales[0]:.3g}"] if scales else []
+
+
+def memory_words(f: Facts) -> list[str]:
+    """What is not on the picture because it is still being read, or because memory has no room for it."""
+    words = [f"reading {number(len(f.due.missing))} more"] if f.due.missing else []
+    if f.due.left_out:
+        n = len(f.due.left_out)
+        words.append(f"{number(n)} {'array' if n == 1 else 'arrays'} left out: memory is {f.state.budget.memory_mb} MB")
+    return words
+
+
 def strand_figures(f: Facts, *, with_units: bool = True) -> list[str]:
     """One entry a link: "conv2 867 of 2,400 (81 % of |c|)"; many ropes are summed up.
 
@@ -41,13 +60,15 @@ def strand_figures(f: Facts, *, with_units: bool = True) -> list[str]:
     if f.state.edges.selection == "off":
         return ["strands off"]
     what = "|c|" if f.state.edges.mode == "contribution" else "|w|"
-    singles, ropes, pairs = [], 0, 0
+    singles, ropes, pairs, columns = [], 0, 0, 0
     for i, table in sorted(f.tables.items()):
         link = f.plan.links[i]
         if table.colour != "sign":
             pairs += 1
         elif table.shown == 0 or _is_rope(f, link):
             ropes += 1
+        elif joins_columns(f.plan, link) and table.shown == table.total:
+            columns += table.shown
         else:
             share = "" if table.share > 0.999 else f" ({_whole(table.share)} of {what})"
             share += _coarser(f, link, table)
@@ -56,11 +77,21 @@ def strand_figures(f: Facts, *, with_units: bool = True) -> list[str]:
                 f"{f.plan.layers[link.target].layer.name} {number(table.shown)} of {number(table.total)}{share}{unit}"
             )
     out = [f"strands, {f.state.edges.selection}", *singles] if singles else []
+    if columns:
+        out += _column_figures(f, columns, what)
     if ropes:
         out.append(f"{ropes} {'pair' if ropes == 1 else 'pairs'} as ropes, one a sign, area ~ share of Σ{what}")
     if pairs:
         out.append("grey, ivory: no weight")
     return out
+
+
+def _column_figures(f: Facts, n: int, what: str) -> list[str]:
+    """What the strands, stubs and numbers of a small network are."""
+    n_biases = 0 if f.neurons is None else sum(len(b) for b in f.neurons.biases.values())
+    drawn = f"all {number(n)} weights" + (f" and {number(n_biases)} biases" if n_biases else "")
+    stub = ["stub under a neuron = its bias"] if n_biases else []
+    return [drawn, f"area ~ {what}, one scale for the network", *stub, "number on a tile = its value"]
 
 
 def _coarser(f: Facts, link: LinkPlan, table: StrandTable) -> str:

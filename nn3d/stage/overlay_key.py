@@ -6,6 +6,7 @@ import numpy as np
 
 from nn3d.stage.frame import Line, Mark, Rect, Text
 from nn3d.stage.overlay import POWER, Facts
+from nn3d.stage.overlay_neurons import value_text
 
 KEY_WIDTH = 150.0
 KEY_GAP = 32.0
@@ -82,6 +83,9 @@ def _strand_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
     what, low, high = ("contribution  a · w", "against", "for") if by_input else ("weight  w", "negative", "positive")
     fog, up, down = (np.array(f.ink(n)[:3]) for n in ("fog", "positive", "negative"))
     marks: list[Mark] = [Text(x, y, what, 11 * f.k, "medium", f.ink("text2"))]
+    if f.neurons is not None and f.plan.tallest:
+        most = f"up to {value_text(f.neurons.largest[0])}"
+        marks.append(Text(x + w, y, most, 10 * f.k, "regular", f.ink("text3"), "ra"))
     n = 75
     for i in range(n):
         t = (i + 0.5) / n * 2.0 - 1.0

@@ -18,6 +18,7 @@ F64 = NDArray[np.float64]
 
 LEAST_PX = 24.0
 SIZES_PX = (9.0, 16.0)
+SMALLEST_PX = 8.5
 MAX_NUMBERS = 600
 DARK_INK, LIGHT_INK = (0x10, 0x16, 0x1B), (0xF4, 0xF6, 0xF8)
 PILL = 0.78
@@ -80,12 +81,14 @@ def _values(f: Facts, t: TileLayer, faces: _Faces, is_free: NDArray[np.bool_], m
     if pair[0].size != len(t.table):
         return []
     value = pair[0] if mix == 0.0 else pair[0] * (1.0 - mix) + pair[1] * mix
-    size = math.floor(min(SIZES_PX[1], max(SIZES_PX[0], 0.34 * float(np.median(faces.width[which])))) * 2.0) / 2.0
+    most = min(SIZES_PX[1], max(SIZES_PX[0], 0.34 * float(np.median(faces.width[which]))))
     inks = face_inks(f.palette, t, value, mix)
     marks: list[Mark] = []
     for k in which.tolist():
         said = value_text(float(value[k]))
-        if text_width(said, size, "semibold") <= 0.94 * faces.width[k] and size <= 0.9 * faces.height[k]:
+        room = min(most, 0.96 * faces.width[k] / text_width(said, 1.0, "semibold"), 0.8 * faces.height[k])
+        size = math.floor(2.0 * room) / 2.0
+        if size >= SMALLEST_PX:
             x, y = faces.middle[k]
             marks.append(Text(float(x), float(y), said, size, "semibold", inks[k], "mm"))
     return marks

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nn3d.stage.plan import LayerPlan, LinkPlan, Plan
 
 HALF_WIDTH = 0.30
+ROWS_AT_FULL_WIDTH = 6
 
 
 def columns(run: Run, layers: tuple[LayerPlan, ...], power: float) -> tuple[tuple[LayerPlan, ...], int]:
@@ -107,10 +108,12 @@ class NeuronsNeed:
 class Neurons:
     """Figures of a small network at two epochs.
 
-    largest : magnitude that the thickest strand or stub stands for. biases : by layer, (n, 2) float32.
+    largest : magnitude that the thickest strand or stub stands for; thickest : its half width in u.
+    biases : by layer, (n, 2) float32.
     """
 
     largest: tuple[float, float]
+    thickest: float
     biases: dict[int, FloatArray]
 
     @property
@@ -123,7 +126,8 @@ def neurons(run: Run, plan: Plan, need: NeuronsNeed) -> Neurons:
     """Read what a small network's stubs need."""
     largest = [largest_of(run, plan, Moment(e, need.sample, need.mode)) for e in need.epochs]
     found = {i: [_bias(run, plan, i, e) for e in need.epochs] for i in range(len(plan.layers))}
-    return Neurons((largest[0], largest[1]), {i: np.stack(b, 1) for i, b in found.items() if b[0].size})
+    biases = {i: np.stack(b, 1) for i, b in found.items() if b[0].size}
+    return Neurons((largest[0], largest[1]), thickest(plan.tallest), biases)
 
 
 def largest_of(run: Run, plan: Plan, moment: Moment) -> float:
@@ -142,21 +146,21 @@ def largest_of(run: Run, plan: Plan, moment: Moment) -> float:
 
 
 def scaled(run: Run, plan: Plan, looks: Looks, pick: Chosen, index: I64, moment: Moment) -> Looks:
-    """The looks of weights between columns on the network's one scale: half width .30 u for the largest, area ∝ |amount|.
+    """The looks of weights between columns on the network's one scale: area ∝ |amount|, `thickest` for the largest.
 
     index : (m,) edges of the strands. pick : those of them that are drawn at the moment.
     """
     largest = largest_of(run, plan, moment)
     area, amount = np.zeros(index.size, np.float32), np.zeros(index.size, np.float32)
     at = np.searchsorted(index, pick.index)
-    area[at] = (HALF_WIDTH / THICKEST) ** 2 * np.minimum(1.0, pick.stands / largest)
+    area[at] = (thickest(plan.tallest) / THICKEST) ** 2 * np.minimum(1.0, pick.stands / largest)
     amount[at] = np.sign(looks.amount[at]) * np.minimum(1.0, pick.stands / largest)
     return replace(looks, area=area, amount=np.where(looks.is_drawn, amount, looks.amount).astype(np.float32))
 
 
-def half_width(amount: NDArray[np.float64], largest: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Half width in u of what carries `amount`: .30·√(|amount| / largest)."""
-    return np.asarray(HALF_WIDTH * np.sqrt(np.minimum(1.0, np.abs(amount) / largest)))
+def thickest(tallest: int) -> float:
+    """Half width in u of the strand of the largest amount: .30, less where a neuron has many strands at its edge."""
+    return HALF_WIDTH * float(np.sqrt(ROWS_AT_FULL_WIDTH / max(ROWS_AT_FULL_WIDTH, tallest)))
 
 
 def _bias(run: Run, plan: Plan, layer: int, epoch: int) -> FloatArray:

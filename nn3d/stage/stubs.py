@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from nn3d.stage.frame import BOX, Palette, TileLayer
 from nn3d.stage.reference import opened, tile_places
-from nn3d.stage.small import Neurons, half_width
+from nn3d.stage.small import Neurons
 
 F64 = NDArray[np.float64]
 
@@ -38,20 +38,22 @@ def stub_boxes(
             continue
         value = bias[:, 0] * (1.0 - mix) + bias[:, 1].astype(np.float64) * mix
         largest = neurons.largest[0] * (1.0 - mix) + neurons.largest[1] * mix
-        parts.append(_boxes(palette, stub_places(t, side), np.nan_to_num(value), np.full(len(value), largest)))
+        share = np.minimum(1.0, np.abs(np.nan_to_num(value)) / largest)
+        parts.append(_boxes(palette, stub_places(t, side), np.copysign(share, value), neurons.thickest))
     return np.concatenate(parts) if parts else np.zeros(0, BOX)
 
 
-def _boxes(palette: Palette, places: tuple[F64, F64], value: F64, largest: F64) -> NDArray[np.void]:
-    (top, foot), n = places, len(value)
+def _boxes(palette: Palette, places: tuple[F64, F64], share: F64, thickest: float) -> NDArray[np.void]:
+    """share : (K,) of the largest, with the bias's sign."""
+    (top, foot), n = places, len(share)
     out = np.zeros(2 * n, BOX)
     rods, feet = out[:n], out[n:]
-    half = np.maximum(SQUARE * half_width(value, largest), THINNEST)
+    half = np.maximum(SQUARE * thickest * np.sqrt(np.abs(share)), THINNEST)
     rods["centre"] = (top + foot) / 2.0
     rods["half"] = np.column_stack([half, (top - foot)[:, 1] / 2.0, half])
-    strength = (FLOOR + (1.0 - FLOOR) * np.minimum(1.0, np.abs(value) / largest) ** 0.6)[:, None]
+    strength = (FLOOR + (1.0 - FLOOR) * np.abs(share) ** 0.6)[:, None]
     fog = np.array(palette.fog[:3])
-    hue = np.where(value[:, None] < 0, np.array(palette.negative[:3]), np.array(palette.positive[:3]))
+    hue = np.where(share[:, None] < 0, np.array(palette.negative[:3]), np.array(palette.positive[:3]))
     rods["colour"] = fog + (hue - fog) * strength
     feet["centre"], feet["half"], feet["colour"] = foot, FOOT, palette.neutral[:3]
     out["fog"] = 0.3
