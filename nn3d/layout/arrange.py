@@ -55,13 +55,13 @@ class Tiles:
 def fold(shape: tuple[int, ...], axes: tuple[str, ...]) -> tuple[int, int, int]:
     """(K tiles, R rows, C columns) of an array of this shape: never refuses one.
 
-    (N) → N tiles of one cell; (T, D) → one tile, and (T, heads, D) too, whose rows are tokens; (C, L) → C strips;
+    (N) → N tiles of one cell; (T, D) → one tile, (T) and (T, heads, D) too, whose rows are tokens; (C, L) → C strips;
     (C, H, W) → C tiles; (C, D, H, W) → C·D tiles; anything else is folded to tiles of its two last axes.
     """
     if not shape:
         return 1, 1, 1
     if len(shape) == 1:
-        return shape[0], 1, 1
+        return (1, shape[0], 1) if axes == ("T",) else (shape[0], 1, 1)
     if len(shape) == 2:
         return (shape[0], 1, shape[1]) if axes[:1] == ("C",) else (1, shape[0], shape[1])
     if len(shape) == 3 and axes[:2] == ("T", "heads"):
@@ -87,11 +87,13 @@ def grid_shape(n: int, is_neurons: bool, is_classes: bool) -> tuple[int, int]:
     return rows, cols
 
 
-def tile_half(cells: tuple[int, int], *, is_token: bool, scale: float, power: float) -> tuple[float, float]:
-    """(half height, half width) of one open tile."""
+def tile_half(
+    cells: tuple[int, int], *, is_token: bool, scale: float, power: float, usual: int = 96
+) -> tuple[float, float]:
+    """(half height, half width) of one open tile; token tiles of the `usual` number of columns are 9 u wide."""
     r, c = cells
     if is_token:
-        width = TOKEN_WIDTH * min(2.0, max(1.0, math.sqrt(c / 96.0)))
+        width = TOKEN_WIDTH * min(2.4, max(0.16, math.sqrt(c / usual)))
         return min(TOKEN_HEIGHT, max(1.0, TOKEN_ROW * r)) / 2.0, width / 2.0
     return side(r, power) * scale / 2.0, side(c, power) * scale / 2.0
 
@@ -113,13 +115,14 @@ def arrange(
     power: float = POWER,
     columns: int | None = None,
     scale: float = 0.0,
+    usual: int = 96,
 ) -> Tiles:
     """All four arrangements of n tiles of `cells` (R, C) cells; `columns` of the grid where they are not free.
 
-    scale : of the tiles, where it is not the usual one (0).
+    scale : of the tiles, where it is not the usual one (0). usual : columns of most token tiles of the network.
     """
     scale = scale or (INPUT_SCALE if is_input and n <= 3 else 1.0)
-    half = tile_half(cells, is_token=is_token, scale=scale, power=power)
+    half = tile_half(cells, is_token=is_token, scale=scale, power=power, usual=usual)
     rows, cols = (-(-n // columns), columns) if columns else grid_shape(n, cells == (1, 1), is_classes)
     gap_y, gap_z = _gaps(cells, half, is_classes)
     k = np.arange(n)

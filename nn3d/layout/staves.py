@@ -17,6 +17,8 @@ from nn3d.run.model import Layer, LayerLink
 F64 = NDArray[np.float64]
 
 COPIES = frozenset(("add", "sub", "concat", "stack", "identity"))
+# Each row of these picks one row of their weight.
+LOOKUPS = frozenset(("embedding",))
 IDENTITY_HW = 0.09
 READ_HW = 0.06
 # Of the height of one row: strands of neighbouring tokens never touch.
@@ -45,6 +47,8 @@ class Stave:
 
 def n_tokens(shape: tuple[int, ...], axes: tuple[str, ...]) -> int:
     """Rows of a layer drawn as one tile with a row a token or a time step; 0 for any other."""
+    if len(shape) == 1:
+        return shape[0] if axes == ("T",) else 0
     if len(shape) == 2:
         return 0 if axes[:1] == ("C",) else shape[0]
     return shape[0] if len(shape) == 3 and axes[:2] == ("T", "heads") else 0
@@ -58,7 +62,7 @@ def stave(
     span : bottom and top of what the link fills of the target's height, the glued part of a concatenation.
     is_skip : it runs straight past other layers, at its own level.
     """
-    if link.kind == "weight":
+    if link.kind == "weight" and target.op not in LOOKUPS:
         return None
     is_copy = target.op in COPIES and _is_argument(link)
     rows = n_tokens(source.shape, source.axes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,10 +15,14 @@ from nn3d.layout.arrange import LARGE_CELLS, POWER, POWER_LARGE, Tiles, arrange,
 from nn3d.layout.bundle import tile_table
 from nn3d.layout.graph import Topology, topology
 from nn3d.layout.parts import concat_parts, glued, part_spans
+from nn3d.layout.recurrent import Recurrent, recurrent_of
 from nn3d.layout.staves import Stave, n_tokens, stave
 from nn3d.run.groups import Groups, groups_of
 from nn3d.run.model import InputInfo, Layer, LayerLink
+from nn3d.run.ops import op_of
 from nn3d.run.run import Run
+from nn3d.stage import small
+from nn3d.stage.state import YAW_RAD
 
 MAX_CLASS_BARS = 24
 MAX_OPEN_LAYERS = 16
@@ -33,7 +39,7 @@ class LayerPlan:
     pool : (rows, columns) of real cells that one drawn cell averages: more than 1 only beyond a texture's limit.
     is_output : holds the model's first output. is_classes : its tiles are named classes.
     parts : channels of each glued part of a concatenation. depth : half of the room along the axis that the block of
-    a closed group takes, in u.
+    a closed group, or the plates of a recurrent layer take, in u. recurrent : these plates.
     """
 
     layer: Layer
@@ -47,6 +53,7 @@ class LayerPlan:
     pool: tuple[int, int] = (1, 1)
     parts: tuple[int, ...] = ()
     depth: float = 0.0
+    recurrent: Recurrent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +100,9 @@ def make_plan(run: Run) -> Plan:
     sides = [max(fold(layer.shape, layer.axes)[1:]) for layer in run.layers if not _is_token(layer)]
     power = POWER_LARGE if max(sides, default=1) > LARGE_CELLS else POWER
     inputs = {info.node: info for info in run.graph.inputs}
-    layers = tuple(_layer_plan(run, layer, inputs, power, layer.index == output) for layer in run.layers)
+    usual = usual_columns(run.layers)
+    layers = tuple(_layer_plan(run, layer, inputs, (power, usual), layer.index == output) for layer in run.layers)
+    layers, tallest = small.columns(run, layers, power)
     n_tiles = sum(plan.tiles.n for plan in layers)
     open_all = len(layers) <= MAX_OPEN_LAYERS and n_tiles <= MAX_OPEN_TILES
     top = topology(run.layers)
@@ -102,7 +111,7 @@ def make_plan(run: Run) -> Plan:
         for k, (target, link) in enumerate((layer.index, link) for layer in run.layers for link in layer.links)
     )
     is_open = tuple(open_all or p.input is not None for p in layers)
-    return Plan(layers, links, top, power, is_open, output, 0, groups_of(run.layers, run.graph))
+    return Plan(layers, links, top, power, is_open, output, tallest, groups_of(run.layers, run.graph))
 
 
 def _output_layer(run: Run) -> int:
@@ -112,10 +121,19 @@ def _output_layer(run: Run) -> int:
 
 
 def _is_token(layer: Layer) -> bool:
-    return len(layer.shape) == 2 and layer.axes[:1] != ("C",) or n_tokens(layer.shape, layer.axes) > 0
+    return (len(layer.shape) == 2 and layer.axes[:1] != ("C",)) or n_tokens(layer.shape, layer.axes) > 0
 
 
-def _layer_plan(run: Run, layer: Layer, inputs: dict[int, InputInfo], power: float, is_output: bool) -> LayerPlan:
+def usual_columns(layers: Sequence[Layer]) -> int:
+    """Columns of most layers that are drawn as one tile with a row a token: the width of the model."""
+    columns = Counter(layer.shape[-1] for layer in layers if _is_token(layer) and len(layer.shape) == 2)
+    return max(columns, key=lambda c: (columns[c], -c), default=96)
+
+
+def _layer_plan(
+    run: Run, layer: Layer, inputs: dict[int, InputInfo], sizes: tuple[float, int], is_output: bool
+) -> LayerPlan:
+    power, usual = sizes
     shows = _shows(run, layer)
     n, rows, cols = _weight_face(run, layer) if shows == "weights" else fold(layer.shape, layer.axes)
     info = next((inputs[n] for n in layer.nodes if n in inputs), None)
@@ -126,11 +144,19 @@ def _layer_plan(run: Run, layer: Layer, inputs: dict[int, InputInfo], power: flo
     pool = (-(-rows // MAX_SIDE), -(-cols // MAX_SIDE))
     drawn = (-(-rows // pool[0]), -(-cols // pool[1]))
     has_bars = is_classes and n <= MAX_CLASS_BARS
+    found = recurrent_of(run.node(layer.shown)) if shows == "values" and op_of(layer.op).family == "recurrent" else None
+    if found is not None:
+        tiles, room = found.pieces[-1].tiles, found.half_depth(YAW_RAD)
+        table = tile_table(tiles)
+        return LayerPlan(layer, tiles, table, shows, info, is_output, False, False, depth=room, recurrent=found)
     parts = concat_parts(layer, {i: run.node(i) for i in _near(run, layer)}) if shows == "values" else ()
     if parts:
         tiles = glued(drawn, parts, power=power)
     else:
-        tiles = arrange(n, drawn, is_token=is_token, is_input=info is not None, is_classes=has_bars, power=power)
+        is_input = info is not None
+        tiles = arrange(
+            n, drawn, is_token=is_token, is_input=is_input, is_classes=has_bars, power=power, usual=usual
+        )
     return LayerPlan(layer, tiles, tile_table(tiles), shows, info, is_output, is_classes, is_token, pool, parts)
 
 
@@ -182,7 +208,7 @@ def _link_plan(
 
 def routed(link: LinkPlan, ends: tuple[LayerPlan, LayerPlan], path: str) -> LinkPlan:
     """A link with the path that a topology gives it; values that go on in rows get their stave."""
-    rows = _stave(*ends, link.link, is_skip=path == "stave") if path in ("direct", "stave") else None
+    rows = _stave(*ends, link.link, is_skip=path == "stave") if path in ("direct", "stave", "route") else None
     path = "stave" if rows is not None else "direct" if path == "stave" else path
     return replace(link, path=path, stave=rows)
 

@@ -15,7 +15,7 @@ from nn3d.layout.bundle import tile_table
 from nn3d.layout.recurrent import Piece, Recurrent
 from nn3d.layout.tables import STRAND
 from nn3d.run.run import Run
-from nn3d.stage.frame import StrandLayer, TileLayer
+from nn3d.stage.frame import PART, StrandLayer, TileLayer
 from nn3d.stage.plan import LayerPlan
 from nn3d.stage.resident import LayerValues, Need, Resident
 from nn3d.stage.state import YAW_RAD, ViewState
@@ -23,7 +23,6 @@ from nn3d.stage.steps import PieceNeed, StepsNeed
 
 F64 = NDArray[np.float64]
 
-PART = 1 << 20
 LOOP_HEIGHT = 3.6
 LOOP_REACH = 0.92
 READ_HW = 0.06

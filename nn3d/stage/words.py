@@ -1,0 +1,151 @@
+"""Which words hang on special layers: tokens beside their rows, letters on Q, K, V and gates, names of staves.
+
+All places are on the bench, in u; nothing here knows pixels but the height of a row, by which words are thinned out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nn3d.layout.staves import n_tokens
+from nn3d.run.run import Run
+from nn3d.stage.frame import TileLayer, View
+from nn3d.stage.plan import LinkPlan, Plan
+from nn3d.stage.recurrence import LOOP_HEIGHT
+from nn3d.stage.resident import LayerValues
+from nn3d.stage.standing import Stage
+from nn3d.stage.state import ViewState
+from nn3d.stage.tags import Arrow, Tag
+
+MIN_ROW_PX = 11.0
+LETTERS = {"query": "Q", "key": "K", "value": "V"}
+EDGE_PX = 8.0
+
+
+def token_tags(
+    run: Run, plan: Plan, state: ViewState, stage: Stage, values: dict[int, LayerValues], view: View
+) -> list[Tag | Arrow]:
+    """The words of token inputs, right-aligned at the left edge of their tile; every n-th where rows are low."""
+    out: list[Tag | Arrow] = []
+    words = run.samples[state.sample].tokens if run.samples else ()
+    for row, p in enumerate(plan.layers):
+        steps = n_tokens(p.layer.shape, p.layer.axes) if p.input is not None and p.input.kind == "tokens" else 0
+        if not steps:
+            continue
+        ids = values[row].values.cells.ravel() if row in values else None
+        said = [words[t] if t < len(words) else "" if ids is None else f"{ids[t]:.0f}" for t in range(steps)]
+        edge = -state.side * stage.width[row] / 2.0
+        top, low = (stage.y[row] + s * stage.height[row] / 2.0 for s in (1.0, -1.0))
+        ends = view.project(np.array([(stage.x[row], top, edge), (stage.x[row], low, edge)]), state.size_px)
+        each = max(1, int(np.ceil(MIN_ROW_PX * steps / max(1.0, abs(ends[1, 1] - ends[0, 1])))))
+        anchor = "rm" if state.side > 0 else "lm"
+        for t in range(0, steps, each):
+            y = top + (low - top) * (t + 0.5) / steps
+            is_last = t == steps - 1
+            place = (float(stage.x[row]), float(y), float(edge))
+            out.append(Tag(place, said[t], 11.0, anchor, (-EDGE_PX * state.side, 0.0), is_strong=is_last))
+    return out
+
+
+def attention_tags(plan: Plan, state: ViewState, stage: Stage) -> list[Tag | Arrow]:
+    """Q, K and V in the corners of the tiles that an attention reads."""
+    found = {link.source: LETTERS[link.link.argument] for link in plan.links if link.link.argument in LETTERS}
+    doubled = [
+        row for row in found
+        if len({k.link.argument for k in plan.links if k.source == row and k.link.argument in LETTERS}) > 1
+    ]
+    return [_corner(state, stage, row, letter) for row, letter in found.items() if row not in doubled]
+
+
+def _corner(state: ViewState, stage: Stage, row: int, letter: str) -> Tag:
+    edge = -state.side * stage.width[row] / 2.0
+    place = (float(stage.x[row]), float(stage.y[row] + stage.height[row] / 2.0), float(edge))
+    return Tag(place, letter, 11.0, "mm", (12.0 * state.side, 13.0), has_pill=True, is_strong=True)
+
+
+def stave_tags(plan: Plan, stage: Stage) -> list[Tag | Arrow]:
+    """Names of staves at their levels ("copy 12 × 128 × 128"), and of the first piece of a residual stream."""
+    out: list[Tag | Arrow] = []
+    levels = plan.topology.levels
+    for index in () if levels is None else levels.links:
+        link = plan.links[index]
+        if link.stave is None:
+            continue
+        shape = " × ".join(str(n) for n in plan.layers[link.source].layer.shape)
+        out.append(_above(stage, link, f"copy  {shape}"))
+    stream = [k for k in plan.links if _is_stream(plan, k)]
+    if stream:
+        longest = max(stream, key=lambda k: float(stage.x[k.target] - stage.x[k.source]))
+        out.append(_below(stage, longest, "residual stream, one strand a token"))
+    return out
+
+
+def _is_stream(plan: Plan, link: LinkPlan) -> bool:
+    column = plan.topology.column
+    is_main = plan.topology.lane[link.source] == 0 == plan.topology.lane[link.target]
+    is_tokens = link.stave is not None and link.stave.is_copy and link.stave.stands == "token"
+    return bool(is_main and is_tokens and column[link.target] - column[link.source] > 1)
+
+
+def _above(stage: Stage, link: LinkPlan, said: str) -> Tag:
+    assert link.stave is not None
+    a = float(stage.y[link.source] + link.stave.source.max() * stage.height[link.source])
+    b = float(stage.y[link.target] + link.stave.target.max() * stage.height[link.target])
+    x = float(stage.x[link.source] + stage.x[link.target]) / 2.0
+    return Tag((x, (a + b) / 2.0, 0.0), said, 11.0, "mb", (0.0, -9.0))
+
+
+def _below(stage: Stage, link: LinkPlan, said: str) -> Tag:
+    low = float(stage.y[link.source] - stage.height[link.source] / 2.0)
+    x = float(stage.x[link.source] + stage.x[link.target]) / 2.0
+    return Tag((x, low, 0.0), said, 11.0, "ma", (0.0, 8.0))
+
+
+def recurrent_tags(plan: Plan, state: ViewState, tiles: tuple[TileLayer, ...], first: list[int]) -> list[Tag | Arrow]:
+    """Letters of the gates, c and h; lanes' directions and time; where the recurrence goes."""
+    out: list[Tag | Arrow] = []
+    for row, p in enumerate(plan.layers):
+        found = p.recurrent
+        if found is None or len(tiles) < first[row] + len(found.pieces) or tiles[first[row]].key[1:2] != ("piece",):  # type: ignore[index]
+            continue
+        plates = tiles[first[row] : first[row] + len(found.pieces)]
+        for piece, plate in zip(found.pieces, plates, strict=True):
+            letters = piece.letters or (piece.name.split()[0],) * piece.tiles.n
+            for k, letter in enumerate(letters):
+                y, z = piece.tiles.at_grid[k] + np.array([piece.tiles.half[0], -piece.tiles.half[1] * state.side])
+                at = (plate.x, plate.y + float(y), float(z))
+                out.append(Tag(at, letter, 11.0, "mm", (11.0 * state.side, 14.0), has_pill=True, is_strong=True))
+        gates = plates[0]
+        edge = -state.side * gates.block_half[1]
+        for d in range(found.directions):
+            low, high = (gates.y + share * 2.0 * gates.block_half[0] for share in found.lane(d))
+            ends = ((gates.x, high, edge), (gates.x, low, edge))
+            aside = -9.0 * state.side
+            out.append(Arrow(*(ends if d == 0 else ends[::-1]), (aside, 0.0)))
+            anchor = "rm" if state.side > 0 else "lm"
+            out += [
+                Tag(ends[0], "t 0", 10.0, anchor, (aside * 1.6, 5.0)),
+                Tag(ends[1], f"t {found.steps - 1}", 10.0, anchor, (aside * 1.6, -5.0)),
+            ]
+            if found.directions > 1:
+                said = ("forward", "backward")[d]
+                middle = (gates.x, (high + low) / 2.0, edge)
+                out.append(Tag(middle, said, 11.0, anchor, (aside * 1.9, 0.0), has_pill=True, is_strong=True))
+            sign = 1.0 if d == 0 else -1.0
+            x = (gates.x + plates[-1].x) / 2.0
+            apex = gates.y + sign * (found.extent[0] / 2.0 + LOOP_HEIGHT)
+            step = "+" if d == 0 else "−"
+            said = f"h(t) → gates at t {step} 1"
+            out.append(Tag((x, apex, 0.0), said, 11.0, "mb" if d == 0 else "ma", (0.0, -9.0 * sign)))
+    return out
+
+
+def all_tags(
+    run: Run, plan: Plan, state: ViewState, stage: Stage, values: dict[int, LayerValues],
+    tiles: tuple[TileLayer, ...], first: list[int], view: View,
+) -> list[Tag | Arrow]:  # fmt: skip
+    """Every tag of a picture."""
+    return [
+        *token_tags(run, plan, state, stage, values, view), *attention_tags(plan, state, stage),
+        *stave_tags(plan, stage), *recurrent_tags(plan, state, tiles, first),
+    ]  # fmt: skip
