@@ -14,6 +14,7 @@ from nn3d.stage.reference import cell_under
 from nn3d.stage.state import Thing
 
 FACE_BIT = 1 << 31
+WHOLE_LAYER = (1 << 32) - 1
 
 
 class PickPass:
@@ -38,6 +39,8 @@ class PickPass:
         layer &= ~FACE_BIT
         if layer == 0:
             return None
+        if tile == WHOLE_LAYER:
+            return Thing(layer - 1)
         row, col = cell_under(frame, layer - 1, tile, x_px + 0.5, y_px + 0.5)
         return Thing(layer - 1, tile, row, col)
 
@@ -57,7 +60,7 @@ class PickPass:
         self._target.use()
         self._target.clear(0, 0, 0, 0, depth=1.0)
         self.ctx.enable_only(moderngl.DEPTH_TEST)
-        self.tiles.draw_ids(frame, frame.view.clip_from_world)
+        self.tiles.draw_ids(frame)
         self._key = key
 
     def hidden_share(self, frame: Frame, ribbons: RibbonPass, common: dict[str, object]) -> float:

@@ -1,8 +1,9 @@
-"""Tiles: one instanced box a tile, its faces sampled from a texture of the layer's real values; one draw a layer."""
+"""Tiles: the faces that look at the reader, one square a layer at rest and one instance a tile on its way; and sides."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import dataclass, field
 
 import moderngl
 import numpy as np
@@ -10,13 +11,17 @@ from numpy.typing import NDArray
 
 from nn3d.scene.gpu import Uploads, attributes, make_buffer, make_texture, set_uniforms
 from nn3d.scene.library import load_program
-from nn3d.scene.meshes import CORNER, unit_box
-from nn3d.stage.frame import TILE, Frame, TileLayer, Values
+from nn3d.scene.maps import Maps
+from nn3d.scene.plates import Lattice, Scale, arrangement_at_rest, cells_block, lattice_of, scales
+from nn3d.stage.frame import TILE, Frame, TileLayer
 from nn3d.stage.stance import plate_axes
 
-ANISOTROPY = 16.0
-SINGLE_ROW = 1024
-KINDS = {"seq": 0, "grey": 0, "div": 1, "rgb": 2}
+SEEN_PX = 0.35  # sides thinner than this are left out
+FAR_PX = 1.7  # tiles nearer to each other than this are averaged
+LINES_PX = 4.4  # lines are drawn between cells of at least this size
+SAMPLE_ALPHA_TO_COVERAGE = 0x809E
+RAMP_STEPS = 1024
+PLACE = ("u_place", "u_weights", "u_half", "u_extent")
 
 
 def end_uniforms(ends: tuple[TileLayer, ...]) -> dict[str, NDArray[np.float32]]:
@@ -25,132 +30,215 @@ def end_uniforms(ends: tuple[TileLayer, ...]) -> dict[str, NDArray[np.float32]]:
         "u_place": np.array([(t.x, t.y, t.opening, t.thickness[0]) for t in ends], np.float32),
         "u_weights": np.array([(*t.weights, t.table.size) for t in ends], np.float32),
         "u_half": np.array([(*t.open_half, *t.mosaic_half) for t in ends], np.float32),
-        "u_extent": np.array([(2 * t.block_half[0], 2 * t.block_half[1], t.thickness[1], t.scale) for t in ends], np.float32),
+        "u_extent": np.array(
+            [(2 * t.block_half[0], 2 * t.block_half[1], t.thickness[1], t.scale) for t in ends], np.float32
+        ),
     }
 
 
+@dataclass(slots=True)
+class _Layer:
+    """What is kept on the GPU for one table of tiles: its rows, vertex arrays by program, blocks by page."""
+
+    table: NDArray[np.void]
+    buffer: moderngl.Buffer
+    arrays: dict[str, moderngl.VertexArray] = field(default_factory=dict)
+    blocks: dict[int, tuple[bytes, moderngl.Buffer]] = field(default_factory=dict)
+    lattices: dict[str, Lattice | None] = field(default_factory=dict)
+
+    def lattice(self, tile: TileLayer) -> Lattice | None:
+        """The lattice that the tiles stand in now, if they do."""
+        name = arrangement_at_rest(tile)
+        if name is None:
+            return None
+        if name not in self.lattices:
+            half = tile.mosaic_half if name == "mosaic" else tile.open_half
+            self.lattices[name] = lattice_of(self.table[name], half)
+        return self.lattices[name]
+
+    def release(self) -> None:
+        """Give everything back."""
+        for _, block in self.blocks.values():
+            block.release()
+        for array in self.arrays.values():
+            array.release()
+        self.buffer.release()
 
 
 class TilePass:
-    """Owns tile programs, instance buffers and value textures."""
+    """Owns the programs of tiles, and what each layer needs. Textures are kept by Maps."""
 
     def __init__(self, ctx: moderngl.Context, uploads: Uploads) -> None:
         self.ctx, self.uploads = ctx, uploads
-        self.program = load_program(ctx, "tile.vert", fragment="tile.frag", defines={"ENDS": 1})
-        self.pick_program = load_program(ctx, "tile.vert", fragment="pick.frag", defines={"ENDS": 1})
-        self.box = make_buffer(ctx, unit_box(), uploads)
-        self.empty = make_texture(ctx, np.zeros((1, 1, 1), np.float32), uploads, layers=True)
-        self._arrays: dict[Hashable, tuple[moderngl.Buffer, moderngl.VertexArray, moderngl.VertexArray]] = {}
-        self._textures: dict[Hashable, moderngl.TextureArray] = {}
-        self._ramps: dict[tuple[str, str], moderngl.Texture] = {}
+        self.maps = Maps(ctx, uploads)
+        self._programs: dict[str, moderngl.Program] = {}
+        self._layers: dict[Hashable, _Layer] = {}
+        self._ramps: dict[Hashable, moderngl.Texture] = {}
 
     def prepare(self, frame: Frame) -> None:
         """Upload what this frame shows and was not here; forget what it no longer shows."""
-        wanted = {v.key: (v, t) for t in frame.tiles if t.values is not None for v in t.values}
-        for key in [k for k in self._textures if k not in wanted]:
-            self._textures.pop(key).release()
-        for key, (values, tile) in wanted.items():
-            if key not in self._textures:
-                self._textures[key] = self._upload(values, tile)
-        tables = {t.key: t for t in frame.tiles}
-        for key in [k for k in self._arrays if k not in tables]:
-            self._forget(key)
-        for key, tile in tables.items():
-            if key not in self._arrays:
-                self._arrays[key] = self._array(tile)
+        self.maps.prepare(frame.tiles)
+        tables = {t.key: t.table for t in frame.tiles}
+        for key in [k for k in self._layers if k not in tables]:
+            self._layers.pop(key).release()
+        for key, table in tables.items():
+            if key not in self._layers:
+                self._layers[key] = _Layer(table, make_buffer(self.ctx, table, self.uploads))
 
-    def _array(self, tile: TileLayer) -> tuple[moderngl.Buffer, moderngl.VertexArray, moderngl.VertexArray]:
-        buffer = make_buffer(self.ctx, tile.table, self.uploads)
-        both = [
-            self.ctx.vertex_array(
-                p, [attributes(p, self.box, CORNER), attributes(p, buffer, TILE, per_instance=True)], skip_errors=True
-            )
-            for p in (self.program, self.pick_program)
-        ]
-        return buffer, both[0], both[1]
+    def draw(self, frame: Frame, common: dict[str, object]) -> int:
+        """Draw every layer's plate; returns the number of draw calls."""
+        calls = 0
+        mask = self.ctx.fbo.color_mask
+        sizes = scales(frame)
+        self.ctx.fbo.color_mask = True, True, True, False
+        self.ctx.enable_direct(SAMPLE_ALPHA_TO_COVERAGE)
+        begun: set[str] = set()
+        for tile, size in zip(frame.tiles, sizes, strict=True):
+            calls += self._draw_faces(frame, tile, size, common, begun)
+        self.ctx.disable_direct(SAMPLE_ALPHA_TO_COVERAGE)
+        for tile, size in zip(frame.tiles, sizes, strict=True):
+            calls += self._draw_sides(frame, tile, size, common, begun)
+        self.ctx.fbo.color_mask = mask
+        return calls
 
-    def _upload(self, values: Values, tile: TileLayer) -> moderngl.TextureArray:
-        cells = values.cells
-        if tile.cells == (1, 1) and tile.lut != "rgb":
-            rows = -(-cells.size // SINGLE_ROW)
-            padded = np.zeros(rows * min(SINGLE_ROW, max(1, cells.size)), np.float32)
-            padded[: cells.size] = cells.ravel()
-            return self._texture(padded.reshape(1, rows, -1), mips=False)
-        pack = self._pack(tile)
-        if pack > 1:
-            n_layers = -(-len(cells) // pack)
-            padded = np.zeros((n_layers * pack, *cells.shape[1:]), np.float32)
-            padded[: len(cells)] = cells
-            cells = padded.reshape(n_layers, -1, cells.shape[2])
-        return self._texture(cells, mips=True)
+    def _draw_faces(
+        self, frame: Frame, tile: TileLayer, size: Scale, common: dict[str, object], begun: set[str]
+    ) -> int:
+        layer = self._layers[tile.key]
+        lattice = layer.lattice(tile)
+        atlases = self.maps.atlases(tile)
+        flags = {
+            "plate": lattice is not None,
+            "far": lattice is not None and min(np.multiply(size.smallest, lattice.pitch)) < FAR_PX,
+            "lines": tile.cells != (1, 1) and min(_cell_px(tile, size)) >= LINES_PX,
+            "mixed": 0.0 < frame.epoch_mix,
+            "picture": tile.lut == "rgb",
+            "empty": atlases is None,
+            "masked": atlases is not None and any(a.is_masked for a in atlases),
+            "own_gains": tile.gains is not None,
+        }
+        name = "-".join(k for k, v in flags.items() if v) or "tiles"
+        program = self._program(name)
+        if name not in begun:
+            begun.add(name)
+            self._set_faces(program, frame, common)
+        set_uniforms(program, PLACE, **end_uniforms((tile,)))
+        self._ramp(frame, "seq" if tile.lut == "rgb" else tile.lut).use(2)
+        n_pages = 1 if atlases is None else len(atlases[0].pages)
+        for page in range(n_pages):
+            self._bind_block(layer, cells_block(tile, atlases, lattice, page), page)
+            self.maps.use(tile, page)
+            self._render(layer, name, program, 1 if lattice is not None else tile.table.size, 4)
+        return n_pages
 
-    def _pack(self, tile: TileLayer) -> int:
-        """How many tiles share a texture layer: more than one only beyond the GPU's number of layers."""
-        return -(-tile.table.size // int(self.ctx.info["GL_MAX_ARRAY_TEXTURE_LAYERS"]))
+    def _set_faces(self, program: moderngl.Program, frame: Frame, common: dict[str, object]) -> None:
+        pal = frame.palette
+        values = {
+            **{k: common[k] for k in ("u_clip_from_world", "u_stance", "u_eye", "u_fog")},
+            "u_px": frame.view.px_per_unit / frame.state.scale, "u_rim": pal.rim[:3], "u_side": pal.side[:3],
+            "u_nonfinite": pal.nonfinite[:3], "u_grid": pal.grid, "u_mix": frame.epoch_mix, "u_maps_a": 0,
+            "u_maps_b": 1, "u_ramp": 2, "u_gains": 3, "Cells": 0,
+        }  # fmt: skip
+        set_uniforms(program, tuple(values), **values)
 
-    def _texture(self, cells: NDArray[np.float32], *, mips: bool) -> moderngl.TextureArray:
-        texture = make_texture(self.ctx, cells, self.uploads, layers=True)
-        assert isinstance(texture, moderngl.TextureArray)
-        if mips:
-            texture.build_mipmaps()
-            texture.filter = moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR
-            texture.anisotropy = ANISOTROPY
-        return texture
+    def _draw_sides(
+        self, frame: Frame, tile: TileLayer, size: Scale, common: dict[str, object], begun: set[str]
+    ) -> int:
+        if not _sides_show(tile, size):
+            return 0
+        program = self._program("side")
+        if "side" not in begun:
+            begun.add("side")
+            keys = ("u_clip_from_world", "u_stance", "u_eye", "u_fog", "u_fog_range")
+            set_uniforms(
+                program, (), **{k: common[k] for k in keys}, u_side=frame.palette.side[:3],
+                u_light=float(frame.palette.is_light),
+            )  # fmt: skip
+        is_block = tile.opening <= 0.0
+        set_uniforms(program, (), **end_uniforms((tile,)), u_block=int(is_block), u_bright=tile.bright)
+        self._render(self._layers[tile.key], "side", program, 1 if is_block else tile.table.size, 6)
+        return 1
+
+    def draw_ids(self, frame: Frame) -> None:
+        """Draw layer and tile numbers into the bound integer target."""
+        begun: set[str] = set()
+        view, axes = frame.view, plate_axes(frame.view.world_from_bench)
+        for tile, size in zip(frame.tiles, scales(frame), strict=True):
+            layer = self._layers[tile.key]
+            lattice = layer.lattice(tile)
+            is_block = tile.opening <= 0.0
+            todo = [("pick-plate" if lattice is not None else "pick-tiles", 1 if lattice else tile.table.size, 4)]
+            if _sides_show(tile, size):
+                todo.append(("pick-side", 1 if is_block else tile.table.size, 6))
+            self._bind_block(layer, cells_block(tile, None, lattice, 0), -1)
+            for name, n, vertices in todo:
+                program = self._program(name)
+                if name not in begun:
+                    begun.add(name)
+                    set_uniforms(
+                        program, ("u_px", "Cells"), u_clip_from_world=view.clip_from_world, u_stance=axes,
+                        u_eye=view.eye_world, u_px=view.px_per_unit, Cells=0,
+                    )  # fmt: skip
+                optional = (*PLACE, "u_block")
+                set_uniforms(program, optional, **end_uniforms((tile,)), u_layer=tile.layer, u_block=int(is_block))
+                self._render(layer, name, program, n, vertices)
+
+    def _render(self, layer: _Layer, name: str, program: moderngl.Program, n: int, vertices: int) -> None:
+        array = layer.arrays.get(name)
+        if array is None:
+            content = [] if "plate" in name else [attributes(program, layer.buffer, TILE, per_instance=True)]
+            array = layer.arrays[name] = self.ctx.vertex_array(program, content)
+        array.render(moderngl.TRIANGLE_STRIP, vertices=vertices, instances=n)
+
+    def _bind_block(self, layer: _Layer, block: NDArray[np.void], page: int) -> None:
+        raw = block.tobytes()
+        known = layer.blocks.get(page)
+        if known is None:
+            known = layer.blocks[page] = (raw, make_buffer(self.ctx, block[None], self.uploads))
+        elif known[0] != raw:
+            known[1].write(raw)
+            self.uploads.add(len(raw))
+            layer.blocks[page] = (raw, known[1])
+        known[1].bind_to_uniform_block(0)
+
+    def _program(self, name: str) -> moderngl.Program:
+        if name not in self._programs:
+            parts = name.split("-")
+            flags = {k.upper(): True for k in parts if k not in ("tiles", "pick")}
+            vertex = "side.vert" if "side" in parts else "tile.vert"
+            fragment = "pick.frag" if "pick" in parts else "side.frag" if "side" in parts else "tile.frag"
+            self._programs[name] = load_program(self.ctx, vertex, fragment=fragment, defines={"ENDS": 1, **flags})
+        return self._programs[name]
 
     def _ramp(self, frame: Frame, name: str) -> moderngl.Texture:
-        key = (frame.palette.name, name)
+        ramp = frame.palette.ramps[name]
+        key = (frame.palette.name, name, hash(ramp.tobytes()))
         if key not in self._ramps:
-            ramp = np.clip(frame.palette.ramps[name] * 255.0 + 0.5, 0, 255).astype(np.uint8)[None]
-            texture = make_texture(self.ctx, ramp, self.uploads, nearest=False)
+            at = np.linspace(0.0, len(ramp) - 1.0, RAMP_STEPS)
+            fine = np.stack([np.interp(at, np.arange(len(ramp)), ramp[:, c]) for c in range(3)], 1)
+            texels = np.clip(fine * 255.0 + 0.5, 0, 255).astype(np.uint8)[None]
+            texture = make_texture(self.ctx, texels, self.uploads)
             assert isinstance(texture, moderngl.Texture)
             self._ramps[key] = texture
         return self._ramps[key]
 
-    def draw(self, frame: Frame, common: dict[str, object]) -> int:
-        """Draw every layer's plate; returns the number of draw calls."""
-        p, pal = self.program, frame.palette
-        set_uniforms(p, (), **{k: common[k] for k in ("u_clip_from_world", "u_stance", "u_eye", "u_fog", "u_fog_range")})
-        set_uniforms(
-            p, (), u_rim=pal.rim[:3], u_side=pal.side[:3], u_nonfinite=pal.nonfinite[:3],
-            u_grid=(pal.grid, float(pal.is_light)), u_maps_a=0, u_maps_b=1, u_ramp=2,
-        )  # fmt: skip
-        for tile in frame.tiles:
-            self._bind(frame, tile)
-            self._arrays[tile.key][1].render(moderngl.TRIANGLES, instances=tile.table.size)
-        return len(frame.tiles)
-
-    def _bind(self, frame: Frame, tile: TileLayer) -> None:
-        here = tile.values is not None
-        maps = [self._textures[v.key] for v in tile.values] if tile.values is not None else [self.empty, self.empty]
-        maps[0].use(0)
-        maps[1].use(1)
-        self._ramp(frame, "seq" if tile.lut == "rgb" else tile.lut).use(2)
-        set_uniforms(
-            self.program, (), **end_uniforms((tile,)), u_gain=(*tile.gain, *tile.offset),
-            u_show=(frame.epoch_mix, tile.power, tile.bright, float(here)),
-            u_cells=(*tile.cells, KINDS[tile.lut], self._in_a_row(tile)),
-        )  # fmt: skip
-
-    def _in_a_row(self, tile: TileLayer) -> int:
-        return min(SINGLE_ROW, max(1, tile.table.size)) if tile.cells == (1, 1) else self._pack(tile)
-
-    def draw_ids(self, frame: Frame, clip_from_world: NDArray[np.float64]) -> None:
-        """Draw layer and tile numbers into the bound integer target."""
-        axes = plate_axes(frame.view.world_from_bench)
-        set_uniforms(self.pick_program, (), u_clip_from_world=clip_from_world, u_stance=axes)
-        for tile in frame.tiles:
-            set_uniforms(self.pick_program, ("u_extent", "u_half"), **end_uniforms((tile,)), u_layer=tile.layer)
-            self._arrays[tile.key][2].render(moderngl.TRIANGLES, instances=tile.table.size)
-
-    def _forget(self, key: Hashable) -> None:
-        buffer, a, b = self._arrays.pop(key)
-        for item in (b, a, buffer):
-            item.release()
-
     def release(self) -> None:
         """Give everything back."""
-        for key in list(self._arrays):
-            self._forget(key)
-        textures = (*self._textures.values(), *self._ramps.values(), self.empty)
-        for item in (*textures, self.box, self.pick_program, self.program):
+        for layer in self._layers.values():
+            layer.release()
+        self._layers.clear()
+        self.maps.release()
+        for item in (*self._ramps.values(), *self._programs.values()):
             item.release()
+
+
+def _cell_px(tile: TileLayer, size: Scale) -> tuple[float, float]:
+    """Height and width of a cell where the plate is nearest, in framebuffer px."""
+    half = tile.open_half if tile.opening > 0.0 else tile.mosaic_half
+    return 2.0 * half[0] / tile.cells[0] * size.largest[0], 2.0 * half[1] / tile.cells[1] * size.largest[1]
+
+
+def _sides_show(tile: TileLayer, size: Scale) -> bool:
+    """Whether the plate is thick enough on screen for its sides to be seen."""
+    thickness = 2.0 * (tile.thickness[0] if tile.opening >= 1.0 else max(tile.thickness))
+    return thickness * max(size.largest) >= SEEN_PX

@@ -1,9 +1,26 @@
-// What lies under a pixel: layer number + 1 (the top bit is set on a face), tile number.
-layout(location = 2) flat in vec3 v_normal;
-layout(location = 4) flat in int v_tile;
+// What lies under a pixel: layer number + 1 (the top bit is set on a face), tile number (all bits of it: the whole layer).
+#ifdef PLATE
+#include "cells.glsl"
+#include "lattice.glsl"
+layout(location = 1) in vec2 v_at;
+#else
+layout(location = 3) flat in int v_tile;
+#endif
 uniform uint u_layer;
 layout(location = 0) out uvec2 f_id;
 
 void main() {
-  f_id = uvec2((u_layer + 1u) | (abs(v_normal.x) > 0.5 ? 0x80000000u : 0u), uint(v_tile));
+#ifdef SIDE
+  f_id = uvec2(u_layer + 1u, uint(v_tile));
+#else
+#ifdef PLATE
+  ivec2 at = at_tile(v_at);
+  vec2 uv = in_tile(v_at, at, filled());
+  int tile = at.y * c_lattice.y + at.x;
+  if (tile >= c_lattice.z || any(lessThan(uv, vec2(0.0))) || any(greaterThan(uv, vec2(1.0)))) discard;
+#else
+  int tile = v_tile;
+#endif
+  f_id = uvec2((u_layer + 1u) | 0x80000000u, uint(tile));
+#endif
 }

@@ -1,95 +1,113 @@
-// A face shows the exact colour of the ramp: no light, no fog, no shadow on it. Sides take fixed factors.
-#include "fog.glsl"
-layout(location = 0) in vec3 v_world;
-layout(location = 1) in vec2 v_uv;
-layout(location = 2) flat in vec3 v_normal;
-layout(location = 3) flat in vec2 v_half;
-layout(location = 4) flat in int v_tile;
-uniform sampler2DArray u_maps_a;
-uniform sampler2DArray u_maps_b;
+// A face shows the exact colour of the ramp: no light, no fog, no shadow on it.
+// PLATE: a whole layer at rest. FAR: some of its tiles are as small as a pixel. LINES: some cells are large enough for
+// lines between them. MIXED: between two epochs. PICTURE: in its own colours. EMPTY: values are missing. MASKED: some
+// cells are not finite.
+#include "cells.glsl"
+#ifdef PLATE
+#include "lattice.glsl"
+#endif
+layout(location = 1) in vec2 v_at;
+layout(location = 2) flat in vec2 v_half;
+layout(location = 3) flat in int v_tile;
+layout(location = 4) flat in int v_behind;
 uniform sampler2D u_ramp;
-uniform vec4 u_gain;       // gain a, gain b, offset a, offset b
-uniform vec4 u_show;       // epoch mix, power, bright, whether values are there
-// rows, columns, kind (0 one-signed, 1 signed, 2 colour picture), values in a texture row or tiles in a texture layer
-uniform ivec4 u_cells;
+uniform vec3 u_fog;
 uniform vec3 u_rim;
 uniform vec3 u_side;
 uniform vec3 u_nonfinite;
-uniform vec3 u_eye;
-uniform vec2 u_grid;       // strength of the cell grid, 1 in the light theme
+uniform float u_grid;  // strength of the lines between cells
 layout(location = 0) out vec4 f_colour;
 
 const float RIM = 0.035;
+const float LINE = 0.035;
 
-float side_factor(vec3 n) {
-  float f = n.y > 0.5 ? 1.22 : n.y < -0.5 ? 0.55 : n.z > 0.5 ? 0.92 : 0.6;
-  return u_grid.y > 0.5 ? mix(1.0, f, 0.55) : f;
+vec2 lengths(vec2 dx, vec2 dy) {
+  return max(sqrt(dx * dx + dy * dy), vec2(1e-7));
 }
 
-// Sharp texels up close, trilinear away: the seam between two texels is one pixel wide (smooth derivatives kept).
-vec2 sharpened(vec2 q) {
-  vec2 seam = floor(q + 0.5);
-  vec2 w = max(fwidth(q), vec2(1e-6));
-  return seam + clamp((q - seam) / w, -0.5, 0.5);
+vec3 ramp(float s) {
+  float at = c_shape.z == 1 ? 0.5 + 0.5 * clamp(s, -1.0, 1.0) : clamp(s, 0.0, 1.0);
+  return texelFetch(u_ramp, ivec2(int(at * float(textureSize(u_ramp, 0).x - 1) + 0.5), 0), 0).rgb;
 }
 
-float value_at(sampler2DArray maps, vec2 uv, vec2 dx, vec2 dy, int layer) {
-  return textureGrad(maps, vec3(uv, float(layer)), dx, dy).r;
+vec3 coloured(vec2 v, vec2 w) {
+#ifdef MASKED
+  // A cell that is not finite stays in sight however small it is: on smaller levels a part of it is enough.
+  if (v.y > (max(w.x, w.y) > 1.0 ? 0.2 : 0.5)) return u_nonfinite;
+#endif
+  return ramp(v.x);
 }
 
-float single(sampler2DArray maps) {
-  int n = u_cells.w;
-  return texelFetch(maps, ivec3(v_tile % n, v_tile / n, 0), 0).r;
+// Lines between cells where these are large, and the rim of the tile. uv and its width fw: of the tile.
+vec3 lined(vec3 c, vec2 uv, vec2 fw) {
+#ifdef LINES
+  vec2 cells = vec2(c_shape.yx), w = fw * cells, d = abs(fract(uv * cells - 0.5) - 0.5);
+  vec2 line = 1.0 - smoothstep(LINE - w * 0.5, LINE + w * 0.75, d);
+  float seen = smoothstep(0.22, 0.09, max(w.x, w.y));
+  c = mix(c, mix(u_fog, u_side, 0.55), max(line.x, line.y) * u_grid * seen);
+#endif
+  // A rim thinner than a pixel takes its share of it, no more.
+  vec2 size = v_half.yx * 2.0, e = min(uv, 1.0 - uv) * size, fe = fw * size;
+  float width = min(RIM, 0.10 * min(v_half.x, v_half.y));
+  vec2 rim = clamp((width - e) / fe + 0.5, 0.0, 1.0) * clamp(3.0 * width / fe, 0.0, 1.0);
+  return mix(c, u_rim, max(rim.x, rim.y));
 }
 
-vec3 coloured(float v, float gain, float offset) {
-  if (isnan(v) || isinf(v)) return u_nonfinite;
-  float t = (v - offset) * gain;
-  float s = pow(clamp(abs(t), 0.0, 1.0), u_show.y);
-  float at = u_cells.z == 1 ? 0.5 + 0.5 * (t < 0.0 ? -s : s) : (t < 0.0 ? 0.0 : s);
-  return texture(u_ramp, vec2(at * 255.0 / 256.0 + 0.5 / 256.0, 0.5)).rgb;
+vec3 face(int tile, vec2 uv, vec2 fw) {
+  vec2 cells = vec2(c_shape.yx), q = uv * cells, w = fw * cells;
+#if defined(EMPTY)
+  vec3 c = ramp(0.0);
+#elif defined(PICTURE)
+  vec3 c = vec3(shown(0, q, w).x, shown(1, q, w).x, shown(2, q, w).x);
+#else
+  vec3 c = coloured(shown(tile, q, w), w);
+#endif
+  return lined(c, uv, fw);
 }
 
-vec3 face(vec2 uv) {
-  if (u_show.w < 0.5) return texture(u_ramp, vec2(u_cells.z == 1 ? 0.5 : 0.5 / 256.0, 0.5)).rgb;
-  vec2 rc = vec2(u_cells.yx);
-  if (u_cells.x * u_cells.y == 1 && u_cells.z != 2) {
-    return coloured(mix(single(u_maps_a), single(u_maps_b), u_show.x), mix(u_gain.x, u_gain.y, u_show.x),
-                    mix(u_gain.z, u_gain.w, u_show.x));
-  }
-  vec2 dx = dFdx(uv), dy = dFdy(uv);
-  vec2 at = sharpened(uv * rc) / rc;
-  if (u_cells.z == 2) {
-    return vec3(value_at(u_maps_a, at, dx, dy, 0), value_at(u_maps_a, at, dx, dy, 1), value_at(u_maps_a, at, dx, dy, 2));
-  }
-  int pack = u_cells.w, layer = v_tile / pack;
-  vec2 part = vec2(1.0, 1.0 / float(pack));
-  at = at * part + vec2(0.0, part.y * float(v_tile % pack));
-  dx *= part;
-  dy *= part;
-  float v = mix(value_at(u_maps_a, at, dx, dy, layer), value_at(u_maps_b, at, dx, dy, layer), u_show.x);
-  return coloured(v, mix(u_gain.x, u_gain.y, u_show.x), mix(u_gain.z, u_gain.w, u_show.x));
+#ifdef PLATE
+#ifdef FAR
+// Where tiles are as small as a pixel, several of them lie under it and none is left out.
+vec3 faces(vec2 g, vec2 fg, vec2 fill, vec2 uv) {
+  vec2 cells = vec2(c_shape.yx), sum = vec2(0.0);
+  vec2 taps = clamp(ceil(fg * 1.5 - 0.1), vec2(1.0), vec2(LATTICE_TAPS)), step_by = fg / taps;
+  vec2 w = step_by / fill * cells, from = g - 0.5 * fg + 0.5 * step_by;
+  float n = 0.0, t = 0.0;
+  do {
+    float j = floor(t / taps.x);
+    vec2 p = from + vec2(t - j * taps.x, j) * step_by;
+    ivec2 at = at_tile(p);
+    int tile = at.y * c_lattice.y + at.x;
+    vec2 in_it = clamp(in_tile(p, at, fill), vec2(0.0), vec2(1.0));
+    if (v_behind == 1) in_it.x = 1.0 - in_it.x;
+    vec2 v = shown(clamp(tile, c_slots.y, c_slots.z - 1), in_it * cells, w);
+    float here = tile >= c_slots.y && tile < c_slots.z ? 1.0 : 0.0;
+    sum = vec2(sum.x + v.x * here, max(sum.y, v.y * here));
+    n += here;
+    t += 1.0;
+  } while (t < taps.x * taps.y);
+  return lined(coloured(vec2(sum.x / max(n, 1.0), sum.y), fg / fill * cells), uv, fg / fill);
 }
+#endif
 
 void main() {
-  vec3 c;
-  if (abs(v_normal.x) > 0.5) {
-    vec2 uv = v_normal.x > 0.0 ? vec2(1.0 - v_uv.x, v_uv.y) : v_uv;
-    c = face(uv);
-    vec2 q = uv * vec2(u_cells.yx);
-    vec2 fw = fwidth(q);
-    vec2 d = abs(fract(q - 0.5) - 0.5);
-    vec2 line = 1.0 - smoothstep(0.035 - fw * 0.5, 0.035 + fw * 0.75, d);
-    float seen = smoothstep(0.22, 0.09, max(fw.x, fw.y));
-    if (u_cells.x * u_cells.y > 1) c = mix(c, mix(u_fog, u_side, 0.55), max(line.x, line.y) * u_grid.x * seen);
-    vec2 e = min(uv, 1.0 - uv) * v_half.yx * 2.0;
-    vec2 fe = fwidth(e);
-    float width = min(RIM, 0.10 * min(v_half.x, v_half.y));
-    vec2 rim = 1.0 - smoothstep(vec2(width) - fe * 0.5, vec2(width) + fe * 0.5, e);
-    rim *= clamp(3.0 * width / fe, 0.0, 1.0);  // a rim thinner than a pixel takes its share of it, no more
-    c = mix(c, u_rim, max(rim.x, rim.y));
-  } else {
-    c = fogged(u_side * side_factor(v_normal), distance(u_eye, v_world));
-  }
-  f_colour = vec4(mix(u_fog, c, u_show.z), 1.0);
+  vec2 fg = lengths(dFdx(v_at), dFdy(v_at)), fill = filled();
+  vec2 share = covered(v_at, fg, fill);
+  float alpha = share.x * share.y;
+  ivec2 at = at_tile(v_at);
+  int tile = at.y * c_lattice.y + at.x;
+  if (alpha < 0.05 || tile < c_slots.y || tile >= c_slots.z) discard;
+  vec2 uv = clamp(in_tile(v_at, at, fill), vec2(0.0), vec2(1.0));
+  if (v_behind == 1) uv.x = 1.0 - uv.x;
+#if defined(FAR) && !defined(PICTURE) && !defined(EMPTY)
+  vec3 c = faces(v_at, fg, fill, uv);
+#else
+  vec3 c = face(tile, uv, fg / fill);
+#endif
+  f_colour = vec4(mix(u_fog, c, c_half.w), alpha);
 }
+#else
+void main() {
+  f_colour = vec4(mix(u_fog, face(v_tile, v_at, lengths(dFdx(v_at), dFdy(v_at))), c_half.w), 1.0);
+}
+#endif

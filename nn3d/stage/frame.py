@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from nn3d.layout.tables import STRAND, TILE
 from nn3d.run.groups import Groups
+from nn3d.stage.atlas import Atlas
 from nn3d.stage.state import ViewState
 
 __all__ = [
-    "BOX", "SHADOW", "STRAND", "TILE", "Colour", "Frame", "Line", "Mark", "Palette", "Rect", "StrandLayer", "Text",
-    "TileLayer", "Values", "View",
+    "BOX", "SHADOW", "STRAND", "TILE", "Colour", "Frame", "Gains", "Line", "Mark", "Palette", "Rect", "StrandLayer",
+    "Text", "TileLayer", "Values", "View",
 ]  # fmt: skip
 
 F32 = NDArray[np.float32]
@@ -39,11 +40,23 @@ class Values:
     """Cell values of a layer's tiles at one epoch.
 
     cells : (K, R, C) float32, or (3, R, C) pictures in their own colours when the layer's lut is "rgb".
-    key : names the content.
+    key : names the content. atlas : the same as texels for the GPU; None: it is made while uploading.
     """
 
     key: Hashable
     cells: F32
+    atlas: Atlas | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gains:
+    """Gains of single tiles, at the two epochs that are mixed: (K, 2) float32, by which the layer's gain is multiplied.
+
+    key : names the content.
+    """
+
+    key: Hashable
+    values: F32
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +69,7 @@ class TileLayer:
     block_half : (half height, half width) of the collapsed block.
     values : at the two epochs that are mixed by Frame.epoch_mix; None while missing (plates are drawn empty).
     lut : "seq", "div", "grey" or "rgb"; shown value = lut((|v|·gain)^power, with its sign for "div").
-    gain, offset : at the two epochs: t = (v − offset)·gain.
+    gain, offset : at the two epochs: t = (v − offset)·gain. gains : more of it for single tiles, or None.
     bright : 0 … 1, how much of its colour the layer keeps (hover dims). scale : of the places in `table`: below 1 while
     the plate grows out of a closed group; the half sizes are already scaled.
     layer : the item (nn3d.run.groups): a layer of the run, or its number of layers + a group.
@@ -79,6 +92,7 @@ class TileLayer:
     power: float
     gain: tuple[float, float]
     offset: tuple[float, float] = (0.0, 0.0)
+    gains: Gains | None = None
     bright: float = 1.0
     scale: float = 1.0
 
