@@ -33,6 +33,8 @@ def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tu
 @click.option("--scale", type=click.FloatRange(0.5, 4.0), help="Device px a px: 2 doubles every side.  [1]")
 @click.option("--yaw", type=float, metavar="D", help="Degrees around the network; 53 sees the input sides.")
 @click.option("--pitch", type=float, metavar="D", help="Degrees above the floor.")
+@click.option("--near", metavar="LAYER[/TILE]", help="The camera near one layer, or close up to one of its tiles.")
+@click.option("--hover", metavar="LAYER[/TILE[/ROW,COLUMN]]", help="The pointer over a layer, a tile or a cell.")
 @click.option(
     "--frames", type=click.IntRange(0, 10000), default=0, metavar="N", help="Time N frames with a turning camera."
 )
@@ -42,10 +44,11 @@ def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tu
 @source_options
 def command(
     file: Path, output: Path, size: tuple[int, int] | None, scale: float | None, yaw: float | None, pitch: float | None,
-    frames: int, stats: Path | None, dump: Path | None, state: str | None, script: str | None, source: SourceOptions,
-    **view: Any,
+    near: str | None, hover: str | None, frames: int, stats: Path | None, dump: Path | None, state: str | None,
+    script: str | None, source: SourceOptions, **view: Any,
 ) -> None:  # fmt: skip
     """Render FILE to a picture: a run, or anything that extract can read."""
+    from nn3d.cli.pointing import pointed
     from nn3d.export.measure import measured_still
     from nn3d.export.png import check_name, save_picture
     from nn3d.stage.commands import Resize
@@ -63,6 +66,8 @@ def command(
             seen = play(seen, [Resize(size or seen.size_px, scale or seen.scale)])
         seen = apply_view_options(run, seen, **view)
         seen = play(_turned(seen, yaw, pitch), commands)
+        if near is not None or hover is not None:
+            seen = _turned(pointed(run, seen, resident, near=near, hover=hover), yaw, pitch)
         pixels, frame, figures = measured_still(run, seen, resident, open_ms=open_ms, n_frames=frames)
         save_picture(output, pixels)
         if dump is not None:
