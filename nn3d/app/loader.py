@@ -1,4 +1,4 @@
-"""The loader thread: reads what the picture and the panels lack, one item at a time, nearest first."""
+"""The loader thread: reads what the picture and the panels lack, one item at a time, most urgent first."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import partial
 from threading import Condition, Thread
 
 from nn3d.app.facts import Facts
+from nn3d.stage.holding import Wanted
 from nn3d.stage.resident import Need, Resident
 
 
@@ -22,6 +23,7 @@ class Loader:
         self._facts = facts
         self._wake = wake
         self._missing: tuple[Need, ...] = ()
+        self._wanted: Wanted | None = None
         self._is_busy = False
         self._is_closed = False
         self._error: Exception | None = None
@@ -29,10 +31,13 @@ class Loader:
         self._thread = Thread(target=self._work, name="nn3d loader", daemon=True)
         self._thread.start()
 
-    def want(self, missing: tuple[Need, ...]) -> None:
-        """Replace what the picture lacks; facts speak for themselves."""
+    def want(self, missing: tuple[Need, ...], wanted: Wanted | None = None) -> None:
+        """Replace what the picture lacks: what an earlier picture lacked and this one does not is not read any more.
+
+        wanted : all that the picture is made of, so that memory keeps it. Facts speak for themselves.
+        """
         with self._changed:
-            self._missing = missing
+            self._missing, self._wanted = missing, wanted
             self._changed.notify()
 
     @property
@@ -60,7 +65,7 @@ class Loader:
                 if self._missing:
                     need, self._missing = self._missing[0], self._missing[1:]
                     self._is_busy = True
-                    return partial(self._resident.warm, need)
+                    return partial(self._resident.warm, need, self._wanted)
                 wanted = self._facts.wanted()
                 if wanted:
                     self._is_busy = True

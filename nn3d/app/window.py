@@ -233,7 +233,7 @@ class Viewer:
         self.frame = compose_frame(self._run, self.state, self._resident)
         self.state = self.frame.state if self.frame.state == self.state else self.state
         self._version = version
-        self._loader.want(cast(tuple[Need, ...], self.frame.missing))
+        self._loader.want(cast(tuple[Need, ...], self.frame.missing), self.frame.wanted)
         self._picture.show(self.frame)
         self._settle = max(self._settle, 1)
 

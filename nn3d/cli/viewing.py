@@ -15,6 +15,7 @@ from nn3d.run.run import Run
 from nn3d.stage import jsonable
 from nn3d.stage.commands import (
     Command,
+    SetBudget,
     SetEpoch,
     SetLevel,
     SetMode,
@@ -39,6 +40,7 @@ _OPTIONS = (
     click.option("--edges", type=click.Choice(SELECTIONS), help="Which edges are drawn.  [sampled]"),
     click.option("--by", type=click.Choice(MODES), help="What an edge shows.  [contribution]"),
     click.option("--strength", type=click.FloatRange(0.0, 1.0), metavar="B", help="0 straight to 1 bundled.  [1]"),
+    click.option("--memory", type=click.IntRange(1, 1 << 20), metavar="MB", help="Values and strands held at once.  [1024]"),
     click.option("--state", metavar="STATE", help="A view state: a JSON file, or the JSON itself."),
     click.option("--script", metavar="FILE", help="A JSON list of commands to play first."),
 )
@@ -63,6 +65,7 @@ def apply_view_options(
     edges: str | None = None,
     by: str | None = None,
     strength: float | None = None,
+    memory: int | None = None,
 ) -> ViewState:
     """The state with what was asked for, at once and without motion. Raises Nn3dError naming what does not exist."""
     todo: list[Command] = []
@@ -81,6 +84,8 @@ def apply_view_options(
         todo.append(SetLevel(level, at_once=True))
     if strength is not None:
         todo.append(SetStrength(strength, at_once=True))
+    if memory is not None:
+        todo.append(SetBudget(replace(state.budget, memory_mb=memory)))
     return play(state, todo)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from nn3d.errors import Nn3dError
 from nn3d.run.run import Run
 from nn3d.stage.compose import compose_frame, initial_state
 from nn3d.stage.frame import Frame
@@ -13,18 +12,14 @@ from nn3d.stage.state import ViewState
 def compose(run: Run, state: ViewState | None = None, *, resident: Resident | None = None) -> Frame:
     """What a renderer needs for one picture of a run, as plain numpy: public as nn3d.compose.
 
-    state : the view; the first view of the run when None.
-    resident : what is in memory already, kept between calls; a fresh one when None.
-    Raises Nn3dError when the view needs more values at once than the memory budget holds.
+    state : the view; the first view of the run when None. What its memory budget has no room for is left out, and the
+    picture says so. resident : what is in memory already, kept between calls; a fresh one when None.
     """
     resident = Resident(run) if resident is None else resident
     state = initial_state(run, resident) if state is None else state
     frame = compose_frame(run, state, resident)
     while frame.missing:
         for need in frame.missing:
-            resident.warm(need)  # type: ignore[arg-type]
-        again = compose_frame(run, state, resident)
-        if set(again.missing) >= set(frame.missing):
-            raise Nn3dError("the picture needs more values at once than the memory budget holds: open fewer layers")
-        frame = again
+            resident.warm(need, frame.wanted)  # type: ignore[arg-type]
+        frame = compose_frame(run, state, resident)
     return frame

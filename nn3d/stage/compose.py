@@ -20,13 +20,19 @@ from nn3d.stage import (
     overlay_cards,
     overlay_hud,
     overlay_key,
+    overlay_neurons,
     overlay_title,
     structure,
     unfolding,
+    words,
 )
+from nn3d.stage.first_view import first_open
 from nn3d.stage.frame import Frame, Mark, TileLayer, Values
 from nn3d.stage.look import palette
-from nn3d.stage.resident import LayerValues, Need, Resident, ValuesNeed
+from nn3d.stage.plan import LayerPlan
+from nn3d.stage.recurrence import Recurrences
+from nn3d.stage.resident import LayerValues, Resident, ValuesNeed
+from nn3d.stage.small import Neurons, NeuronsNeed
 from nn3d.stage.stance import world_from_bench
 from nn3d.stage.standing import LONG_NETWORK, Stage
 from nn3d.stage.state import (
@@ -42,6 +48,9 @@ from nn3d.stage.state import (
     default_anchors,
 )
 from nn3d.stage.strands import StrandTable
+from nn3d.stage.urgency import due
+from nn3d.stage.stubs import stub_boxes
+from nn3d.stage.tags import tag_marks
 from nn3d.stage.weave import Weaver
 
 F64 = NDArray[np.float64]
@@ -56,11 +65,11 @@ def initial_state(
     plan = resident.plan
     last = float(max(0, len(run.epochs) - 1))
     is_long = len(plan.layers) > LONG_NETWORK
-    opened = tuple(range(len(plan.groups.all)))
+    opened = first_open(resident.folds, size_px)
     views = tuple(LayerView(is_open=o, opening=1.0 if o else 0.0) for o in plan.is_open)
     camera = Camera(yaw_rad=LONG_YAW_RAD, fov_rad=LONG_FOV_RAD) if is_long else Camera()
     knows_values = any(p.shows == "values" for p in plan.layers)
-    edges = Edges() if knows_values else Edges(mode="weight")
+    edges = Edges() if knows_values and not plan.tallest else Edges(mode="weight")
     budget = Budget() if run.graph.kind != "inferred" else Budget(strands=INFERRED_STRANDS)
     return ViewState(
         n_epochs=len(run.epochs), n_samples=max(1, len(run.samples)), layers=views, size_px=size_px, scale=scale,
@@ -75,48 +84,55 @@ def compose_frame(run: Run, state: ViewState, resident: Resident) -> Frame:
 
 
 class _Composer:
-    """One composition; collects what is missing on the way."""
+    """One composition. What it looks up in `resident` is noted there, and named in the frame."""
 
     def __init__(self, run: Run, state: ViewState, resident: Resident) -> None:
         """In here `state`, `plan` and all indices are in rows: what is visible (nn3d.stage.folding)."""
-        self.run, self.given, self.resident = run, state, resident
+        self.run, self.given, self.resident = run, state, resident.asking()
         shown = unfolding.shown(resident.folds, state)
         self.folded, self.plan, self.state, self.stage = shown.folded, shown.plan, shown.state, shown.stage
         first = min(int(state.time.epoch), max(0, len(run.epochs) - 1))
         self.mix = float(state.time.epoch - first)
         self.epochs = (first, min(first + 1, len(run.epochs) - 1) if self.mix > 0 else first)
-        self.missing: list[Need] = []
         self.palette = palette(state.theme)
+        self.recurrences = Recurrences(run, self.resident, self.state, self.epochs)
 
     def frame(self) -> Frame:
         stage = self.stage
         values = {i: self._values(p.layer.index) for i, p in enumerate(self.plan.layers)}
         tiles, first = self._tiles(stage, values)
         weaver = Weaver(self.run, self.resident, self.plan, self.state, self.epochs)
-        self.missing += weaver.missing
         tables = weaver.tables
         ends = [*first, len(tiles)]
         strands = tuple(
             replace(s, source=ends[s.source + 1] - 1, target=ends[s.target]) for s in weaver.layers(stage)
         )
+        strands = self.recurrences.woven(self._recurrent_rows(), tiles, first, strands)
         built = structure.build(self.plan, self.state, stage, self._probabilities(values))
+        neurons = self._neurons()
+        stubs = stub_boxes(self.palette, tiles, neurons, self.mix, self.state.side)
         bench = world_from_bench(self.state)
         camera = cameras.resolved(self.state, built.corners)
         view = cameras.view_of(camera, self.state.size_px, cameras.depth_range(built.corners, camera), bench)
         shown = {i: v[0] for i, v in values.items() if v is not None}
+        needs = due(self.resident, self.plan, self.state, stage, view)
         facts = overlay.Facts(
-            self.run, self.plan, self.state, self.palette, shown, tables, built.probabilities, built.is_softmax_ours
+            self.run, self.plan, self.state, self.palette, shown, tables, built.probabilities, built.is_softmax_ours, needs,
+            neurons,
         )
         marks: list[Mark] = [
+            *overlay_neurons.neuron_marks(facts, tiles, view, neurons, self.mix),
             *overlay_cards.label_marks(facts, structure.feet(self.plan, self.state, stage, built.floor_y, view)),
             *overlay_bars.rope_marks(facts, structure.rope_places(self.plan, self.state, stage, view)),
             *overlay_bars.bar_marks(facts, built.bars, view),
             *overlay_title.title_marks(facts), *overlay_key.key_marks(facts), *overlay_hud.hud_marks(facts),
+            *tag_marks(self.state, facts.k, words.all_tags(
+                self.run, self.plan, self.state, stage, shown, tiles, first, view), view),
         ]  # fmt: skip
         return Frame(
-            state=self.given, view=view, palette=self.palette, tiles=tiles, strands=strands, boxes=built.boxes,
-            shadows=built.shadows, floor_y=built.floor_y, floor_rect=built.floor_rect, marks=tuple(marks),
-            epoch_mix=self.mix, missing=tuple(self.missing), stats=_stats(tables, tiles),
+            state=self.given, view=view, palette=self.palette, tiles=tiles, strands=strands,
+            boxes=np.concatenate([built.boxes, stubs]), shadows=built.shadows, floor_y=built.floor_y, floor_rect=built.floor_rect, marks=tuple(marks),
+            epoch_mix=self.mix, missing=needs.missing, wanted=needs.wanted, left_out=needs.left_out, stats=_stats(tables, tiles),
             groups=self.plan.groups, stands=tuple(first[row] for row in self.folded.stands),
         )  # fmt: skip
 
@@ -133,9 +149,17 @@ class _Composer:
                 x, found = float(stage.x[row] + slab.x), self._values(slab.layer)
                 face = replace(self._tile_layer(row, stage, found), layer=slab.item, x=x)
                 tiles.append(replace(face, key=(self.resident.identity, "tiles", slab.layer)))
+            if row in self._recurrent_rows():
+                tiles += self.recurrences.plates(self.plan.layers[row], plate)
             if len(tiles) == first[-1]:
                 tiles.append(plate)
         return tuple(tiles), first
+
+    def _recurrent_rows(self) -> dict[int, LayerPlan]:
+        """Recurrent layers that are visible as themselves, by row: they stand as several plates."""
+        n = self.plan.groups.n_layers
+        rows = zip(self.folded.items, self.plan.layers, strict=True)
+        return {row: p for row, (item, p) in enumerate(rows) if p.recurrent is not None and item < n}
 
     def _values(self, index: int) -> tuple[LayerValues, LayerValues] | None:
         """Values of a layer of the run at the two epochs, None where they are not in memory."""
@@ -143,9 +167,16 @@ class _Composer:
             return None
         needs = [ValuesNeed(index, e, self.state.sample) for e in self.epochs]
         found = [self.resident.values(n) for n in needs]
-        self.missing += [n for n, v in zip(dict.fromkeys(needs), found, strict=False) if v is None]
         a, b = found
         return None if a is None or b is None else (a, b)
+
+    def _neurons(self) -> Neurons | None:
+        """Scale and biases of a small network whose weights are drawn."""
+        edges = self.state.edges
+        if not self.plan.tallest or edges.selection == "off":
+            return None
+        need = NeuronsNeed(self.epochs, self.state.sample, edges.mode)
+        return self.resident.neurons(need)
 
     def _probabilities(self, values: dict[int, tuple[LayerValues, LayerValues] | None]) -> structure.Outcome | None:
         found = values.get(self.plan.output)
@@ -154,7 +185,8 @@ class _Composer:
             return None
         node = self.run.node(plan.layer.shown)
         pair = [structure.probabilities(v.values.cells.ravel(), node.op) for v in found]
-        return structure.Outcome(pair[0] * (1 - self.mix) + pair[1] * self.mix, node.op not in structure.PROBABILITIES)
+        shares = pair[0] * (1 - self.mix) + pair[1] * self.mix
+        return structure.Outcome(shares, node.op not in structure.PROBABILITIES, tuple(self.run.classes))
 
     def _tile_layer(self, i: int, stage: Stage, values: tuple[LayerValues, LayerValues] | None) -> TileLayer:
         plan, view = self.plan.layers[i], self.state.layers[i]

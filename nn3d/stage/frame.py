@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from nn3d.layout.tables import STRAND, TILE
 from nn3d.run.groups import Groups
 from nn3d.stage.atlas import Atlas
+from nn3d.stage.holding import Wanted
 from nn3d.stage.state import ViewState
 
 __all__ = [
-    "BOX", "SHADOW", "STRAND", "TILE", "Colour", "Frame", "Gains", "Line", "Mark", "Palette", "Rect", "StrandLayer",
+    "BOX", "PART", "SHADOW", "STRAND", "TILE", "Colour", "Frame", "Gains", "Line", "Mark", "Palette", "Rect", "StrandLayer",
     "Text", "TileLayer", "Values", "View",
 ]  # fmt: skip
 
@@ -30,6 +31,9 @@ Colour = tuple[float, float, float, float]
 # A box of structure: centre, half size, sRGB colour, and how much fog it takes. ground 0: it belongs to the plates and
 # has its place on the bench (bars, brackets); 1: it stands on the floor, in the world (rail, posts).
 BOX = np.dtype([("centre", "f4", 3), ("half", "f4", 3), ("colour", "f4", 3), ("fog", "f4"), ("ground", "f4")])
+
+# Added to the item of a further plate of a layer (TileLayer.layer), above all numbers of items.
+PART = 1 << 20
 
 # A contact shadow on the floor: centre (x, z), half size (x, z), softness, strength.
 SHADOW = np.dtype([("centre", "f4", 2), ("half", "f4", 2), ("soft", "f4"), ("strength", "f4")])
@@ -72,7 +76,8 @@ class TileLayer:
     gain, offset : at the two epochs: t = (v − offset)·gain. gains : more of it for single tiles, or None.
     bright : 0 … 1, how much of its colour the layer keeps (hover dims). scale : of the places in `table`: below 1 while
     the plate grows out of a closed group; the half sizes are already scaled.
-    layer : the item (nn3d.run.groups): a layer of the run, or its number of layers + a group.
+    layer : the item (nn3d.run.groups): a layer of the run, or its number of layers + a group; PART + item for a further
+    plate of a layer, which is picked as the layer.
     """
 
     layer: int
@@ -104,8 +109,8 @@ class StrandLayer:
     source, target : indices into Frame.tiles. strands : (m,) STRAND, the first `n_trunk` of them are the rope of the
     collapsed pair (`trunk_per_sign` strands a sign). key : names strands and cluster tables.
     source_clusters, target_clusters : (n,) TILE centroids. radii : of the largest cluster, source and target, in u.
-    path : "route" (weights), "direct" (1:1 links), "arc" (skips), "stave" (rows, edge to edge) or "loop" (recurrence).
-    colour : "sign", "neutral" or "identity".
+    path : "route" (weights), "direct" (1:1 links), "arc" (skips), "stave" (rows, edge to edge), "loop" (recurrence)
+    or "wire" (weights of a small network, edge to edge). colour : "sign", "neutral" or "identity".
     hw : half width of the thickest strand, in u. rope : radius R0 of the whole trunk, and half the distance of its two
     signs. apex : height of an arc above the axis. gutter, source_gutter : free height under a
     row of the target's and of the source's grid.
@@ -247,12 +252,13 @@ class Palette:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture. `state` is what it was composed from; `missing` what compose would still need, nearest first.
+    """One picture. `state` is what it was composed from; `missing` what is still to be read for it, most urgent first.
 
     boxes : (b,) BOX. shadows : (s,) SHADOW on the floor at `floor_y` within `floor_rect` (x, half, z, half).
     marks : the picture's text, key, bars and cards in drawing order. epoch_mix : 0 … 1 between the two epochs.
     stats : figures for `render --stats`. groups : the module tree. stands : for each item (layers, then groups) which of
     `tiles` stands for it: its own plate, or that of the closed group around it; () where each layer has its own.
+    wanted : all that the picture is made of. left_out : what of it memory has no room for; the picture says so.
     """
 
     state: ViewState
@@ -270,3 +276,5 @@ class Frame:
     stats: dict[str, float]
     groups: Groups | None = None
     stands: tuple[int, ...] = ()
+    wanted: Wanted = Wanted()
+    left_out: tuple[Hashable, ...] = ()

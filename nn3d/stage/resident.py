@@ -6,6 +6,7 @@ renderer) calls `warm` with it. Every method may be called from any thread.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +21,7 @@ from nn3d.stage.holding import BUDGET_BYTES, Holding, Wanted
 from nn3d.stage.links import choose_strands
 from nn3d.stage.plan import Plan, make_plan
 from nn3d.stage.small import Neurons, NeuronsNeed, neurons
+from nn3d.stage.steps import PieceNeed, Steps, StepsNeed, lane_cells, piece_cells, steps_of
 from nn3d.stage.strands import StrandHistory, StrandsNeed, StrandTable
 
 SEQUENTIAL_QUANTILE = 0.995
@@ -65,8 +67,8 @@ class LayerValues:
         return self.lowest < -1e-3 * max(self.highest, 1e-12)
 
 
-Need = ValuesNeed | StrandsNeed | NeuronsNeed
-Held = LayerValues | StrandTable | StrandHistory | Neurons
+Need = ValuesNeed | StrandsNeed | NeuronsNeed | PieceNeed | StepsNeed
+Held = LayerValues | StrandTable | StrandHistory | Neurons | Steps
 
 
 class Resident:
@@ -75,6 +77,14 @@ class Resident:
     def __init__(self, run: Run, budget_bytes: int = BUDGET_BYTES) -> None:
         self.run = run
         self.held: Holding[Held] = Holding(budget_bytes)
+        self.asked: dict[Need, bool] | None = None
+
+    def asking(self) -> Resident:
+        """The same memory with an `asked` of its own: what is looked up from now on, and whether it was there."""
+        _ = self.plan, self.folds, self.identity  # made once, shared by all
+        same = copy(self)
+        same.asked = {}
+        return same
 
     @cached_property
     def identity(self) -> str:
@@ -91,7 +101,7 @@ class Resident:
         """The plan with groups closed."""
         return Folds(self.plan)
 
-    def values(self, need: ValuesNeed) -> LayerValues | None:
+    def values(self, need: ValuesNeed | PieceNeed) -> LayerValues | None:
         """The values, or None when they are not in memory."""
         found = self._find(need)
         return found if isinstance(found, LayerValues) else None
@@ -106,19 +116,38 @@ class Resident:
         found = self._find(need)
         return found if isinstance(found, Neurons) else None
 
+    def steps(self, need: StepsNeed) -> Steps | None:
+        """What passes through a recurrent layer's weights, or None when it is not in memory."""
+        found = self._find(need)
+        return found if isinstance(found, Steps) else None
+
     def _find(self, need: Need) -> Held | None:
-        return self.held.get(need)
+        found = self.held.get(need)
+        if self.asked is not None:
+            self.asked[need] = found is not None
+        return found
 
     def warm(self, need: Need, wanted: Wanted | None = None) -> None:
         """Compute and keep one thing that compose listed as missing; `wanted` is Frame.wanted of that picture."""
-        if self._find(need) is not None:
+        if self.held.get(need) is not None:
             return
         made: Held
         if isinstance(need, NeuronsNeed):
             made = neurons(self.run, self.plan, need)
+        elif isinstance(need, PieceNeed | StepsNeed):
+            made = self._recurrent(need)
         else:
             made = self._read(need) if isinstance(need, ValuesNeed) else choose_strands(self.run, self.plan, need)
         self.held.put(need, made, made.nbytes, wanted)
+
+    def _recurrent(self, need: PieceNeed | StepsNeed) -> LayerValues | Steps:
+        plan = self.plan.layers[need.layer]
+        assert plan.recurrent is not None
+        if isinstance(need, StepsNeed):
+            return steps_of(self.run, plan.recurrent, need.layer, need)
+        cells = np.ascontiguousarray(piece_cells(self.run, plan.recurrent, plan.layer.shown, need))
+        cells.setflags(write=False)
+        return figures(Values((self.identity, need), cells))
 
     def _read(self, need: ValuesNeed) -> LayerValues:
         plan = self.plan.layers[need.layer]
@@ -127,7 +156,8 @@ class Resident:
             cells = self._filters(need)
         elif self.run.has_values(layer.shown, layer.shown_output, need.epoch):
             raw = self.run.values(layer.shown, layer.shown_output, need.epoch, need.sample)
-            cells = raw.reshape(-1, *fold(layer.shape, layer.axes)[1:])
+            lanes = 1 if plan.recurrent is None else plan.recurrent.directions
+            cells = lane_cells(raw, lanes) if lanes > 1 else raw.reshape(-1, *fold(layer.shape, layer.axes)[1:])
             cells = cells if plan.pool == (1, 1) else pooled(cells, plan.pool)
         else:
             cells = np.full((plan.tiles.n, rows, cols), np.nan, np.float32)

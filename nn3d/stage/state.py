@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 
 ARRANGEMENTS = ("line", "circle", "grid")
 LEVELS = ("trunk", "maps", "kernels", "all")
-MODES = ("weight", "contribution")
+MODES = ("weight", "contribution", "gradient")
+PRINTS = ("colour", "grey")
+EXACT_PASSES = 32
 SELECTIONS = ("off", "sampled", "top", "exact", "all")
 THEMES = ("dark", "light")
 
@@ -84,10 +86,20 @@ class Thing:
 
 
 @dataclass(frozen=True, slots=True)
+class Focus:
+    """The tile that stands out; `share` is the linear progress of dimming all else, 0 … 1."""
+
+    thing: Thing | None = None
+    share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Edges:
     """Which strands are drawn. `strength`: 0 straight … 1 bundled, on its way to `strength_target`.
 
     level_from, level_blend : the level before, and the linear progress 0 … 1 to `level`.
+    passes : of selection "exact", how many of EXACT_PASSES shares of all edges have been added up.
+    print : "grey" dashes the negative strands, so that signs survive a printer without colours.
     """
 
     level: str = "kernels"
@@ -97,14 +109,20 @@ class Edges:
     strength_target: float = 1.0
     level_from: str = "kernels"
     level_blend: float = 1.0
+    passes: int = 0
+    print: str = "colour"
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What the machine is asked to draw: strands a link at most, and curve samples a strand (8 … 44)."""
+    """What the machine is asked to draw: strands a link at most, and curve samples a strand (8 … 44).
+
+    memory_mb : MiB of values and strands that may be held at once.
+    """
 
     strands: int = 900
     samples: int = 44
+    memory_mb: int = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +198,7 @@ class ViewState:
     panels: Panels = field(default_factory=Panels)
     selection: Thing | None = None
     hover: Thing | None = None
+    focus: Focus = field(default_factory=Focus)
 
 
 def default_anchors(size_px: tuple[int, int]) -> Anchors:
