@@ -1,4 +1,4 @@
-"""How plates turn and lean toward the reader: one linear map from the bench, where the network is laid out, to the world.
+"""How plates turn and lean toward the reader: one linear map from the bench, where networks lie, to the world.
 
 Bench space is where layers, tiles and strands have their places: x along the network, y up, z across. The world is what
 the camera sees. From the front and level the two are the same; from above the plates turn and lean like heliostats,
@@ -69,7 +69,7 @@ def spread(state: ViewState, x: F64) -> F64:
     From behind the first plates are the far ones, which the perspective shows at a flatter angle than the near ones.
     """
     above, behind = GAP_ABOVE * height_share(state), GAP_BEHIND * behind_share(state)
-    if not above and not behind or len(x) < 2:
+    if (not above and not behind) or len(x) < 2:
         return x
     first, length = float(x.min()), float(np.ptp(x)) or 1.0
     u = (x - first) / length
