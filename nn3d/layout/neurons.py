@@ -21,7 +21,7 @@ GAPS = (1.15, 2.15, 4.3)
 GAP_ROWS = 8
 MOSAIC_SCALE = 0.62
 PICTURE_SHARE = 0.45
-STEP = (12.0, 0.62, 34.0)
+STEP = (12.0, 0.74, 42.0)
 
 
 def tallest_column(layers: Sequence[Layer], input_nodes: Collection[int]) -> int:

@@ -47,7 +47,8 @@ class Bar:
 class Bars:
     """Bars from top to bottom, with their boxes (BOX), and the (n, 3) corners that have to fit the picture.
 
-    total : classes there are. is_above : names stand over the bars' starts, not beside the tiles.
+    total : classes there are. is_above : names stand over the bars' starts, not beside the tiles. half : of the bars'
+    heights.
     """
 
     rows: tuple[Bar, ...]
@@ -55,6 +56,7 @@ class Bars:
     corners: F64
     total: int
     is_above: bool = False
+    half: float = HALF_HEIGHT
 
 
 NO_BARS = Bars((), np.zeros(0, BOX), np.zeros((0, 3)), 0)
@@ -71,15 +73,19 @@ def class_bars(plan: Plan, state: ViewState, stage: Stage, shares: F64 | None, n
     if tiles.n > MAX_BARS or tiles.grid[1] != 1:
         unit = px_per_unit(stage, state)
         order, pitch = strongest(shares, N_TOP), max(1.5, ROW_PX / unit)
-        at = y + ((len(order) - 1) / 2 - np.arange(len(order))) * pitch
+        at = np.asarray(y + ((len(order) - 1) / 2 - np.arange(len(order))) * pitch, np.float64)
         return top_bars(state, shares, order, names, (x, at, half_width), unit=unit)
-    at = np.asarray(y + tiles.mosaic[:, 0] * (1 - opened) + tiles.at_grid[:, 0] * opened, np.float64)
+    at = y + tiles.mosaic[:, 0] * (1 - opened) + tiles.at_grid[:, 0] * opened
     unit = px_per_unit(stage, state)
     if tiles.n > 1:
         pitch = float(np.abs(np.diff(at)).min())
         at = y + (at - y) * max(1.0, ROW_PX / unit / max(pitch, 1e-6))
     is_above = plan.tallest > 0 and view.is_open and float(np.abs(np.diff(at)).min(initial=99.0)) * unit > ABOVE_PX
-    return top_bars(state, shares, np.arange(tiles.n), names, (x, at, tiles.half[1]), unit=unit, is_above=is_above)
+    length = LENGTH_SMALL if plan.tallest else LENGTH
+    place = (x, np.asarray(at, np.float64), tiles.half[1])
+    return top_bars(
+        state, shares, np.arange(tiles.n), names, place, unit=unit, length=length, is_above=is_above
+    )
 
 
 def strongest(shares: F64, k: int) -> NDArray[np.int64]:
@@ -89,14 +95,15 @@ def strongest(shares: F64, k: int) -> NDArray[np.int64]:
 
 def top_bars(
     state: ViewState, shares: F64, order: NDArray[np.int64], names: tuple[str, ...],
-    place: tuple[float, F64, float], *, unit: float, is_above: bool = False,
+    place: tuple[float, F64, float], *, unit: float, length: float = LENGTH, is_above: bool = False,
 ) -> Bars:  # fmt: skip
     """Bars of the classes `order` from top to bottom.
 
     place : x of the plate, (k,) heights of the rows, half width of the plate. unit : px a u, for the room of the names.
+    length : of a bar of 100 %.
     """
     x, y, half_width = place
-    length, gap = (LENGTH_SMALL, GAP_SMALL) if is_above else (LENGTH, GAP)
+    gap = GAP_SMALL if is_above else GAP
     yaw = max(0.35, abs(math.sin(state.camera.yaw_rad)))
     if not is_above:
         words = max((text_width(name_of(names, int(i)), NAME_PX, "semibold") for i in order), default=0.0)
@@ -109,10 +116,11 @@ def top_bars(
         Bar(int(k), float(shares[k]), (x + 0.2, v, half_width + 0.1), (start, v, 0.0), (float(e), v, 0.0))
         for k, v, e in zip(order, (float(v) for v in y), ends, strict=True)
     )
-    boxes = _boxes(state, y, shown, (start, length), min(HALF_HEIGHT, 0.36 * pitch))
+    half = min(HALF_HEIGHT, 0.36 * pitch)
+    boxes = _boxes(state, y, shown, (start, length), half)
     beyond = x + gap + length + 0.5
     corners = np.array([[beyond, y.max(initial=0.0) + 0.8, 0.0], [beyond, y.min(initial=0.0) - 0.8, 0.0]])
-    return Bars(rows, boxes, corners, len(shares), is_above)
+    return Bars(rows, boxes, corners, len(shares), is_above, half)
 
 
 def _boxes(state: ViewState, y: F64, shown: F64, along: tuple[float, float], half: float) -> NDArray[np.void]:

@@ -12,17 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.run.run import Run
-from nn3d.stage.frame import Palette
+from nn3d.stage.frame import Colour, Mark, Palette, Rect, Text
 from nn3d.stage.look import colour
 from nn3d.stage.plan import Plan
 from nn3d.stage.resident import LayerValues
 from nn3d.stage.small import Neurons
 from nn3d.stage.state import ViewState
 from nn3d.stage.strands import StrandTable
+from nn3d.stage.type import text_width
 from nn3d.stage.urgency import Due
 
 POWER = 0.7
 SIGNED_POWER = 0.8
+PILL = 0.78
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +66,11 @@ def percent(share: float) -> str:
 def class_name(run: Run, index: int) -> str:
     """The name of a class, or its number."""
     return run.classes[index] if index < len(run.classes) else str(index)
+
+
+def pill(f: Facts, x: float, y: float, said: str, size: float, look: tuple[str, Colour], anchor: str) -> list[Mark]:
+    """A line of text on a card-coloured ground, so that it can be read where strands cross it; y is its middle."""
+    width, (weight, ink) = text_width(said, size, look[0]), look
+    left = x - width * {"l": 0.0, "m": 0.5, "r": 1.0}[anchor]
+    ground = Rect(left - 4, y - 0.68 * size, left + width + 4, y + 0.68 * size, f.ink("card", PILL), 4.0)
+    return [ground, Text(x, y, said, size, weight, ink, anchor + "m")]

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.stage.bars import Bar, Bars
-from nn3d.stage.frame import Mark, Text, View
-from nn3d.stage.overlay import Facts, class_name, percent
+from nn3d.stage.frame import Colour, Mark, Text, View
+from nn3d.stage.overlay import Facts, class_name, percent, pill
 from nn3d.stage.type import text_width
 
 
@@ -25,15 +25,26 @@ def bar_marks(f: Facts, bars: Bars, view: View) -> list[Mark]:
     kept = _with_room(rows, ends[:, 1], {best: 2.0, truth: 1.0}, (34.0 if bars.is_above else 14.5) * f.k)
     marks: list[Mark] = []
     for k in kept:
-        bar, (x, y) = rows[k], names[k]
-        weight, ink = ("semibold", f.ink("text")) if bar.index == best else ("regular", f.ink("text2"))
-        name = class_name(f.run, bar.index)
-        if bars.is_above:
-            marks.append(Text(float(x), float(y) - 10 * f.k, name, 13 * f.k, weight, ink, "lb"))
-        else:
-            marks.append(Text(float(x) + 8, float(y), name, 13 * f.k, weight, ink, "lm"))
-        marks += _end(f, bar, ends[k], (weight, ink), is_truth=bar.index == truth)
-    return [*marks, *_notes(f, bars, len(kept), (float(names[:, 0].min()), float(ends[:, 1].max())))]
+        bar, at = rows[k], names[k]
+        look = ("semibold", f.ink("text")) if bar.index == best else ("regular", f.ink("text2"))
+        marks += _name(f, bars, bar, at, look, view)
+        marks += _end(f, bar, ends[k], look, is_truth=bar.index == truth)
+    low = float(max(ends[:, 1].max(), names[:, 1].max()))
+    return [*marks, *_notes(f, bars, len(kept), (float(names[:, 0].min()), low))]
+
+
+def _name(
+    f: Facts, bars: Bars, bar: Bar, at: NDArray[np.float64], look: tuple[str, Colour], view: View
+) -> list[Mark]:
+    """The name of a class, beside its tile or over the start of its bar, above the bar's upper edge."""
+    name, (x, y), size = class_name(f.run, bar.index), (float(at[0]), float(at[1])), 13 * f.k
+    if not bars.is_above:
+        return [Text(x + 8, y, name, size, *look, "lm")]
+    start = np.array(bar.start_at)
+    corners = _places(view, [(start + d).tolist() for d in ((0, bars.half, 0), (4, bars.half, 0))], f.state.size_px)
+    across = max(float(corners[1, 0] - corners[0, 0]), 1.0)
+    rise = max(0.0, float(corners[0, 1] - corners[1, 1]) / across) * text_width(name, size, look[0])
+    return [Text(x, float(corners[0, 1]) - min(rise, 24.0) - 3.0, name, size, *look, "lb")]
 
 
 def _name_place(bars: Bars) -> str:
@@ -45,12 +56,12 @@ def _places(view: View, points: list[tuple[float, float, float]], size: tuple[in
 
 
 def _end(
-    f: Facts, bar: Bar, at: NDArray[np.float64], look: tuple[str, tuple[float, float, float, float]], *, is_truth: bool
+    f: Facts, bar: Bar, at: NDArray[np.float64], look: tuple[str, Colour], *, is_truth: bool
 ) -> list[Mark]:
     """The share behind a bar that can be seen, and the word "truth"."""
     said = percent(bar.share) if bar.share >= 0.005 else ""
     x, y = float(at[0]) + 7, float(at[1])
-    out: list[Mark] = [Text(x, y, said, 12 * f.k, *look, "lm")] if said else []
+    out: list[Mark] = pill(f, x, y, said, 12 * f.k, look, "l") if said else []
     if is_truth:
         shift = text_width(said, 12 * f.k, look[0]) + 10 * f.k if said else 0.0
         out.append(Text(x + shift, y, "truth", 11 * f.k, "regular", f.ink("accent"), "lm"))

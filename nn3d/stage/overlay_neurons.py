@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from nn3d.stage.frame import Colour, Mark, Palette, Rect, Text, TileLayer, View
-from nn3d.stage.overlay import Facts
+from nn3d.stage.frame import Colour, Mark, Palette, Text, TileLayer, View
+from nn3d.stage.overlay import Facts, pill
 from nn3d.stage.reference import opened, tile_places
 from nn3d.stage.small import Neurons
 from nn3d.stage.stubs import stub_places
@@ -21,7 +21,6 @@ SIZES_PX = (9.0, 16.0)
 SMALLEST_PX = 8.5
 MAX_NUMBERS = 600
 DARK_INK, LIGHT_INK = (0x10, 0x16, 0x1B), (0xF4, 0xF6, 0xF8)
-PILL = 0.78
 
 
 def neuron_marks(f: Facts, tiles: tuple[TileLayer, ...], view: View, neurons: Neurons | None, mix: float) -> list[Mark]:
@@ -34,8 +33,8 @@ def neuron_marks(f: Facts, tiles: tuple[TileLayer, ...], view: View, neurons: Ne
         hidden = [b for k, b in enumerate(boxes) if k != at and b.nearness > boxes[at].nearness]
         is_free = _uncovered(boxes[at], hidden, f.state.size_px)
         if f.plan.tallest:
-            marks += _names(f, t, boxes[at], is_free)
-            marks += _biases(f, t, view, neurons, mix)
+            names = _names(f, t, boxes[at], is_free)
+            marks += [*names, *_biases(f, t, view, neurons, mix, is_named=bool(names))]
         marks += _values(f, t, boxes[at], is_free, mix)
     return marks
 
@@ -136,14 +135,6 @@ def _luminance(srgb: F64) -> F64:
     return np.asarray(linear @ np.array([0.2126, 0.7152, 0.0722]))
 
 
-def pill(f: Facts, x: float, y: float, said: str, size: float, look: tuple[str, Colour], anchor: str) -> list[Mark]:
-    """A line of text on a card-coloured ground, so that it can be read where strands cross it; y is its middle."""
-    width, (weight, ink) = text_width(said, size, look[0]), look
-    left = x - width * {"l": 0.0, "m": 0.5, "r": 1.0}[anchor]
-    ground = Rect(left - 4, y - 0.68 * size, left + width + 4, y + 0.68 * size, f.ink("card", PILL), 4.0)
-    return [ground, Text(x, y, said, size, weight, ink, anchor + "m")]
-
-
 def _names(f: Facts, t: TileLayer, faces: _Faces, is_free: NDArray[np.bool_]) -> list[Mark]:
     """Names above the neurons, fc1.3, or numbers alone where there is less room; classes have theirs at the bars."""
     row = next((p for p in f.plan.layers if p.layer.index == t.layer), None)
@@ -164,8 +155,10 @@ def _names(f: Facts, t: TileLayer, faces: _Faces, is_free: NDArray[np.bool_]) ->
     return marks
 
 
-def _biases(f: Facts, t: TileLayer, view: View, neurons: Neurons | None, mix: float) -> list[Mark]:
-    """The value of each bias, left of its stub."""
+def _biases(
+    f: Facts, t: TileLayer, view: View, neurons: Neurons | None, mix: float, *, is_named: bool
+) -> list[Mark]:
+    """The value of each bias, left of its stub; with the neuron's number where that has no room of its own."""
     bias = None if neurons is None else neurons.biases.get(t.layer)
     if bias is None or t.weights[2] < 0.5 or float(opened(t, np.array([len(t.table) - 1]))[0]) < 0.9:
         return []
@@ -177,7 +170,8 @@ def _biases(f: Facts, t: TileLayer, view: View, neurons: Neurons | None, mix: fl
         return []
     value = bias[:, 0] * (1.0 - mix) + bias[:, 1] * mix
     marks: list[Mark] = []
-    for (x, y), b in zip(px, value.tolist(), strict=True):
-        said = "b " + ("+" if b >= 0 else "") + value_text(b)
+    is_class = any(p.is_classes for p in f.plan.layers if p.layer.index == t.layer)
+    for k, ((x, y), b) in enumerate(zip(px, value.tolist(), strict=True)):
+        said = ("" if is_named or is_class else f"{k}   ") + "b " + ("+" if b >= 0 else "") + value_text(b)
         marks += pill(f, float(x) - 6.0, float(y), said, size, ("regular", f.ink("text3")), "r")
     return marks
