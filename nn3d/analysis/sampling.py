@@ -88,6 +88,19 @@ def every(c: FloatArray) -> Chosen:
     return Chosen(np.arange(magnitude.size), magnitude, 0.0, 1.0)
 
 
+def batches(n_edges: int, n: int) -> tuple[I64, tuple[int, ...]]:
+    """(order, starts): all edge numbers sorted by batch 0 … n−1, and where each batch starts, with the end.
+
+    A batch takes one of every n consecutive edges, at a place turned by the block's chance number: an even sample of
+    all edges that depends on their numbers alone.
+    """
+    edge = np.arange(n_edges)
+    turn = (chance(edge // n) * n).astype(np.int64)
+    batch = (edge + turn) % n
+    starts = np.searchsorted(np.sort(batch), np.arange(n + 1))
+    return np.argsort(batch, kind="stable"), tuple(int(s) for s in starts)
+
+
 def finite_magnitude(c: FloatArray) -> FloatArray:
     """|c| flattened; Inf becomes the largest finite magnitude, NaN zero (both are marked on the tiles)."""
     m = np.abs(np.asarray(c, np.float32)).ravel()

@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nn3d.errors import Nn3dError
-from nn3d.stage import folds, jsonable
+from nn3d.stage import exact, focus, folds, jsonable
 from nn3d.stage.state import (
     ARRANGEMENTS,
+    EXACT_PASSES,
     LEVELS,
     MODES,
+    PRINTS,
     SELECTIONS,
     THEMES,
     Anchors,
@@ -178,16 +180,24 @@ class SetLevel:
 
 @dataclass(frozen=True, slots=True)
 class SetMode:
-    """What an edge shows: weight or contribution."""
+    """What an edge shows: weight, contribution, or gradient (contribution times the gradient of what it enters)."""
 
     mode: str
 
 
 @dataclass(frozen=True, slots=True)
 class SetSelection:
-    """Which edges are drawn: off, sampled, top, exact or all."""
+    """Which edges are drawn: off, sampled, top, exact or all. `at_once` counts all edges of "exact" in one go."""
 
     selection: str
+    at_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetPrint:
+    """Print in "colour", or in "grey": then the negative strands are dashed."""
+
+    print: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +241,7 @@ class SetPanels:
 Command = (
     Advance | SetEpoch | StepEpoch | Play | SetLoop | SetSpeed | SetSample | SetOpen | OpenGroup | OpenLevel | UnfoldAll
     | FoldAll | Arrange | Select | Hover | SetCamera | FlyTo | SetLevel | SetMode | SetSelection | SetStrength | SetTheme
-    | SetBudget | Resize | SetPanels
+    | SetBudget | SetPrint | Resize | SetPanels
 )  # fmt: skip
 
 COMMANDS: dict[str, type[Any]] = {c.__name__: c for c in Command.__args__}
@@ -313,7 +323,8 @@ def _advance(state: ViewState, c: Advance) -> ViewState:
     side = _toward(state.side, _side_of(state.camera, state.side), 2.0 * c.dt_secs / SIDE_SECS)
     facing = _toward(state.facing, _facing_of(state.camera, state.facing), 2.0 * c.dt_secs / SIDE_SECS)
     state = folds.advanced(state, c.dt_secs)
-    return replace(state, layers=layers, flight=flight, edges=edges, side=side, facing=facing)
+    moved = replace(state, layers=layers, flight=flight, edges=edges, side=side, facing=facing)
+    return focus.advanced(moved, c.dt_secs)
 
 
 def _set_epoch(state: ViewState, c: SetEpoch) -> ViewState:
@@ -411,6 +422,7 @@ _APPLY: dict[type[Any], Callable[[ViewState, Any], ViewState]] = {
     SetSelection: lambda s, c: replace(
         s, edges=replace(s.edges, selection=_one_of("selection", c.selection, SELECTIONS))
     ),
+    SetPrint: lambda s, c: replace(s, edges=replace(s.edges, print=_one_of("print", c.print, PRINTS))),
     SetStrength: _set_strength,
     SetTheme: lambda s, c: replace(s, theme=_one_of("theme", c.theme, THEMES)),
     SetBudget: lambda s, c: replace(s, budget=c.budget),
@@ -421,7 +433,10 @@ _APPLY: dict[type[Any], Callable[[ViewState, Any], ViewState]] = {
 
 def apply(state: ViewState, command: Command) -> ViewState:
     """The view after `command`. Raises Nn3dError when the command names something that does not exist."""
-    return _APPLY[type(command)](state, command)
+    after = _APPLY[type(command)](state, command)
+    if isinstance(command, SetSelection) and command.at_once and command.selection == "exact":
+        return replace(after, edges=replace(after.edges, passes=EXACT_PASSES))
+    return exact.counted(state, after, command.dt_secs if isinstance(command, Advance) else None)
 
 
 def is_moving(state: ViewState) -> bool:

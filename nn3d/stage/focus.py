@@ -5,18 +5,13 @@ A hovered tile dims the rest in 120 ms and lets go in 180 ms; the state holds ho
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from nn3d.stage.plan import LinkPlan, Plan
 from nn3d.stage.state import Focus, Thing, ViewState
 
 IN_SECS: Final = 0.12
 OUT_SECS: Final = 0.18
-DIM_STRANDS: Final = 0.80
-DIM_TILES: Final = 0.70
-LIT = tuple[int, int, bool]
 
 
 def wanted(state: ViewState) -> Thing | None:
@@ -33,41 +28,3 @@ def advanced(state: ViewState, secs: float) -> ViewState:
         share = max(0.0, now.share - secs / OUT_SECS)
         focus = Focus(now.thing if share > 0.0 else None, share)
     return state if focus == now else replace(state, focus=focus)
-
-
-def lit_links(plan: Plan, thing: Thing | None) -> dict[int, LIT]:
-    """By link: (source tile, target tile, rope): strands of that source or target tile are lit, −1 none.
-
-    Paths go one weighted link onward and back, and through links that join equal tiles one to one.
-    """
-    if thing is None or thing.tile < 0:
-        return {}
-    out: dict[int, LIT] = {}
-    for way in (1, 0):
-        seen, here = set[int](), [thing.layer]
-        while here:
-            row = here.pop()
-            seen.add(row)
-            for link in _from(plan.links, row, way):
-                old = out.get(link.index, (-1, -1, True))
-                out[link.index] = (thing.tile, old[1], True) if way else (old[0], thing.tile, True)
-                onward = link.target if way else link.source
-                if _is_paired(plan, link) and onward not in seen:
-                    here.append(onward)
-    return out
-
-
-def _from(links: Iterable[LinkPlan], row: int, way: int) -> list[LinkPlan]:
-    return [k for k in links if (k.source if way else k.target) == row]
-
-
-def _is_paired(plan: Plan, link: LinkPlan) -> bool:
-    return link.weighted is None and plan.layers[link.source].tiles.n == plan.layers[link.target].tiles.n
-
-
-def tile_brightness(plan: Plan, focus: Focus, lit: dict[int, LIT], row: int) -> float:
-    """How much of its colour a layer keeps: the focused one and those its lit paths touch all of it."""
-    if focus.thing is None or focus.share == 0.0:
-        return 1.0
-    touched = {focus.thing.layer} | {r for i in lit for r in (plan.links[i].source, plan.links[i].target)}
-    return 1.0 if row in touched else 1.0 - DIM_TILES * focus.share
