@@ -29,6 +29,7 @@ def test_every_network_is_drawn_with_every_layer_and_link(screen: Offscreen, nam
     run = capture(*SMALL[name]())
     resident = Resident(run)
     state = c.apply(initial_state(run, resident), c.Resize((640, 360)))
+    state = c.apply(state, c.UnfoldAll(at_once=True))
     if opened is not None:
         state = c.apply(state, c.SetOpen(None, opened, at_once=True))
     frame = compose(run, state, resident=resident)

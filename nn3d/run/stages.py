@@ -77,6 +77,8 @@ def _resolutions(
     units: Sequence[Unit], is_chained: list[bool], layers: Sequence[Layer]
 ) -> list[tuple[int, int, str]]:
     """Stages of one resolution in a long chain of plain layers."""
+    if not all(isinstance(u, int) for u in units):
+        return []
     sizes = [layers[u].shape[-2:] if isinstance(u, int) and len(layers[u].shape) == 3 else () for u in units]
     if sum(1 for s in sizes if s) < MANY or len(set(sizes)) < 3:
         return []

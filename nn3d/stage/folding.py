@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from nn3d.layout.graph import topology
 from nn3d.layout.staves import COPIES
-from nn3d.run.groups import Group, Groups
+from nn3d.run.groups import CONTAINERS, FEW_LAYERS, Group, Groups
 from nn3d.run.model import Layer
 from nn3d.stage.plan import LayerPlan, LinkPlan, Plan, routed
 from nn3d.stage.state import LayerView, Thing, ViewState
@@ -22,6 +22,8 @@ KEPT = 48
 THINNEST, THICKEST = 0.75, 1.5
 MANY_REPEATS = 12
 SLAB_HALF = 0.10
+# Beside folded groups a collapsed layer is a thin plate: what is thick is folded.
+LAYER_HALF = 0.16
 SLAB_PITCH = 1.05
 CLOSED = LayerView(is_open=False, opening=0.0)
 Bundles = dict[int, list[tuple[int, list[int]]]]
@@ -151,7 +153,8 @@ def deck(plan: Plan, group: Group | None) -> tuple[Slab, ...]:
 def words(group: Group) -> str:
     """What a closed group is, for people: "6 Bottleneck, 2 – 6 equal"."""
     if not group.count:
-        return group.type or (f"{len(group.layers)} layers, by resolution" if group.note else "")
+        plain = f"{len(group.layers)} layers"
+        return plain if group.type in CONTAINERS else f"{group.type}, {plain}"
     said = f"{group.count} {group.kind}"
     if len(group.equal) == group.count:
         return f"{said}, equal"
@@ -167,7 +170,9 @@ def half_depth(group: Group) -> float:
 def _row(plan: Plan, groups: Groups, item: int, slabs: tuple[Slab, ...]) -> LayerPlan:
     group = groups.of_item(item)
     if group is None:
-        return plan.layers[item]
+        layer = plan.layers[item]
+        thin = replace(layer.tiles, block_thickness=min(layer.tiles.block_thickness, LAYER_HALF))
+        return replace(layer, tiles=thin) if groups.all and groups.n_layers > FEW_LAYERS else layer
     shown = plan.layers[group.last]
     members = [plan.layers[i].layer for i in group.layers]
     layer = replace(
