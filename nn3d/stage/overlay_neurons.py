@@ -25,11 +25,11 @@ DARK_INK, LIGHT_INK = (0x10, 0x16, 0x1B), (0xF4, 0xF6, 0xF8)
 
 def neuron_marks(f: Facts, tiles: tuple[TileLayer, ...], view: View, neurons: Neurons | None, mix: float) -> list[Mark]:
     """All of it: values on faces, and in a small network names above the tiles and biases below."""
-    boxes = [_Faces(t, view, f.state.size_px) for t in tiles]
+    wide = [at for at, t in enumerate(tiles) if _is_of_numbers(t) and (f.plan.tallest or _may_be_read(t, view))]
+    boxes = [_Faces(t, view, f.state.size_px) for t in tiles] if wide else []
     marks: list[Mark] = []
-    for at, t in enumerate(tiles):
-        if t.cells != (1, 1) or t.values is None or t.opening <= 0.5 or t.bright < 0.5:
-            continue
+    for at in wide:
+        t = tiles[at]
         hidden = [b for k, b in enumerate(boxes) if k != at and b.nearness > boxes[at].nearness]
         is_free = _uncovered(boxes[at], hidden, f.state.size_px)
         if f.plan.tallest:
@@ -37,6 +37,19 @@ def neuron_marks(f: Facts, tiles: tuple[TileLayer, ...], view: View, neurons: Ne
             marks += [*names, *_biases(f, t, view, neurons, mix, is_named=bool(names))]
         marks += _values(f, t, boxes[at], is_free, mix)
     return marks
+
+
+def _is_of_numbers(t: TileLayer) -> bool:
+    return t.cells == (1, 1) and t.values is not None and t.opening > 0.5 and t.bright >= 0.5
+
+
+def _may_be_read(t: TileLayer, view: View) -> bool:
+    """Whether a face of the plate could be wide enough for a number: at a cost that does not grow with its tiles."""
+    h, w = t.block_half
+    corners = np.array([(t.x, t.y + a * h, b * w, 1.0) for a in (-1, 1) for b in (-1, 1)])
+    corners[:, :3] = corners[:, :3] @ view.world_from_bench.T
+    nearest = float((corners @ view.clip_from_world[3]).min())
+    return 2.0 * t.open_half[1] * view.px_per_unit * view.distance >= LEAST_PX * max(nearest, 0.0)
 
 
 class _Faces:
