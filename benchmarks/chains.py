@@ -23,7 +23,7 @@ from benchmarks.timing import Row
 from nn3d.offscreen import Offscreen
 from nn3d.run.reader import open_run
 from nn3d.run.run import Run
-from nn3d.stage.commands import Resize, SetCamera, SetOpen, apply
+from nn3d.stage.commands import Resize, SetBudget, SetCamera, SetOpen, apply
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import compose_frame, initial_state
 from nn3d.stage.resident import Resident
@@ -36,7 +36,7 @@ N_LAYERS = 12
 WIDTHS = (91, 289, 913, 2887, 9129)
 DEPTHS = (12, 48, 192)
 DEEP_PARAMETERS = 10_000_000
-BUDGET_BYTES = 256 << 20
+MEMORY_MB = 256
 TURN_RAD = 0.01
 ROUNDS = 7
 
@@ -69,14 +69,15 @@ class Anonymous:
 
 
 def first_state(run: Run, resident: Resident) -> ViewState:
-    """The run as it opens, in the benchmark's size."""
-    return apply(initial_state(run, resident), Resize(SIZE_PX))
+    """The run as it opens, in the benchmark's size and memory."""
+    state = apply(initial_state(run, resident), Resize(SIZE_PX))
+    return apply(state, SetBudget(replace(state.budget, memory_mb=MEMORY_MB)))
 
 
 def look(folder: Path, *, opens: bool) -> dict[str, float]:
     """Figures of one run: MB at the first picture, and the most while `opens` walks through all layers, open by two."""
     with Anonymous() as memory, open_run(folder) as run, Offscreen() as screen:
-        resident = Resident(run, BUDGET_BYTES)
+        resident = Resident(run)
         state = first_state(run, resident)
         screen.draw(compose(run, state, resident=resident))
         screen.ctx.finish()
@@ -104,7 +105,7 @@ def _frames(folders: Sequence[Path]) -> list[float]:
     with ExitStack() as stack:
         screens = [stack.enter_context(Offscreen()) for _ in folders]
         runs = [stack.enter_context(open_run(folder)) for folder in folders]
-        residents = [Resident(run, BUDGET_BYTES) for run in runs]
+        residents = [Resident(run) for run in runs]
         states = [first_state(run, resident) for run, resident in zip(runs, residents, strict=True)]
         for round_ in range(ROUNDS + 1):
             for k, screen in enumerate(screens):
