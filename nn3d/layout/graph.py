@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nn3d.layout.bus import is_bus
 from nn3d.layout.lanes import Lanes, assign_lanes
 from nn3d.layout.levels import Levels, find_levels, level_heights
 from nn3d.run.model import Layer
@@ -121,7 +122,7 @@ def topology(layers: Sequence[Layer]) -> Topology:
     ends = [(number[link.source], at) for at, layer in enumerate(layers) for link in layer.links]
     kinds = [link.kind for layer in layers for link in layer.links]
     forward = sorted({(s, t) for s, t in ends if s < t})
-    lanes = assign_lanes(len(layers), forward, [layer.op in _SUMS for layer in layers])
+    lanes = assign_lanes(len(layers), forward, [layer.op in _SUMS or is_bus(layer) for layer in layers])
     links = np.array(ends, np.int32).reshape(-1, 2)
     found = find_levels(layers, links, lanes)
     level_links = () if found is None else found.links

@@ -23,7 +23,7 @@ def concat_parts(layer: Layer, nodes: Mapping[int, Node]) -> tuple[int, ...]:
     node = nodes[layer.nodes[0]]
     if layer.op != "concat" or node.attributes.get("dim", 1) != 1 or layer.axes[:1] != ("C",) or len(layer.shape) < 2:
         return ()
-    shapes = [nodes[s.node].outputs[s.output].shape for s in node.inputs]
+    shapes = [nodes[link.node].outputs[link.output].shape for link in layer.links]
     parts = tuple(shape[0] for shape in shapes if shape)
     return parts if len(parts) > 1 and sum(parts) == layer.shape[0] else ()
 

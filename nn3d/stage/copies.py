@@ -25,7 +25,10 @@ def part_bars(plan: Plan, state: ViewState, stage: Stage) -> NDArray[np.void]:
         target = plan.layers[link.target]
         if not target.parts or column[link.target] - column[link.source] < 2:
             continue
-        number = [k.argument for k in target.layer.links].index(link.link.argument)
+        arguments = [k.argument for k in target.layer.links]
+        if link.link.argument not in arguments:  # a closed group that ends in a concatenation
+            continue
+        number = arguments.index(link.link.argument)
         low, high = part_spans(target.tiles, target.parts)[number] * stage.height[link.target]
         edge = -state.side * (stage.width[link.target] / 2.0 + BAR_OFF)
         x, y = stage.x[link.target], stage.y[link.target]

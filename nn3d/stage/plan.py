@@ -13,6 +13,7 @@ from nn3d.analysis.contribution import WeightedLink, weighted_link
 from nn3d.analysis.wiring import Wiring, wiring
 from nn3d.layout.arrange import LARGE_CELLS, POWER, POWER_LARGE, Tiles, arrange, fold
 from nn3d.layout.bundle import tile_table
+from nn3d.layout.bus import with_buses
 from nn3d.layout.graph import Topology, topology
 from nn3d.layout.parts import concat_parts, glued, part_spans
 from nn3d.layout.recurrent import Recurrent, recurrent_of
@@ -100,18 +101,19 @@ def make_plan(run: Run) -> Plan:
     sides = [max(fold(layer.shape, layer.axes)[1:]) for layer in run.layers if not _is_token(layer)]
     power = POWER_LARGE if max(sides, default=1) > LARGE_CELLS else POWER
     inputs = {info.node: info for info in run.graph.inputs}
-    usual = usual_columns(run.layers)
-    layers = tuple(_layer_plan(run, layer, inputs, (power, usual), layer.index == output) for layer in run.layers)
+    known = with_buses(run.layers, {node.id: node for node in run.graph.nodes})
+    usual = usual_columns(known)
+    layers = tuple(_layer_plan(run, layer, inputs, (power, usual), layer.index == output) for layer in known)
     layers, tallest = small.columns(run, layers, power)
     n_tiles = sum(plan.tiles.n for plan in layers)
     open_all = len(layers) <= MAX_OPEN_LAYERS and n_tiles <= MAX_OPEN_TILES
-    top = topology(run.layers)
+    top = topology(known)
     links = tuple(
         _link_plan(run, k, target, link, layers, top)
-        for k, (target, link) in enumerate((layer.index, link) for layer in run.layers for link in layer.links)
+        for k, (target, link) in enumerate((layer.index, link) for layer in known for link in layer.links)
     )
     is_open = tuple(open_all or p.input is not None for p in layers)
-    return Plan(layers, links, top, power, is_open, output, tallest, groups_of(run.layers, run.graph))
+    return Plan(layers, links, top, power, is_open, output, tallest, groups_of(known, run.graph))
 
 
 def _output_layer(run: Run) -> int:
@@ -162,7 +164,7 @@ def _layer_plan(
 
 def _near(run: Run, layer: Layer) -> list[int]:
     first = run.node(layer.nodes[0])
-    return [first.id, *(s.node for s in first.inputs)]
+    return [first.id, *(link.node for link in layer.links)]
 
 
 def _stave(a: LayerPlan, b: LayerPlan, link: LayerLink, *, is_skip: bool) -> Stave | None:
