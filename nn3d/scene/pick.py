@@ -9,7 +9,7 @@ import numpy as np
 
 from nn3d.scene.ribbons import RibbonPass
 from nn3d.scene.tiles import TilePass
-from nn3d.stage.frame import Frame
+from nn3d.stage.frame import PART, Frame
 from nn3d.stage.reference import cell_under
 from nn3d.stage.state import Thing
 
@@ -39,6 +39,8 @@ class PickPass:
         layer &= ~FACE_BIT
         if layer == 0:
             return None
+        if layer > PART:
+            return Thing(layer - 1 - PART)
         if tile == WHOLE_LAYER:
             return Thing(layer - 1)
         row, col = cell_under(frame, layer - 1, tile, x_px + 0.5, y_px + 0.5)

@@ -11,6 +11,7 @@ F64 = NDArray[np.float64]
 
 PATHS = ("stave", "loop")
 ROWS_AT = np.array([0.0, 0.04, 0.10, 0.20, 0.34, 0.50, 0.66, 0.80, 0.90, 0.96, 1.0])
+ROWS_OVER = np.array([0.0, 0.067, 0.164, 0.316, 0.507, 0.692, 0.84, 0.935, 0.98, 0.996, 1.0])
 LOOP_AT = np.array([0.0, 0.0, 0.01, 0.05, 0.16, 0.5, 0.84, 0.95, 0.99, 1.0, 1.0])
 LOOP_UP = np.array([0.0, 0.35, 0.75, 0.96, 1.0, 1.0, 1.0, 0.96, 0.75, 0.35, 0.0])
 
@@ -36,7 +37,9 @@ def _stave(source: TileLayer, target: TileLayer, turn: tuple[float, float], rows
     out[:, :, 0] = source.x + (target.x - source.x) * ROWS_AT
     out[:, :, 1] = a[:, None] + (b - a)[:, None] * lift
     z = (side * source.block_half[1], -side * target.block_half[1])
-    out[:, :, 2] = z[0] + (z[1] - z[0]) * ROWS_AT
+    steep = abs(z[1] - z[0]) / max(abs(target.x - source.x), 1e-3)
+    bow = min(1.0, max(0.0, (steep - 0.35) / 0.5))
+    out[:, :, 2] = z[0] + (z[1] - z[0]) * (ROWS_AT * (1.0 - bow) + ROWS_OVER * bow)
     return out
 
 
