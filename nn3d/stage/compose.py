@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.layout.arrange import HALF_THICKNESS
-from nn3d.run.model import InputInfo
 from nn3d.run.run import Run
 from nn3d.stage import camera as cameras
 from nn3d.stage import (
@@ -21,13 +20,15 @@ from nn3d.stage import (
     overlay_hud,
     overlay_key,
     overlay_neurons,
+    overlay_selected,
     overlay_title,
+    shades,
     structure,
     unfolding,
     words,
 )
 from nn3d.stage.first_view import first_open
-from nn3d.stage.frame import Frame, Mark, TileLayer, Values
+from nn3d.stage.frame import Frame, Mark, TileLayer
 from nn3d.stage.look import palette
 from nn3d.stage.plan import LayerPlan
 from nn3d.stage.recurrence import Recurrences
@@ -94,12 +95,15 @@ class _Composer:
         first = min(int(state.time.epoch), max(0, len(run.epochs) - 1))
         self.mix = float(state.time.epoch - first)
         self.epochs = (first, min(first + 1, len(run.epochs) - 1) if self.mix > 0 else first)
-        self.palette = palette(state.theme)
+        self.palette = palette(state.theme, state.ramp)
+        self.full = (1.0, 1.0)
         self.recurrences = Recurrences(run, self.resident, self.state, self.epochs)
 
     def frame(self) -> Frame:
         stage = self.stage
         values = {i: self._values(p.layer.index) for i, p in enumerate(self.plan.layers)}
+        shown = [(self.plan.layers[i], v) for i, v in values.items() if v is not None]
+        self.full = shades.network_full([v for p, v in shown if p.input is None or p.input.kind != "image"])
         tiles, first = self._tiles(stage, values)
         weaver = Weaver(self.run, self.resident, self.plan, self.state, self.epochs)
         tables = weaver.tables
@@ -129,6 +133,7 @@ class _Composer:
             *tag_marks(self.state, facts.k, words.all_tags(
                 self.run, self.plan, self.state, stage, shown, tiles, first, view), view),
         ]  # fmt: skip
+        marks += overlay_selected.selected_marks(facts, tiles, view, marks)
         return Frame(
             state=self.given, view=view, palette=self.palette, tiles=tiles, strands=strands,
             boxes=np.concatenate([built.boxes, stubs]), shadows=built.shadows, floor_y=built.floor_y, floor_rect=built.floor_rect, marks=tuple(marks),
@@ -190,56 +195,32 @@ class _Composer:
 
     def _tile_layer(self, i: int, stage: Stage, values: tuple[LayerValues, LayerValues] | None) -> TileLayer:
         plan, view = self.plan.layers[i], self.state.layers[i]
-        lut, power, gain, offset = _display(plan.input, values, plan.shows == "weights")
-        pair = None if values is None else (values[0].values, values[1].values)
-        if pair is not None and lut == "rgb" and plan.input is not None:
-            pair = tuple(Values((v.key, "rgb"), _picture(v.cells, plan.input)) for v in pair)  # type: ignore[assignment]
+        shade = self._shade(plan, values)
+        pair = None if values is None else (values[0].shown, values[1].shown)
         tiles, scale = plan.tiles, float(stage.scale[i])
         return TileLayer(
             layer=self.folded.items[i], key=(self.resident.identity, "tiles", plan.layer.index), table=plan.table, cells=tiles.cells, x=float(stage.x[i]),
             y=float(stage.y[i]), open_half=_scaled(tiles.half, scale), mosaic_half=_scaled(tiles.mosaic_half, scale),
             thickness=(HALF_THICKNESS, float(stage.thick[i])), scale=scale,
             block_half=(float(stage.height[i]) / 2, float(stage.width[i]) / 2), weights=view.weights,
-            opening=view.opening * float(stage.share[i]), values=pair, lut=lut, power=power, gain=gain, offset=offset,
+            opening=view.opening * float(stage.share[i]), values=pair, lut=shade.lut,
+            power=shade.power, gain=shade.gain, offset=shade.offset, gains=shade.gains,
         )  # fmt: skip
+
+    def _shade(self, plan: LayerPlan, values: tuple[LayerValues, LayerValues] | None) -> shades.Shade:
+        """How a layer's values become colours, in the scope of the state."""
+        shade = shades.shade_of(plan.input, values, is_weights=plan.shows == "weights")
+        if values is None or self.state.scope == "layer":
+            return shade
+        if self.state.scope == "network":
+            return shades.by_network(shade, self.full)
+        needs = [shades.PeaksNeed(ValuesNeed(plan.layer.index, e, self.state.sample)) for e in self.epochs]
+        a, b = (self.resident.peaks(n) for n in needs)
+        return shade if a is None or b is None else shades.by_map(shade, (a, b), tuple(needs))
 
 
 def _scaled(half: tuple[float, float], scale: float) -> tuple[float, float]:
     return half[0] * scale, half[1] * scale
-
-
-def _display(
-    info: InputInfo | None, values: tuple[LayerValues, LayerValues] | None, is_weights: bool
-) -> tuple[str, float, tuple[float, float], tuple[float, float]]:
-    """(ramp, power, gain, offset) of a layer's faces."""
-    if values is None:
-        return "seq", overlay.POWER, (1.0, 1.0), (0.0, 0.0)
-    if info is not None and info.kind == "image":
-        if values[0].values.cells.shape[0] == 3:
-            return "rgb", 1.0, (1.0, 1.0), (0.0, 0.0)
-        low, high = _picture_range(info, values[0])
-        return "grey", 1.0, (1.0 / (high - low),) * 2, (low, low)
-    if is_weights or any(v.is_signed for v in values):
-        return "div", overlay.SIGNED_POWER, (1.0 / values[0].full, 1.0 / values[1].full), (0.0, 0.0)
-    return "seq", overlay.POWER, (1.0 / values[0].full, 1.0 / values[1].full), (0.0, 0.0)
-
-
-def _picture_range(info: InputInfo, values: LayerValues) -> tuple[float, float]:
-    low, high = info.value_range or (min(0.0, values.lowest), values.highest)
-    if info.value_range is not None and len(info.mean) == 1 and len(info.std) == 1:
-        low, high = ((v - info.mean[0]) / info.std[0] for v in (low, high))
-    return low, high if high > low else low + 1.0
-
-
-def _picture(cells: NDArray[np.float32], info: InputInfo) -> NDArray[np.float32]:
-    """(3, R, C) of a normalised colour picture, back in its own colours 0 … 1."""
-    out = cells.astype(np.float32)
-    if len(info.mean) == 3 and len(info.std) == 3:
-        out = out * np.array(info.std, np.float32)[:, None, None] + np.array(info.mean, np.float32)[:, None, None]
-    low, high = info.value_range or (float(np.nanmin(out)), float(np.nanmax(out)))
-    shown: NDArray[np.float32] = np.clip((out - low) / ((high - low) or 1.0), 0.0, 1.0).astype(np.float32)
-    shown.setflags(write=False)
-    return shown
 
 
 def _stats(tables: dict[int, StrandTable], tiles: tuple[TileLayer, ...]) -> dict[str, float]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nn3d.stage.frame import Mark, Text
-from nn3d.stage.overlay import Facts, number
+from nn3d.stage.frame import Line, Mark, Rect, Text
+from nn3d.stage.overlay import PILL, Facts, number
 from nn3d.stage.type import text_width
+
+EDGE = 6.0
+ROW_PX = 19.0
+MAX_ROWS = 4
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,24 +27,38 @@ class Foot:
 
 
 def label_marks(f: Facts, feet: list[Foot]) -> list[Mark]:
-    """Layer cards that do not overlap: selected, input and output first, then in order; without room, none."""
+    """Layer cards that do not overlap: selected, input and output first, then in order.
+
+    A card without room loses its lower lines, then moves below its neighbours; only without any room is there none.
+    """
     chosen = {t.layer for t in (f.state.selection, f.state.hover) if t is not None}
     ends = {f.plan.output} | {i for i, p in enumerate(f.plan.layers) if p.input is not None}
     feet = sorted(feet, key=lambda t: (t.layer not in chosen, t.layer not in ends, t.layer))
-    taken: list[tuple[float, float, float, float]] = []
+    taken: list[Box] = []
     marks: list[Mark] = []
     for foot in feet:
-        for detail in (4, 3, 2, 1):
-            if detail > 1 and foot.alone < (0, 0, 58, 78, 92)[detail] * f.k:
-                continue
-            lines = _card(f, foot.layer)[:detail]
-            box = _box(f, foot, lines)
-            if any(box[0] < t[2] and t[0] < box[2] and box[1] < t[3] and t[1] < box[3] for t in taken):
-                continue
+        found = next((c for c in _choices(f, foot) if not _meets(c[2], taken)), None)
+        if found is not None:
+            lines, drop, box = found
             taken.append(box)
-            marks += _draw_card(f, foot, lines)
-            break
+            marks += _draw_card(f, foot, lines, drop, box)
     return marks
+
+
+def _choices(f: Facts, foot: Foot) -> Iterator[tuple[list[str], float, Box]]:
+    """(lines, px below the usual place, box), the best first."""
+    for detail in (4, 3, 2, 1):
+        if detail == 1 or foot.alone >= (0, 0, 58, 78, 92)[detail] * f.k:
+            lines = _card(f, foot.layer)[:detail]
+            yield lines, 0.0, _box(f, foot, lines, 0.0)
+    if not foot.is_above:
+        for row in range(1, MAX_ROWS):
+            drop = row * ROW_PX * f.k
+            yield lines, drop, _box(f, foot, lines, drop)
+
+
+def _meets(box: Box, taken: list[Box]) -> bool:
+    return any(box[0] < t[2] and t[0] < box[2] and box[1] < t[3] and t[1] < box[3] for t in taken)
 
 
 def _card(f: Facts, index: int) -> list[str]:
@@ -52,22 +72,28 @@ def _heights(f: Facts, n: int) -> list[float]:
     return [v * f.k for v in (0.0, 20.0, 35.0, 50.0)[:n]]
 
 
-def _box(f: Facts, foot: Foot, lines: list[str]) -> tuple[float, float, float, float]:
+def _box(f: Facts, foot: Foot, lines: list[str], drop: float) -> Box:
+    """The card's place: centred at its foot, `drop` px lower, and not beyond the picture's edges."""
     sizes = [15 if f.k > 0.9 else 13] + [11] * 3
     weights = ["semibold"] + ["regular"] * 3
     half = max(text_width(t, s * f.k, w) for t, s, w in zip(lines, sizes, weights, strict=False)) / 2
     height = _heights(f, len(lines))[-1] + 16 * f.k
-    top = foot.y - height - 8 if foot.is_above else foot.y + 11 * f.k
-    return foot.x - half - 4, top, foot.x + half + 4, top + height
+    top = foot.y - height - 8 if foot.is_above else foot.y + 11 * f.k + drop
+    x = min(max(foot.x, half + EDGE), f.state.size_px[0] - half - EDGE) if 0 < foot.x < f.state.size_px[0] else foot.x
+    return x - half - 4, top, x + half + 4, top + height
 
 
-def _draw_card(f: Facts, foot: Foot, lines: list[str]) -> list[Mark]:
-    top = _box(f, foot, lines)[1] + 2
+def _draw_card(f: Facts, foot: Foot, lines: list[str], drop: float, box: Box) -> list[Mark]:
+    top, x = box[1] + 2, (box[0] + box[2]) / 2.0
     inks = ("text", "text2", "text2", "text3")
     selected = f.state.selection is not None and f.state.selection.layer == foot.layer
     out: list[Mark] = []
+    if foot.is_above:
+        out.append(Rect(box[0] - 2, box[1], box[2] + 2, box[3], f.ink("card", PILL), 5.0))
+    if drop > 0.0:
+        out.append(Line(foot.x, foot.y + 8 * f.k, foot.x, top - 1, 1.0, f.ink("rail", 0.6)))
     for i, (line, dy) in enumerate(zip(lines, _heights(f, len(lines)), strict=True)):
         ink = f.ink("accent" if selected and i == 0 else inks[i])
         size = (15 if i == 0 else 11) * f.k
-        out.append(Text(foot.x, top + dy, line, size, "semibold" if i == 0 else "regular", ink, "ma"))
+        out.append(Text(x, top + dy, line, size, "semibold" if i == 0 else "regular", ink, "ma"))
     return out

@@ -91,7 +91,7 @@ def _column_figures(f: Facts, n: int, what: str) -> list[str]:
     n_biases = 0 if f.neurons is None else sum(len(b) for b in f.neurons.biases.values())
     drawn = f"all {number(n)} weights" + (f" and {number(n_biases)} biases" if n_biases else "")
     stub = ["stub under a neuron = its bias"] if n_biases else []
-    return [drawn, f"area ~ {what}, one scale for the network", *stub, "number on a tile = its value"]
+    return [drawn, f"area by {what}, one scale for the network", *stub, "number on a tile = its value"]
 
 
 def _coarser(f: Facts, link: LinkPlan, table: StrandTable) -> str:

@@ -16,7 +16,7 @@ from nn3d.stage.type import text_width
 
 F64 = NDArray[np.float64]
 
-LEAST_PX = 24.0
+LEAST_PX = 18.0
 SIZES_PX = (9.0, 16.0)
 SMALLEST_PX = 8.5
 MAX_NUMBERS = 600

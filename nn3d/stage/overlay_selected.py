@@ -1,0 +1,154 @@
+"""What is said of the selected layer and the pointed-at tile: a card near the plate, the tile's number. Logical px."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn3d.stage.frame import Colour, Line, Mark, Rect, Text, TileLayer, View
+from nn3d.stage.overlay import Facts, number
+from nn3d.stage.overlay_neurons import value_text
+from nn3d.stage.reference import tile_places
+from nn3d.stage.state import Thing
+from nn3d.stage.type import text_width
+
+F64 = NDArray[np.float64]
+
+PAD = 12.0
+AWAY = 18.0
+MARGIN = 10.0
+PILL_PX = 15.0
+Words = tuple[str, float, str, Colour]
+
+
+def selected_marks(f: Facts, tiles: tuple[TileLayer, ...], view: View, others: list[Mark]) -> list[Mark]:
+    """The card of the selected layer where it covers least, and the numbers of the selected and hovered tiles."""
+    marks: list[Mark] = []
+    chosen = f.state.selection
+    for thing in dict.fromkeys(t for t in (chosen, f.state.hover) if t is not None and t.tile >= 0):
+        marks += _tile_number(f, tiles, view, thing)
+    if chosen is None or not 0 <= chosen.layer < len(f.plan.layers):
+        return marks
+    lines = card_lines(f, chosen.layer)
+    boxes = [_plate_box(t, view, f.state.size_px) for t in tiles]
+    own = [b for t, b in zip(tiles, boxes, strict=True) if t.layer == f.plan.layers[chosen.layer].layer.index]
+    if not own:
+        return marks
+    taken = [b for b in boxes if b is not own[0]] + text_boxes(others)
+    return marks + _card(f, lines, own[0], np.array(taken).reshape(-1, 4))
+
+
+def card_lines(f: Facts, row: int) -> list[Words]:
+    """What the card says: name and kind, shape and parameters, mean and spread, silent units, values not finite."""
+    plan, k = f.plan.layers[row], f.k
+    layer, text, dim = plan.layer, f.ink("text"), f.ink("text2")
+    shape = " × ".join(str(n) for n in layer.shape) or "one number"
+    params = f"   ·   {number(layer.n_params)} parameters" if layer.n_params else ""
+    out: list[Words] = [
+        (layer.name, 14 * k, "semibold", text), (layer.kind, 11 * k, "regular", dim),
+        (shape + params, 11 * k, "regular", dim),
+    ]  # fmt: skip
+    values = f.values.get(row)
+    if values is None:
+        return [*out, ("values not recorded" if plan.shows == "nothing" else "reading …", 11 * k, "regular", dim)]
+    what = "weights" if plan.shows == "weights" else "values"
+    spread = f"{what} {value_text(values.lowest)} … {value_text(values.highest)}"
+    out.append((f"mean {value_text(values.mean)}   std {value_text(values.std)}   {spread}", 11 * k, "regular", text))
+    unit = "neurons" if plan.tiles.cells == (1, 1) else "maps"
+    if plan.shows == "values" and values.lowest >= 0.0 and plan.tiles.n > 1:
+        share = f"{100.0 * values.silent / plan.tiles.n:.0f} %"
+        said = f"{number(values.silent)} of {number(plan.tiles.n)} {unit} silent for this sample ({share})"
+        out.append((said if values.silent else f"no {unit[:-1]} silent for this sample", 11 * k, "regular", dim))
+    if values.n_nonfinite:
+        out.append((f"{number(values.n_nonfinite)} values not finite", 11 * k, "medium", f.ink("nonfinite")))
+    return out
+
+
+def _card(f: Facts, lines: list[Words], plate: tuple[float, ...], taken: F64) -> list[Mark]:
+    heights = [1.32 * size for _, size, _, _ in lines]
+    width = max(text_width(said, size, weight) for said, size, weight, _ in lines) + 2 * PAD
+    height = sum(heights) + 2 * PAD - 4.0
+    x, y = best_place((width, height), plate, taken, f.state.size_px)
+    edge = f.ink("rail", 0.7)
+    middle = ((plate[0] + plate[2]) / 2.0, (plate[1] + plate[3]) / 2.0)
+    near = (min(max(middle[0], x), x + width), min(max(middle[1], y), y + height))
+    out: list[Mark] = [
+        Line(*near, min(max(near[0], plate[0]), plate[2]), min(max(near[1], plate[1]), plate[3]), 1.0, edge),
+        Rect(x - 1, y - 1, x + width + 1, y + height + 1, edge, 9.0),
+        Rect(x, y, x + width, y + height, f.ink("card", 1.0), 8.0),
+    ]
+    at = y + PAD - 2.0
+    for (said, size, weight, ink), step in zip(lines, heights, strict=True):
+        out.append(Text(x + PAD, at, said, size, weight, ink, "la"))
+        at += step
+    return out
+
+
+def best_place(
+    size: tuple[float, float], plate: tuple[float, ...], taken: F64, picture: tuple[int, int]
+) -> tuple[float, float]:
+    """Upper left corner of a card of `size` beside a plate's box: on the picture, where it covers least of `taken`."""
+    w, h = size
+    x0, y0, x1, y1 = plate
+    xs = (x1 + AWAY, x0 - AWAY - w, (x0 + x1 - w) / 2.0, x0, x1 - w)
+    ys = (y0 - AWAY - h, y1 + AWAY, (y0 + y1 - h) / 2.0, y0, y1 - h)
+    spots = np.array(list(product(xs, ys)))
+    spots[:, 0] = np.clip(spots[:, 0], MARGIN, max(MARGIN, picture[0] - w - MARGIN))
+    spots[:, 1] = np.clip(spots[:, 1], MARGIN, max(MARGIN, picture[1] - h - MARGIN))
+    boxes = np.concatenate([spots, spots + np.array([w, h])], 1)
+    own = 4.0 * _overlap(boxes, np.array([plate]))[:, 0]
+    others = _overlap(boxes, taken).sum(1) if len(taken) else 0.0
+    away = np.hypot(boxes[:, 0] + w / 2 - (x0 + x1) / 2, boxes[:, 1] + h / 2 - (y0 + y1) / 2)
+    best = int(np.argmin(own + others + 0.5 * away))
+    return float(spots[best, 0]), float(spots[best, 1])
+
+
+def _overlap(a: F64, b: F64) -> F64:
+    """(n, m) areas that boxes (n, 4) and (m, 4) share, px²."""
+    across = np.minimum(a[:, None, 2], b[None, :, 2]) - np.maximum(a[:, None, 0], b[None, :, 0])
+    down = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
+    return np.asarray(np.maximum(across, 0.0) * np.maximum(down, 0.0))
+
+
+def text_boxes(marks: list[Mark]) -> list[tuple[float, ...]]:
+    """(x0, y0, x1, y1) of each line of text."""
+    out: list[tuple[float, ...]] = []
+    for m in marks:
+        if isinstance(m, Text) and math.isfinite(m.x + m.y):
+            width = text_width(m.text, m.size_px, m.weight)
+            left = m.x - width * {"l": 0.0, "m": 0.5, "r": 1.0}[m.anchor[0]]
+            top = m.y - m.size_px * {"a": 0.1, "m": 0.6, "s": 0.9, "b": 1.1, "d": 1.1}[m.anchor[1]]
+            out.append((left, top, left + width, top + 1.2 * m.size_px))
+    return out
+
+
+def _plate_box(t: TileLayer, view: View, size: tuple[int, int]) -> tuple[float, ...]:
+    signs = np.array(list(product((-1.0, 1.0), repeat=3)))
+    corners = np.array([t.x, t.y, 0.0]) + signs * np.array([t.thickness[1], *t.block_half])
+    px = view.project(corners, size)
+    return (*px.min(0).tolist(), *px.max(0).tolist())
+
+
+def _tile_number(f: Facts, tiles: tuple[TileLayer, ...], view: View, thing: Thing) -> list[Mark]:
+    """The tile's own number in a pill inside its upper left corner, or above it where it is small."""
+    item = f.plan.layers[thing.layer].layer.index if 0 <= thing.layer < len(f.plan.layers) else -1
+    t = next((t for t in tiles if t.layer == item and thing.tile < len(t.table)), None)
+    if t is None or (t.cells == (1, 1) and f.plan.tallest):
+        return []
+    centres, halves = tile_places(t)
+    middle, half = centres[thing.tile], halves[thing.tile]
+    corners = middle + np.array([[0.0, half[0], -half[1]], [0.0, half[0], half[1]], [0.0, -half[0], -half[1]]])
+    px = view.project(corners, f.state.size_px)
+    left, top = float(px[:2, 0].min()), float(px[:2, 1].min())
+    said, size, high = str(thing.tile), 10.0 * f.k, PILL_PX * f.k
+    width = text_width(said, size, "semibold") + 9.0
+    is_inside = float(np.abs(px[1, 0] - px[0, 0])) > width + 10.0 and float(np.abs(px[2, 1] - px[0, 1])) > 2.0 * high
+    at_left = px[int(px[1, 0] < px[0, 0])]
+    x, y = (float(at_left[0]) + 5.0, float(at_left[1]) + 6.0) if is_inside else (left, top - high - 3.0)
+    return [
+        Rect(x, y, x + width, y + high, f.ink("card", 0.92), high / 2.0),
+        Text(x + width / 2.0, y + high / 2.0, said, size, "semibold", f.ink("accent"), "mm"),
+    ]
