@@ -1,4 +1,4 @@
-"""Owns the step from dotted module paths to groups: which layers fold into one block, and which blocks repeat.
+"""What the groups of a network are: the parts that fold into one block, with their repeats.
 
 A group is what a person would call a part of the network: a module that holds several layers, or (inferred) a run of
 repeats or of layers of one resolution. Items are layers and groups under one numbering: layer i is item i, group g is
@@ -7,17 +7,10 @@ item n_layers + g. Contracting the parts of any group gives a graph without circ
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from hashlib import blake2b
-
-from nn3d.run.model import Graph, Layer, Node
-from nn3d.run.stages import inferred_runs
+from dataclasses import dataclass
 
 # Classes that only hold others: several of them in a row are no repeat.
 CONTAINERS = frozenset(("Sequential", "ModuleList", "ModuleDict", ""))
-# Layers that only hold an array: one operation with such arrays is no group.
-HELD = frozenset(("constant", "parameter"))
 # Below this number of layers nothing is inferred: such a network is one picture as it is.
 FEW_LAYERS = 16
 
@@ -54,11 +47,15 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """All groups of a network, parents before their children. parent : group around each item, −1 at the top."""
+    """All groups of a network, parents before their children.
+
+    parent : group around each item, −1 at the top. short : name of each item beside the group around it.
+    """
 
     n_layers: int
     all: tuple[Group, ...]
     parent: tuple[int, ...]
+    short: tuple[str, ...] = ()
 
     def of_item(self, item: int) -> Group | None:
         """The group that an item is, None for a layer."""
@@ -91,280 +88,3 @@ class Groups:
     def visible(self, opened: frozenset[int]) -> tuple[int, ...]:
         """Items that are drawn when these groups are open, in the order of their first layers."""
         return tuple(dict.fromkeys(self.shown_as(i, opened) for i in range(self.n_layers)))
-
-
-@dataclass(slots=True)
-class Part:
-    """A group while the tree is built: parts of `units` are layers (int) or parts."""
-
-    name: str
-    path: str
-    type: str
-    units: list[Unit]
-    layers: list[int]
-    note: str = ""
-    digest: str = field(default="")
-
-
-Unit = int | Part
-
-
-def groups_of(layers: Sequence[Layer], graph: Graph) -> Groups:
-    """The groups of a network's layers. Layers are in topological order, as in Run.layers."""
-    types = {m.path: m.type for m in graph.modules}
-    shapes = {p.id: p.shape for p in graph.parameters}
-    nodes = {n.id: n for n in graph.nodes}
-    builder = _Builder(layers, types, [_leaf(layer, nodes, shapes) for layer in layers])
-    units = builder.parts(list(range(len(layers))), ())
-    units = builder.with_runs(units, is_whole=True)
-    if len(units) == 1 and isinstance(units[0], Part):
-        units = units[0].units
-    return _numbered(units, layers, builder)
-
-
-def _leaf(layer: Layer, nodes: Mapping[int, Node], shapes: Mapping[int, tuple[int, ...]]) -> str:
-    """Digest of one layer: what it does and how large, not how it is called.
-
-    Stages of a module further out do not count: a norm after the last block would make that block another one.
-    """
-    own = [n for n in (nodes[i] for i in layer.nodes) if f"{n.module}.".startswith(f"{layer.module}.")]
-    found = [
-        (n.op, [(o.shape, o.axes) for o in n.outputs], sorted((r, shapes.get(p, ())) for r, p in n.parameters.items()))
-        for n in own
-    ]
-    return blake2b(repr(found).encode(), digest_size=12).hexdigest()
-
-
-@dataclass(slots=True)
-class _Builder:
-    """Recursion over module paths; `leaf` is the digest of each layer."""
-
-    all: Sequence[Layer]
-    types: Mapping[str, str]
-    leaf: list[str]
-
-    def parts(self, members: list[int], prefix: tuple[str, ...]) -> list[Unit]:
-        """Members as layers and parts, so that contracting the parts leaves no circle."""
-        buckets: dict[str, list[int]] = {}
-        units: list[Unit] = []
-        for i in members:
-            rest = self._below(i, len(prefix))
-            if rest:
-                buckets.setdefault(rest[0], []).append(i)
-            else:
-                units.append(i)
-        for name, inside in buckets.items():
-            calls = self._calls(inside)
-            for number, call in enumerate(calls):
-                units += self._part((*prefix, name), call, f" #{number + 1}" if number else "")
-        return self._ordered(self._acyclic(units))
-
-    def _below(self, layer: int, depth: int) -> list[str]:
-        path = self.all[layer].module
-        return path.split(".")[depth:] if path else []
-
-    def _part(self, path: tuple[str, ...], members: list[int], suffix: str) -> list[Unit]:
-        if sum(self.all[i].op not in HELD for i in members) < 2:
-            return list(members)
-        dotted = ".".join(path)
-        inside, kind = self.parts(members, path), self.types.get(dotted, "")
-        if len(inside) == 1 and isinstance(inside[0], Part):
-            kind = inside[0].type if kind in CONTAINERS else kind
-            inside = inside[0].units
-        part = Part(dotted + suffix, dotted, kind, inside, members)
-        part.units = self.with_runs(inside, is_whole=True)
-        self._seal(part)
-        return [part]
-
-    def _calls(self, members: list[int]) -> list[list[int]]:
-        """Members call by call, where each weighted layer of a module runs the same number of times, twice or more."""
-        keys = [(self.all[i].module, self.all[i].weight) for i in members]
-        weighted = [k for k in keys if k[1] is not None]
-        counts = {weighted.count(k) for k in set(weighted)}
-        if len(counts) != 1 or counts == {1} or len(set(weighted)) == len(members):
-            return [members]
-        calls: list[list[int]] = [[]]
-        seen: set[tuple[str, int | None]] = set()
-        for i, key in zip(members, keys, strict=True):
-            if key[1] is not None and key in seen:
-                calls.append([])
-                seen = set()
-            seen.add(key)
-            calls[-1].append(i)
-        return calls if len(calls) == counts.pop() else [members]
-
-    def _acyclic(self, units: list[Unit]) -> list[Unit]:
-        """Parts that lie on a circle of the contracted graph are dissolved into what they hold, until none does.
-
-        Those that are not convex go first; of parts that only together make a circle, the largest.
-        """
-        while True:
-            round_ = [k for k in circles(self.edges(units), len(units)) if isinstance(units[k], Part)]
-            if not round_:
-                return units
-            alone = {k for k in round_ if not self._is_convex(units, k)}
-            bad = alone or {max(round_, key=lambda k: (len(members_of(units[k])), k))}
-            kept: list[Unit] = []
-            for k, unit in enumerate(units):
-                kept += unit.units if k in bad and isinstance(unit, Part) else [unit]
-            units = kept
-
-    def _is_convex(self, units: Sequence[Unit], k: int) -> bool:
-        """Whether no way leads out of a part and back into it, all others taken apart."""
-        single = [units[k], *(i for j, unit in enumerate(units) if j != k for i in members_of(unit))]
-        return 0 not in circles(self.edges(single), len(single))
-
-    def edges(self, units: Sequence[Unit]) -> set[tuple[int, int]]:
-        """Edges between units, (source, target) by their places; recurrence is left out."""
-        place = {i: k for k, unit in enumerate(units) for i in members_of(unit)}
-        return {
-            (place[link.source], place[i])
-            for i in place
-            for link in self.all[i].links
-            if link.source < i and link.source in place and place[link.source] != place[i]
-        }
-
-    def _ordered(self, units: list[Unit]) -> list[Unit]:
-        """Units in a topological order, the first by their first layers."""
-        edges = self.edges(units)
-        waiting = {k: {s for s, t in edges if t == k} for k in range(len(units))}
-        out: list[Unit] = []
-        while waiting:
-            k = min((k for k, before in waiting.items() if not before), key=lambda k: members_of(units[k])[0])
-            del waiting[k]
-            for before in waiting.values():
-                before.discard(k)
-            out.append(units[k])
-        return out
-
-    def _seal(self, part: Part) -> None:
-        """The Merkle digest: of the units' digests and of the edges between the layers inside, by their places."""
-        at = {i: k for k, i in enumerate(part.layers)}
-        inner = sorted(
-            (at[link.source], at[i], link.kind, link.argument, link.output)
-            for i in part.layers for link in self.all[i].links if link.source in at
-        )  # fmt: skip
-        found = ([self.digest(u) for u in part.units], inner)
-        part.digest = blake2b(repr(found).encode(), digest_size=12).hexdigest()
-
-    def digest(self, unit: Unit) -> str:
-        """Of a layer or a part."""
-        return unit.digest if isinstance(unit, Part) else self.leaf[unit]
-
-    def with_runs(self, units: list[Unit], *, is_whole: bool) -> list[Unit]:
-        """Units with runs of repeats, and stages of one resolution, as inferred parts of their own."""
-        if len(self.all) <= FEW_LAYERS:
-            return units
-        edges = self.edges(units)
-        out: list[Unit] = []
-        for run, note in inferred_runs(units, edges, self.digest, self.all):
-            if note == "":
-                out += run
-                continue
-            layers = sorted(i for unit in run for i in members_of(unit))
-            part = Part(_run_name(run, note, self.all), "", "", list(run), layers, note)
-            self._seal(part)
-            out.append(part)
-        return out
-
-
-def _run_name(run: Sequence[Unit], note: str, layers: Sequence[Layer]) -> str:
-    if note.endswith("stage"):
-        return note
-    first, last = (u.name if isinstance(u, Part) else layers[u].name for u in (run[0], run[-1]))
-    return f"{first} – {_tail(first, last)}"
-
-
-def _tail(first: str, last: str) -> str:
-    """The part of a dotted name that differs: "h.1 – 11" rather than "h.1 – h.11"."""
-    a, b = first.rsplit(".", 1), last.rsplit(".", 1)
-    return b[-1] if len(a) == len(b) == 2 and a[0] == b[0] else last
-
-
-def members_of(unit: Unit) -> list[int]:
-    """The layers of a layer or a part."""
-    return unit.layers if isinstance(unit, Part) else [unit]
-
-
-def circles(edges: set[tuple[int, int]], n: int) -> set[int]:
-    """Numbers 0 … n − 1 that lie on a circle: what is left when ends are taken away again and again."""
-    after: list[set[int]] = [set() for _ in range(n)]
-    before: list[set[int]] = [set() for _ in range(n)]
-    for s, t in edges:
-        after[s].add(t)
-        before[t].add(s)
-    left = set(range(n))
-    for inward, outward in ((before, after), (after, before)):
-        free = [k for k in left if not inward[k] & left]
-        while free:
-            k = free.pop()
-            left.discard(k)
-            free += [m for m in outward[k] if m in left and not inward[m] & left]
-    return left
-
-
-def _numbered(units: list[Unit], layers: Sequence[Layer], builder: _Builder) -> Groups:
-    """The tree as a flat table, parents before children."""
-    n = len(layers)
-    table: list[Group] = []
-    parent = [-1] * n
-    read_by: dict[int, list[int]] = {}
-    for layer in layers:
-        for link in layer.links:
-            read_by.setdefault(link.source, []).append(layer.index)
-
-    def add(part: Part, above: int, depth: int) -> int:
-        index = len(table)
-        table.append(_group(part, index, above, depth, builder, read_by))
-        parent.append(above)
-        items = []
-        for unit in part.units:
-            if isinstance(unit, Part):
-                items.append(n + add(unit, index, depth + 1))
-            else:
-                parent[unit] = index
-                items.append(unit)
-        table[index] = replace(table[index], children=tuple(items))
-        return index
-
-    for unit in units:
-        if isinstance(unit, Part):
-            add(unit, -1, 0)
-    return Groups(n, tuple(table), tuple(parent))
-
-
-def _group(
-    part: Part, index: int, parent: int, depth: int, builder: _Builder, read_by: Mapping[int, list[int]]
-) -> Group:
-    inside = set(part.layers)
-    leaving = [i for i in part.layers if any(t not in inside for t in read_by.get(i, [])) or not read_by.get(i)]
-    flat = flattened(part.units)
-    types = {u.type if isinstance(u, Part) else "" for u in flat}
-    kind = types.pop() if len(types) == 1 and len(flat) > 1 else ""
-    if kind in CONTAINERS:
-        kind = ""
-    return Group(
-        index, part.name, part.path, part.type, depth, parent, tuple(part.layers), (),
-        leaving[-1] if leaving else part.layers[-1], len(flat) if kind else 0, kind,
-        _equal([builder.digest(u) for u in flat]), part.digest, part.note,
-    )  # fmt: skip
-
-
-def flattened(units: Sequence[Unit]) -> list[Unit]:
-    """Units with inferred runs taken apart: the module's own parts."""
-    out: list[Unit] = []
-    for unit in units:
-        out += flattened(unit.units) if isinstance(unit, Part) and unit.note and not unit.path else [unit]
-    return out
-
-
-def _equal(digests: Sequence[str]) -> tuple[int, ...]:
-    """Places of the longest run of equal neighbours, () when none are."""
-    best: tuple[int, ...] = ()
-    start = 0
-    for k in range(1, len(digests) + 1):
-        if k == len(digests) or digests[k] != digests[start]:
-            if k - start > max(1, len(best)):
-                best = tuple(range(start, k))
-            start = k
-    return best

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from nn3d.run.groups import CONTAINERS
 from nn3d.run.model import Layer
 
 if TYPE_CHECKING:
-    from nn3d.run.groups import Unit
+    from nn3d.run.grouping import Unit
 
 Found = tuple[list["Unit"], str]
 
@@ -66,8 +67,6 @@ def _repeats(
 
 def _classes(units: Sequence[Unit], is_chained: list[bool]) -> list[tuple[int, int, str]]:
     """Runs of two or more modules of one class, beside others."""
-    from nn3d.run.groups import CONTAINERS
-
     types = ["" if isinstance(u, int) else u.type for u in units]
     spans = _spans(len(units), lambda k: is_chained[k] and types[k] == types[k + 1] and types[k] not in CONTAINERS)
     return [(a, b, "one class") for a, b in spans if b - a >= 2 and b - a < len(units)]

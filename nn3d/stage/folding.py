@@ -57,7 +57,10 @@ class Folded:
         """The state in rows: views, selection and hover of what is visible; a hidden thing is the block around it."""
         n = self.plan.groups.n_layers
         views = tuple(state.layers[i] if i < n else CLOSED for i in self.items)
-        return replace(state, layers=views, selection=self._thing(state.selection), hover=self._thing(state.hover))
+        return replace(
+            state, layers=views, selection=self._thing(state.selection), hover=self._thing(state.hover),
+            focus=replace(state.focus, thing=self._thing(state.focus.thing)),
+        )  # fmt: skip
 
     def _thing(self, thing: Thing | None) -> Thing | None:
         if thing is None or not 0 <= thing.layer < len(self.stands):
@@ -172,7 +175,9 @@ def _row(plan: Plan, groups: Groups, item: int, slabs: tuple[Slab, ...]) -> Laye
     if group is None:
         layer = plan.layers[item]
         thin = replace(layer.tiles, block_thickness=min(layer.tiles.block_thickness, LAYER_HALF))
-        return replace(layer, tiles=thin) if groups.all and groups.n_layers > FEW_LAYERS else layer
+        if groups.n_layers <= FEW_LAYERS or not groups.all:
+            return layer
+        return replace(layer, tiles=thin, title=groups.short[item])
     shown = plan.layers[group.last]
     members = [plan.layers[i].layer for i in group.layers]
     layer = replace(
@@ -182,7 +187,10 @@ def _row(plan: Plan, groups: Groups, item: int, slabs: tuple[Slab, ...]) -> Laye
     thick = SLAB_HALF if slabs else half_depth(group)
     depth = (len(slabs) - 1) / 2.0 * SLAB_PITCH + SLAB_HALF if slabs else thick
     tiles = replace(shown.tiles, block_thickness=thick)
-    return replace(shown, layer=layer, tiles=tiles, is_output=False, is_classes=False, input=None, depth=depth)
+    return replace(
+        shown, layer=layer, tiles=tiles, is_output=False, is_classes=False, input=None, depth=depth,
+        title=groups.short[item],
+    )  # fmt: skip
 
 
 def _bundles(

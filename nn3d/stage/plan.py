@@ -18,7 +18,8 @@ from nn3d.layout.graph import Topology, topology
 from nn3d.layout.parts import concat_parts, glued, part_spans
 from nn3d.layout.recurrent import Recurrent, recurrent_of
 from nn3d.layout.staves import Stave, n_tokens, stave
-from nn3d.run.groups import Groups, groups_of
+from nn3d.run.grouping import groups_of
+from nn3d.run.groups import Groups
 from nn3d.run.model import InputInfo, Layer, LayerLink
 from nn3d.run.ops import op_of
 from nn3d.run.run import Run
@@ -54,6 +55,7 @@ class LayerPlan:
     pool: tuple[int, int] = (1, 1)
     parts: tuple[int, ...] = ()
     depth: float = 0.0
+    title: str = ""
     recurrent: Recurrent | None = None
 
 
