@@ -7,8 +7,13 @@ from nn3d.stage.frame import Mark, Text
 from nn3d.stage.overlay import Facts, number
 from nn3d.stage.plan import LinkPlan
 from nn3d.stage.small import joins_columns
+from nn3d.stage.state import EXACT_PASSES
 from nn3d.stage.strands import StrandTable
-from nn3d.stage.type import text_width
+from nn3d.stage.type import text_width, unknown
+
+MAGNITUDES = {"weight": "|w|", "contribution": "|c|", "gradient": "|c · ∂L|"}
+
+MAX_NAMES = 100
 
 
 def hud_marks(f: Facts) -> list[Mark]:
@@ -22,7 +27,7 @@ def hud_marks(f: Facts) -> list[Mark]:
     right += _enlarged(f)
     if f.run.graph.kind == "inferred":
         right.insert(0, "dashed = inferred")
-    right = [*memory_words(f), *right]
+    right = [*memory_words(f), *_font_words(f), *right]
     pooled = (p for p in f.plan.layers if p.pool != (1, 1))
     right += [f"{p.layer.name}: a cell is the mean of {p.pool[0] * p.pool[1]}" for p in pooled]
     tail = ", ".join(right)
@@ -43,6 +48,13 @@ def _enlarged(f: Facts) -> list[str]:
     return [f"input ×{scales[0]:.3g}"] if scales else []
 
 
+def _font_words(f: Facts) -> list[str]:
+    """How many characters of the names no font on this machine has; they are spelled out by number."""
+    names = (f.run.name or "", *f.run.classes[:MAX_NAMES], *(p.layer.name for p in f.plan.layers))
+    n = len(unknown("".join(names)))
+    return [f"no font here has {n} {'character' if n == 1 else 'characters'}: shown as U+…"] if n else []
+
+
 def memory_words(f: Facts) -> list[str]:
     """What is not on the picture because it is still being read, or because memory has no room for it."""
     words = [f"reading {number(len(f.due.missing))} more"] if f.due.missing else []
@@ -59,24 +71,28 @@ def strand_figures(f: Facts, *, with_units: bool = True) -> list[str]:
     """
     if f.state.edges.selection == "off":
         return ["strands off"]
-    what = "|c|" if f.state.edges.mode == "contribution" else "|w|"
-    singles, ropes, pairs, columns = [], 0, 0, 0
+    what = MAGNITUDES[f.state.edges.mode]
+    singles, unknown, ropes, pairs, columns = [], [], 0, 0, 0
     for i, table in sorted(f.tables.items()):
         link = f.plan.links[i]
-        if table.colour != "sign":
+        if table.note:
+            unknown.append(f.plan.layers[link.target].layer.name)
+        elif table.colour != "sign":
             pairs += 1
         elif table.shown == 0 or _is_rope(f, link):
             ropes += 1
         elif joins_columns(f.plan, link) and table.shown == table.total:
             columns += table.shown
         else:
-            share = "" if table.share > 0.999 else f" ({_whole(table.share)} of {what})"
+            share = "" if table.share > 0.999 or table.batches else f" ({_whole(table.share)} of {what})"
             share += _coarser(f, link, table)
             unit = f", 1 strand ≈ {table.unit:.2g}" if with_units and table.unit > 0 else ""
             singles.append(
                 f"{f.plan.layers[link.target].layer.name} {number(table.shown)} of {number(table.total)}{share}{unit}"
             )
-    out = [f"strands, {f.state.edges.selection}", *singles] if singles else []
+    out = [f"strands, {_selection(f)}", *singles] if singles else []
+    if unknown:
+        out.append(f"gradient not recorded: {', '.join(unknown)}")
     if columns:
         out += _column_figures(f, columns, what)
     if ropes:
@@ -84,6 +100,16 @@ def strand_figures(f: Facts, *, with_units: bool = True) -> list[str]:
     if pairs:
         out.append("grey, ivory: no weight")
     return out
+
+
+def _selection(f: Facts) -> str:
+    """What is drawn, and for edges that add up how many have counted so far."""
+    edges = f.state.edges
+    if edges.selection != "exact":
+        return edges.selection
+    if not edges.passes:
+        return "exact as soon as nothing moves"
+    return f"exact, {_whole(edges.passes / EXACT_PASSES)} of edges counted"
 
 
 def _column_figures(f: Facts, n: int, what: str) -> list[str]:

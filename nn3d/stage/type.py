@@ -2,7 +2,7 @@
 
 Lengths are em (one em = the text's size) or px of the given size. Glyphs stand side by side at their unhinted
 advances, without kerning, so that a width is the same at every size and on every machine. A character that Inter lacks
-is taken from a system font; where no font has it, an empty box stands for it.
+is taken from a system font; where no font has it, its number stands for it: [U+4E2D].
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ FILES = {
     "display": "InterDisplay-SemiBold.otf",
 }
 
-MISSING = "□"
 ELLIPSIS = "…"
 _EM_PX = 1000
 _PROBE_PX = 32
@@ -87,7 +86,7 @@ def shorten(text: str, size_px: float, width_px: float, weight: str = "regular")
     if text_width(text, size_px, weight) <= width_px:
         return text
     room_em = width_px / size_px - shape(ELLIPSIS, weight).width_em
-    clean = _clean(text)
+    clean = readable(text, weight)
     shaped = shape(clean, weight)
     n_kept = max(0, int(np.searchsorted(shaped.lefts_em, room_em, side="right")) - 1)
     return clean[:n_kept].rstrip() + ELLIPSIS
@@ -98,14 +97,27 @@ def shape(text: str, weight: str = "regular") -> Shaped:
     """The glyphs of one line of text (tabs and line ends count as spaces, invisible characters as nothing)."""
     faces: list[Face] = []
     characters: list[str] = []
-    for character in _clean(text):
-        face = face_of(character, weight)
-        faces.append(face if face is not None else inter(weight))
-        characters.append(character if face is not None else MISSING)
+    for character in readable(text, weight):
+        faces.append(face_of(character, weight) or inter(weight))
+        characters.append(character)
     widths = np.array([advance_em(f, c) for f, c in zip(faces, characters, strict=True)], np.float64)
     lefts = np.cumsum(widths) - widths
     lefts.setflags(write=False)
     return Shaped(tuple(faces), tuple(characters), lefts, float(widths.sum()))
+
+
+def readable(text: str, weight: str = "regular") -> str:
+    """One line of text as it is drawn: what no font on this machine has is spelled out as its number, [U+4E2D]."""
+    clean = _clean(text)
+    if clean.isascii():
+        return clean
+    return "".join(c if face_of(c, weight) is not None else f"[U+{ord(c):04X}]" for c in clean)
+
+
+def unknown(text: str) -> tuple[str, ...]:
+    """The characters of a text that no font on this machine has, each once, in order."""
+    clean = _clean(text)
+    return () if clean.isascii() else tuple(c for c in dict.fromkeys(clean) if face_of(c) is None)
 
 
 @lru_cache(maxsize=16)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nn3d.stage.type import FILES, MISSING, ascent, descent, face_of, inter, shape, shorten, text_width
+from nn3d.stage.type import FILES, ascent, descent, face_of, inter, readable, shape, shorten, text_width, unknown
 
 
 @pytest.mark.parametrize("weight", list(FILES))
@@ -29,15 +29,17 @@ def test_any_text_has_a_width_and_visible_characters_have_glyphs(text: str) -> N
     assert len(shaped.faces) == len(shaped.characters) == len(shaped.lefts_em)
 
 
-def test_what_no_font_has_becomes_a_box_and_is_not_dropped() -> None:
+def test_what_no_font_has_is_spelled_by_number_and_not_dropped() -> None:
     shaped = shape("a\u0378b")
-    assert shaped.characters == ("a", MISSING, "b")
+    assert "".join(shaped.characters) == readable("a\u0378b") == "a[U+0378]b"
+    assert unknown("a\u0378b\u0378") == ("\u0378",)
+    assert unknown("abc é") == ()
 
 
-def test_what_inter_lacks_comes_from_elsewhere_or_is_a_box() -> None:
+def test_what_inter_lacks_comes_from_elsewhere_or_is_spelled_by_number() -> None:
     face = face_of("∝")
     assert face != inter("regular")
-    assert shape("∝").characters == (("∝",) if face is not None else (MISSING,))
+    assert shape("∝").characters == (("∝",) if face is not None else tuple("[U+221D]"))
 
 
 def test_composed_and_decomposed_accents_are_the_same_text() -> None:
