@@ -179,17 +179,19 @@ def shape_text(shape: tuple[int, ...], *, wide: bool = True) -> str:
     return (" × " if wide else "×").join(f"{n}" for n in shape) or "1"
 
 
-def tile_texels(tiles: TileLayer, theme: str, first: int, count: int) -> U8:
+def tile_texels(tiles: TileLayer, theme: str, first: int, count: int, ramp_name: str = "jade") -> U8:
     """(count, h, w, 4) uint8: tiles as the picture colours them, at most 64 cells a side."""
     assert tiles.values is not None
     cells = tiles.values[1].cells
     step = -(-max(cells.shape[1:]) // THUMB_CELLS)
-    look = palette(theme)
+    look = palette(theme, ramp_name)
     if tiles.lut == "rgb":
         colours = np.moveaxis(cells[:, ::step, ::step], 0, 2)[None]
     else:
         cut = cells[first : first + count, ::step, ::step]
         shown = (np.nan_to_num(cut) - tiles.offset[1]) * tiles.gain[1]
+        if tiles.gains is not None:
+            shown *= tiles.gains.values[first : first + count, 1, None, None]
         t = np.sign(shown) * np.clip(np.abs(shown), 0.0, 1.0) ** tiles.power
         ramp = look.ramps["div" if tiles.lut == "div" else tiles.lut]
         place = (t + 1.0) / 2.0 if tiles.lut == "div" else np.clip(t, 0.0, 1.0)

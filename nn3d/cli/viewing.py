@@ -20,14 +20,16 @@ from nn3d.stage.commands import (
     SetLevel,
     SetMode,
     SetOpen,
+    SetRamp,
     SetSample,
+    SetScope,
     SetSelection,
     SetStrength,
     SetTheme,
     apply,
     from_json,
 )
-from nn3d.stage.state import LEVELS, MODES, SELECTIONS, THEMES, ViewState
+from nn3d.stage.state import LEVELS, MODES, RAMPS, SCOPES, SELECTIONS, THEMES, ViewState
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,6 +38,8 @@ _OPTIONS = (
     click.option("--sample", metavar="S", help="Index from 0, or the sample's name.  [first]"),
     click.option("--open", "open_", metavar="all|none|NAME,…", help="Which layers stand open, the others collapsed."),
     click.option("--theme", type=click.Choice(THEMES), help="Dark, or light for print.  [dark]"),
+    click.option("--scope", type=click.Choice(SCOPES), help="Whose largest values have full colour.  [layer]"),
+    click.option("--ramp", type=click.Choice(RAMPS), help="Colours of activations.  [jade]"),
     click.option("--level", type=click.Choice(LEVELS), help="Level of the edges.  [kernels]"),
     click.option("--edges", type=click.Choice(SELECTIONS), help="Which edges are drawn.  [sampled]"),
     click.option("--by", type=click.Choice(MODES), help="What an edge shows.  [contribution]"),
@@ -61,6 +65,8 @@ def apply_view_options(
     sample: str | None = None,
     open_: str | None = None,
     theme: str | None = None,
+    scope: str | None = None,
+    ramp: str | None = None,
     level: str | None = None,
     edges: str | None = None,
     by: str | None = None,
@@ -75,11 +81,8 @@ def apply_view_options(
         todo.append(SetSample(run.sample_index(sample)))
     if open_ is not None:
         todo += _opened(run, open_)
-    todo += [
-        make(value)
-        for make, value in ((SetTheme, theme), (SetSelection, edges), (SetMode, by))
-        if value is not None
-    ]
+    given = ((SetTheme, theme), (SetScope, scope), (SetRamp, ramp), (SetSelection, edges), (SetMode, by))
+    todo += [make(value) for make, value in given if value is not None]
     if level is not None:
         todo.append(SetLevel(level, at_once=True))
     if strength is not None:

@@ -26,19 +26,19 @@ class Maps:
 
     def prepare(self, tiles: tuple[TileLayer, ...]) -> None:
         """Upload what is shown and was not here; forget what is shown no longer."""
-        wanted = {v.key: (v, t) for t in tiles if t.values is not None for v in t.values}
+        wanted = {_name(v, t): (v, t) for t in tiles if t.values is not None for v in t.values}
         for key in [k for k in self._pages if k not in wanted]:
             _release(self._pages.pop(key)[1])
         for key, (values, tile) in wanted.items():
             if key not in self._pages:
-                atlas = values.atlas if values.atlas is not None else _built(values, tile)
+                atlas = _atlas(values, tile)
                 self._pages[key] = atlas, tuple(self._texture(page) for page in atlas.pages)
-        gains = {t.gains.key: t.gains for t in tiles if t.gains is not None}
+        gains = {t.gains.key: (t.gains, t.power) for t in tiles if t.gains is not None}
         for key in [k for k in self._gains if k not in gains]:
             self._gains.pop(key).release()
-        for key, table in gains.items():
+        for key, (table, power) in gains.items():
             if key not in self._gains:
-                self._gains[key] = self._gain_texture(table.values)
+                self._gains[key] = self._gain_texture(table.values**power)
 
     def _texture(self, page: NDArray[np.float16]) -> moderngl.Texture:
         texture = make_texture(self.ctx, page, self.uploads, nearest=False)
@@ -57,13 +57,13 @@ class Maps:
         """The atlases of a layer's two epochs; None while its values are missing."""
         if tile.values is None:
             return None
-        a, b = (self._pages[v.key][0] for v in tile.values)
+        a, b = (self._pages[_name(v, tile)][0] for v in tile.values)
         return a, b
 
     def use(self, tile: TileLayer, page: int) -> None:
         """Bind a layer's pages to units 0 and 1, and the gains of its tiles to 3."""
         for unit in (0, 1):
-            here = None if tile.values is None else self._pages[tile.values[unit].key][1][page]
+            here = None if tile.values is None else self._pages[_name(tile.values[unit], tile)][1][page]
             (self._empty if here is None else here).use(unit)
         (self._empty if tile.gains is None else self._gains[tile.gains.key]).use(3)
 
@@ -76,8 +76,19 @@ class Maps:
         self._gains.clear()
 
 
-def _built(values: Values, tile: TileLayer) -> Atlas:
-    return build_atlas(values.cells, 1.0 if tile.lut == "rgb" else tile.power)
+def _name(values: Values, tile: TileLayer) -> Hashable:
+    return values.key, _power(tile)
+
+
+def _power(tile: TileLayer) -> float:
+    return 1.0 if tile.lut == "rgb" else tile.power
+
+
+def _atlas(values: Values, tile: TileLayer) -> Atlas:
+    """The atlas that came with the values, or one made now when there is none or it is of another power."""
+    if values.atlas is not None and values.atlas.power == _power(tile):
+        return values.atlas
+    return build_atlas(values.cells, _power(tile))
 
 
 def _release(textures: tuple[moderngl.Texture, ...]) -> None:

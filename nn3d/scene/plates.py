@@ -81,15 +81,15 @@ def scales(frame: Frame) -> list[Scale]:
     depth = np.maximum(at[..., 3], 1e-9)
     px = at[..., :2] / depth[..., None] * np.array(frame.state.size_px) * 0.5 * frame.state.scale
     size = np.linalg.norm(px[:, :, 1:] - px[:, :, :1], axis=-1)
-    low, high, is_behind = size.min(1), size.max(1), (at[..., 3] <= 1e-6).any((1, 2))
+    low, high, is_behind = size.min(1), size.max(1), at[..., 3].min((1, 2)) <= 1e-6
     return [
         UNKNOWN if behind else Scale((float(a[0]), float(a[1])), (float(b[0]), float(b[1])))
-        for a, b, behind in zip(low, high, is_behind, strict=True)
+        for a, b, behind in zip(low, high, is_behind.tolist(), strict=True)
     ]
 
 
 def arrangement_at_rest(tile: TileLayer) -> str | None:
-    """ "mosaic", "line" or "grid" when no tile of the layer is on its way; None when some are, or in a circle."""
+    """Where no tile of the layer is on its way, "mosaic", "line" or "grid"; None when some are, or in a circle."""
     if tile.opening <= 0.0:
         return "mosaic"
     if tile.opening < 1.0:

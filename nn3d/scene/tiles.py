@@ -1,4 +1,4 @@
-"""Tiles: the faces that look at the reader, one square a layer at rest and one instance a tile on its way; and sides."""
+"""Tiles: the faces that look at the reader, one square a layer at rest, one instance a tile on its way; and sides."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
-from nn3d.scene.gpu import Uploads, attributes, make_buffer, make_texture, set_uniforms
+from nn3d.scene.gpu import Uploads, attributes, make_buffer, set_uniforms
 from nn3d.scene.library import load_program
 from nn3d.scene.maps import Maps
 from nn3d.scene.plates import Lattice, Scale, arrangement_at_rest, cells_block, lattice_of, scales
+from nn3d.scene.ramps import Ramps
 from nn3d.stage.frame import TILE, Frame, TileLayer
 from nn3d.stage.stance import plate_axes
 
@@ -20,7 +21,6 @@ SEEN_PX = 0.35  # sides thinner than this are left out
 FAR_PX = 1.7  # tiles nearer to each other than this are averaged
 LINES_PX = 4.4  # lines are drawn between cells of at least this size
 SAMPLE_ALPHA_TO_COVERAGE = 0x809E
-RAMP_STEPS = 1024
 PLACE = ("u_place", "u_weights", "u_half", "u_extent")
 
 
@@ -71,9 +71,9 @@ class TilePass:
     def __init__(self, ctx: moderngl.Context, uploads: Uploads) -> None:
         self.ctx, self.uploads = ctx, uploads
         self.maps = Maps(ctx, uploads)
+        self.ramps = Ramps(ctx, uploads)
         self._programs: dict[str, moderngl.Program] = {}
         self._layers: dict[Hashable, _Layer] = {}
-        self._ramps: dict[Hashable, moderngl.Texture] = {}
 
     def prepare(self, frame: Frame) -> None:
         """Upload what this frame shows and was not here; forget what it no longer shows."""
@@ -111,7 +111,7 @@ class TilePass:
             "plate": lattice is not None,
             "far": lattice is not None and min(np.multiply(size.smallest, lattice.pitch)) < FAR_PX,
             "lines": tile.cells != (1, 1) and min(_cell_px(tile, size)) >= LINES_PX,
-            "mixed": 0.0 < frame.epoch_mix,
+            "mixed": frame.epoch_mix > 0.0,
             "picture": tile.lut == "rgb",
             "empty": atlases is None,
             "masked": atlases is not None and any(a.is_masked for a in atlases),
@@ -123,7 +123,7 @@ class TilePass:
             begun.add(name)
             self._set_faces(program, frame, common)
         set_uniforms(program, PLACE, **end_uniforms((tile,)))
-        self._ramp(frame, "seq" if tile.lut == "rgb" else tile.lut).use(2)
+        self.ramps.use(frame, "seq" if tile.lut == "rgb" else tile.lut, 2)
         n_pages = 1 if atlases is None else len(atlases[0].pages)
         for page in range(n_pages):
             self._bind_block(layer, cells_block(tile, atlases, lattice, page), page)
@@ -210,26 +210,15 @@ class TilePass:
             self._programs[name] = load_program(self.ctx, vertex, fragment=fragment, defines={"ENDS": 1, **flags})
         return self._programs[name]
 
-    def _ramp(self, frame: Frame, name: str) -> moderngl.Texture:
-        ramp = frame.palette.ramps[name]
-        key = (frame.palette.name, name, hash(ramp.tobytes()))
-        if key not in self._ramps:
-            at = np.linspace(0.0, len(ramp) - 1.0, RAMP_STEPS)
-            fine = np.stack([np.interp(at, np.arange(len(ramp)), ramp[:, c]) for c in range(3)], 1)
-            texels = np.clip(fine * 255.0 + 0.5, 0, 255).astype(np.uint8)[None]
-            texture = make_texture(self.ctx, texels, self.uploads)
-            assert isinstance(texture, moderngl.Texture)
-            self._ramps[key] = texture
-        return self._ramps[key]
-
     def release(self) -> None:
         """Give everything back."""
         for layer in self._layers.values():
             layer.release()
         self._layers.clear()
         self.maps.release()
-        for item in (*self._ramps.values(), *self._programs.values()):
-            item.release()
+        self.ramps.release()
+        for program in self._programs.values():
+            program.release()
 
 
 def _cell_px(tile: TileLayer, size: Scale) -> tuple[float, float]:

@@ -1,8 +1,8 @@
 """All cells of a layer as pages of texels with their own smaller levels: what a tile shows when its cells are small.
 
-A texel is the *shown* value, sgn(v)·|v/unit|^power, so that an average of texels is the average of what is seen, whatever
-the gain (a power mean: Hardy, Littlewood, Pólya 1934). Level l of a tile averages blocks of 2^l × 2^l of its own cells
-and nothing else. A page holds its tiles in rows of `across`; level 0 lies at the left, the smaller ones beside it.
+A texel is the *shown* value, sgn(v)·|v/unit|^power, so that an average of texels is the average of what is seen,
+whatever the gain (a power mean: Hardy, Littlewood, Pólya 1934). Level l of a tile averages blocks of 2^l × 2^l of its
+own cells and nothing else. A page holds its tiles in rows of `across`; level 0 lies left, the others beside it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Level:
 class Atlas:
     """Texels of K tiles.
 
-    pages : each (H, W) float16, or (H, W, 2) when there are cells that are not finite: value, and 1 where such a cell is.
+    pages : each (H, W) float16, or (H, W, 2) when there are cells that are not finite: value, and 1 where they are.
     levels : from all cells to one texel a tile. across, down : tiles in a row, and rows of tiles, of a page.
     unit, power : a texel is sgn(v)·|v/unit|^power.
     """
@@ -134,7 +134,7 @@ def _counts(n: int) -> list[F32]:
     """Real cells under each texel of a side, level by level."""
     out = [np.ones(n, np.float32)]
     while len(out[-1]) > 1:
-        out.append(np.add.reduceat(out[-1], np.arange(0, len(out[-1]), 2)))
+        out.append(np.asarray(np.add.reduceat(out[-1], np.arange(0, len(out[-1]), 2)), np.float32))
     return out
 
 
@@ -156,13 +156,13 @@ def _halved(a: F32) -> F32:
 
 def _levels(shown: F32) -> list[F32]:
     """All levels (K, r, c) of cells that are all finite: means over the real cells of each block."""
-    n, rows, cols = shown.shape
+    rows, cols = shown.shape[1:]
     by_row, by_col = _counts(rows), _counts(cols)
     out, sums = [shown], shown
     for k in range(1, n_levels(rows, cols)):
         sums = _halved(sums)
         counts = np.outer(by_row[min(k, len(by_row) - 1)], by_col[min(k, len(by_col) - 1)])
-        out.append(sums / counts.astype(np.float32))
+        out.append(np.asarray(sums / counts, np.float32))
     return out
 
 

@@ -18,6 +18,8 @@ from nn3d.stage.state import (
     LEVELS,
     MODES,
     PRINTS,
+    RAMPS,
+    SCOPES,
     SELECTIONS,
     THEMES,
     Anchors,
@@ -216,6 +218,20 @@ class SetTheme:
 
 
 @dataclass(frozen=True, slots=True)
+class SetScope:
+    """Whose largest values have full colour: those of each map, of each layer or of the network."""
+
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetRamp:
+    """Colours of activations: jade, or another of state.RAMPS."""
+
+    ramp: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetBudget:
     """What may be drawn (the window adjusts it from the frame time)."""
 
@@ -240,8 +256,8 @@ class SetPanels:
 
 Command = (
     Advance | SetEpoch | StepEpoch | Play | SetLoop | SetSpeed | SetSample | SetOpen | OpenGroup | OpenLevel | UnfoldAll
-    | FoldAll | Arrange | Select | Hover | SetCamera | FlyTo | SetLevel | SetMode | SetSelection | SetStrength | SetTheme
-    | SetBudget | SetPrint | Resize | SetPanels
+    | FoldAll | Arrange | Select | Hover | SetCamera | FlyTo | SetLevel | SetMode | SetSelection | SetStrength
+    | SetTheme | SetScope | SetRamp | SetBudget | SetPrint | Resize | SetPanels
 )  # fmt: skip
 
 COMMANDS: dict[str, type[Any]] = {c.__name__: c for c in Command.__args__}
@@ -425,6 +441,8 @@ _APPLY: dict[type[Any], Callable[[ViewState, Any], ViewState]] = {
     SetPrint: lambda s, c: replace(s, edges=replace(s.edges, print=_one_of("print", c.print, PRINTS))),
     SetStrength: _set_strength,
     SetTheme: lambda s, c: replace(s, theme=_one_of("theme", c.theme, THEMES)),
+    SetScope: lambda s, c: replace(s, scope=_one_of("scope", c.scope, SCOPES)),
+    SetRamp: lambda s, c: replace(s, ramp=_one_of("ramp", c.ramp, RAMPS)),
     SetBudget: lambda s, c: replace(s, budget=c.budget),
     Resize: _resize,
     SetPanels: lambda s, c: replace(s, panels=c.panels),

@@ -102,6 +102,8 @@ class _Composer:
     def frame(self) -> Frame:
         stage = self.stage
         values = {i: self._values(p.layer.index) for i, p in enumerate(self.plan.layers)}
+        inputs = {i for i, p in enumerate(self.plan.layers) if p.input is not None and p.input.kind == "image"}
+        self.full = shades.network_full([v for i, v in values.items() if v is not None and i not in inputs])
         shown = [(self.plan.layers[i], v) for i, v in values.items() if v is not None]
         self.full = shades.network_full([v for p, v in shown if p.input is None or p.input.kind != "image"])
         tiles, first = self._tiles(stage, values)
@@ -122,7 +124,7 @@ class _Composer:
         needs = due(self.resident, self.plan, self.state, stage, view)
         facts = overlay.Facts(
             self.run, self.plan, self.state, self.palette, shown, tables, built.probabilities, built.is_softmax_ours, needs,
-            neurons,
+            neurons, self.full[round(self.mix)],
         )
         marks: list[Mark] = [
             *overlay_neurons.neuron_marks(facts, tiles, view, neurons, self.mix),

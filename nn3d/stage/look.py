@@ -40,6 +40,13 @@ _SEQUENTIAL = {
     "dark": ("#1A2129", "#27505A", "#47877F", "#97C29C", "#FBF4D0"),
     "light": ("#F7F5EC", "#BFD6BC", "#6FA79B", "#2F6C70", "#0E2C36"),
 }
+# Ten or eleven even samples of matplotlib's maps (van der Walt, Smith, Firing 2015; Nuñez, Anderton, Renslow 2018).
+_OTHERS = {
+    "viridis": "440154 482475 414487 355F8D 2A788E 21918C 22A884 44BF70 7AD151 BDDF26 FDE725",
+    "inferno": "000004 160B39 420A68 6A176E 932667 BC3754 DD513A F37819 FCA50A F6D746 FCFFA4",
+    "magma": "000004 140E36 3B0F70 641A80 8C2981 B73779 DE4968 F7705C FE9F6D FECF92 FCFDBF",
+    "cividis": "00224E 123570 3B496C 575D6D 707173 8A8678 A59C74 C3B369 E1CC55 FEE838",
+}
 _GREY = {"dark": ("#14181D", "#F5F5F0"), "light": ("#F4F2EC", "#14181D")}
 
 
@@ -90,15 +97,25 @@ def _diverging(theme: str, n: int = 256) -> F32:
     return np.asarray(ground + (ends - ground) * np.abs(t), np.float32)
 
 
+def _sequential(theme: str, ramp: str) -> F32:
+    """Zero to full colour; the light theme turns other ramps round, so that much is dark on paper."""
+    if ramp == "jade":
+        return _ramp(_SEQUENTIAL[theme])
+    rows = np.array([rgb(f"#{code}") for code in _OTHERS[ramp].split()])
+    t, at = np.linspace(0.0, 1.0, 256), np.linspace(0.0, 1.0, len(rows))
+    out = np.stack([np.interp(t, at, rows[:, i]) for i in range(3)], 1).astype(np.float32)
+    return np.ascontiguousarray(out[::-1]) if theme == "light" else out
+
+
 @cache
-def palette(theme: str) -> Palette:
-    """The palette of "dark" or "light"."""
+def palette(theme: str, ramp: str = "jade") -> Palette:
+    """The palette of "dark" or "light", with one of the ramps for activations."""
 
     def c(name: str) -> Colour:
         return colour(theme, name)
 
     table = _THEMES[theme]
-    ramps = {"seq": _ramp(_SEQUENTIAL[theme]), "grey": _ramp(_GREY[theme]), "div": _diverging(theme)}
+    ramps = {"seq": _sequential(theme, ramp), "grey": _ramp(_GREY[theme]), "div": _diverging(theme)}
     for ramp in ramps.values():
         ramp.setflags(write=False)
     return Palette(

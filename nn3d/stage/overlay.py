@@ -29,7 +29,10 @@ PILL = 0.78
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the overlay tells about: layer values by layer index, strand tables by link index, probabilities."""
+    """What the overlay tells about: layer values by layer index, strand tables by link index, probabilities.
+
+    full : the value that has full colour in the scope "network", at the nearer epoch.
+    """
 
     run: Run
     plan: Plan
@@ -41,6 +44,7 @@ class Facts:
     is_softmax_ours: bool
     due: Due
     neurons: Neurons | None = None
+    full: float = 1.0
 
     def ink(self, name: str, alpha: float = 1.0) -> tuple[float, float, float, float]:
         """A colour of the theme."""

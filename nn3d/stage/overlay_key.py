@@ -55,10 +55,17 @@ def _tick(f: Facts, x: float, y: float, label: str, anchor: str) -> list[Mark]:
     ]
 
 
+def _scope(f: Facts, quantile: str) -> str:
+    """Whose quantile has full colour; for the whole network, the value itself."""
+    if f.state.scope != "network":
+        return f"{f.state.scope}, {quantile}"
+    return f"network, 1 = {value_text(f.full)}"
+
+
 def _sequential_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
     marks: list[Mark] = [
         Text(x, y, "activation", 11 * f.k, "medium", f.ink("text2")),
-        Text(x + w, y, "layer, 99.5 %", 10 * f.k, "regular", f.ink("text3"), "ra"),
+        Text(x + w, y, _scope(f, "99.5 %"), 10 * f.k, "regular", f.ink("text3"), "ra"),
         *_ramp_marks(f, "seq", x, y, w),
     ]
     for t, label, anchor in ((0.0, "0", "la"), (0.25, "¼", "ma"), (0.5, "½", "ma"), (1.0, "1", "ra")):
@@ -70,7 +77,7 @@ def _signed_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
     what = "weights" if any(p.shows == "weights" for p in f.plan.layers) else "signed values"
     marks: list[Mark] = [
         Text(x, y, what, 11 * f.k, "medium", f.ink("text2")),
-        Text(x + w, y, "layer, 97 %", 10 * f.k, "regular", f.ink("text3"), "ra"),
+        Text(x + w, y, _scope(f, "97 %"), 10 * f.k, "regular", f.ink("text3"), "ra"),
     ]
     marks += _ramp_marks(f, "div", x, y, w)
     for at, label, anchor in ((0.0, "−1", "la"), (0.5, "0", "ma"), (1.0, "1", "ra")):

@@ -20,12 +20,11 @@ from nn3d.stage.frame import Values
 from nn3d.stage.holding import BUDGET_BYTES, Holding, Wanted
 from nn3d.stage.links import choose_strands
 from nn3d.stage.plan import Plan, make_plan
+from nn3d.stage.shades import SEQUENTIAL_QUANTILE, SIGNED_QUANTILE, Peaks, PeaksNeed, dressed, peaks_of
 from nn3d.stage.small import Neurons, NeuronsNeed, neurons
 from nn3d.stage.steps import PieceNeed, Steps, StepsNeed, lane_cells, piece_cells, steps_of
 from nn3d.stage.strands import StrandHistory, StrandsNeed, StrandTable
 
-SEQUENTIAL_QUANTILE = 0.995
-SIGNED_QUANTILE = 0.97
 QUANTILE_CELLS = 1 << 20
 
 
@@ -44,6 +43,7 @@ class LayerValues:
 
     full : the value that is drawn at full colour, a quantile of the layer. lowest, highest : of the finite cells.
     silent : tiles without any value above 0. zero_share : of all cells. n_nonfinite : NaN and ±Inf.
+    picture : the cells of a colour picture in its own colours, else None.
     """
 
     values: Values
@@ -55,11 +55,19 @@ class LayerValues:
     zero_share: float
     silent: int
     n_nonfinite: int
+    picture: Values | None = None
 
     @property
     def nbytes(self) -> int:
-        """Memory of the cells."""
-        return self.values.cells.nbytes
+        """Memory of the cells and of what the GPU is given of them."""
+        shown = self.values if self.picture is None else self.picture
+        extra = 0 if self.picture is None else self.picture.cells.nbytes
+        return self.values.cells.nbytes + extra + (0 if shown.atlas is None else shown.atlas.nbytes)
+
+    @property
+    def shown(self) -> Values:
+        """What is drawn: the cells, or a colour picture in its own colours."""
+        return self.values if self.picture is None else self.picture
 
     @property
     def is_signed(self) -> bool:
@@ -67,8 +75,8 @@ class LayerValues:
         return self.lowest < -1e-3 * max(self.highest, 1e-12)
 
 
-Need = ValuesNeed | StrandsNeed | NeuronsNeed | PieceNeed | StepsNeed
-Held = LayerValues | StrandTable | StrandHistory | Neurons | Steps
+Need = ValuesNeed | StrandsNeed | NeuronsNeed | PieceNeed | StepsNeed | PeaksNeed
+Held = LayerValues | StrandTable | StrandHistory | Neurons | Steps | Peaks
 
 
 class Resident:
@@ -111,6 +119,11 @@ class Resident:
         found = self._find(need)
         return found if isinstance(found, StrandTable | StrandHistory) else None
 
+    def peaks(self, need: PeaksNeed) -> Peaks | None:
+        """Quantiles of single maps, or None when they are not in memory."""
+        found = self._find(need)
+        return found if isinstance(found, Peaks) else None
+
     def neurons(self, need: NeuronsNeed) -> Neurons | None:
         """Scale and biases of a small network, or None when they are not in memory."""
         found = self._find(need)
@@ -136,6 +149,9 @@ class Resident:
             made = neurons(self.run, self.plan, need)
         elif isinstance(need, PieceNeed | StepsNeed):
             made = self._recurrent(need)
+        elif isinstance(need, PeaksNeed):
+            held = self.held.get(need.values)
+            made = peaks_of(held if isinstance(held, LayerValues) else self._read(need.values))
         else:
             made = self._read(need) if isinstance(need, ValuesNeed) else choose_strands(self.run, self.plan, need)
         self.held.put(need, made, made.nbytes, wanted)
@@ -163,7 +179,7 @@ class Resident:
             cells = np.full((plan.tiles.n, rows, cols), np.nan, np.float32)
         cells = np.ascontiguousarray(cells, np.float32)
         cells.setflags(write=False)
-        return figures(Values((self.identity, need), cells))
+        return dressed(figures(Values((self.identity, need), cells)), plan)
 
     def _filters(self, need: ValuesNeed) -> FloatArray:
         """Faces of a layer without activations: kernels side by side or their mean; neurons show the mean weight."""

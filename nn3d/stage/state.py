@@ -16,6 +16,8 @@ PRINTS = ("colour", "grey")
 EXACT_PASSES = 32
 SELECTIONS = ("off", "sampled", "top", "exact", "all")
 THEMES = ("dark", "light")
+SCOPES = ("map", "layer", "network")
+RAMPS = ("jade", "viridis", "inferno", "magma", "cividis")
 
 YAW_RAD = math.radians(53.0)
 PITCH_RAD = math.radians(13.0)
@@ -184,6 +186,8 @@ class ViewState:
     size_px: tuple[int, int] = (1600, 900)
     scale: float = 1.0
     theme: str = "dark"
+    scope: str = "layer"
+    ramp: str = "jade"
     time: Time = field(default_factory=Time)
     sample: int = 0
     camera: Camera = field(default_factory=Camera)

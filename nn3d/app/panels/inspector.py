@@ -209,9 +209,9 @@ def _thumbs(ui: Ui, state: ViewState, layer: Layer, tiles: TileLayer, box: Box, 
     for k in range(n):
         left, top = box.x + PAD + (k % columns) * (width + gap), y + SECTION - 4 + (k // columns) * (height + gap)
         place = Box(left, top, width, height)
-        key = ("tile", values[1].key, state.theme, tiles.gain[1], k)
+        key = ("tile", values[1].key, state.theme, state.ramp, tiles.gain[1], state.scope, k)
         if ui.atlas.get(key) is None and texels is None:
-            texels = tile_texels(tiles, state.theme, 0, n)
+            texels = tile_texels(tiles, state.theme, 0, n, state.ramp)
         ui.thumb(key, partial(_pick, texels, k), place, 2.0 if columns == 20 else 3.0)
         ui.outline(place, "line", 2.0 if columns == 20 else 3.0)
         if columns > 1 and ui.hit(f"tile{k}", place, f"{layer.name} {k}").clicked:
