@@ -24,7 +24,10 @@ UNIT = 32.0
 UNIT_WIDTH = 4.6
 GATE_SHARE = 0.72
 SIGNED_GATES = frozenset(("g", "n"))
+# Of the height of one tile of tokens: lanes of two directions.
+BOTH_SHARE = 0.76
 HALF_THICKNESS = 0.10
+LOOP_HEIGHT = 3.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,11 @@ class Recurrent:
     def extent(self) -> tuple[float, float]:
         """(height, width) of the largest plate."""
         return float(self.plates[:, 0].max()), float(self.plates[:, 1].max())
+
+    @property
+    def hanging(self) -> float:
+        """What hangs under the plates: the recurrence of the backward direction."""
+        return LOOP_HEIGHT if self.directions > 1 else 0.0
 
     def places(self, yaw_rad: float) -> NDArray[np.float64]:
         """(p,) x of the plates from the middle of the layer, none covering its neighbour from `yaw_rad`."""
@@ -117,7 +125,8 @@ def recurrent_of(node: Node) -> Recurrent | None:
 def _plate(
     kind: str, label: str, number: int, outputs: tuple[int, ...], letters: tuple[str, ...], cells: tuple[int, int]
 ) -> tuple[list[Piece], tuple[float, float]]:
-    half_y = min(TOKEN_HEIGHT, max(1.0, TOKEN_ROW * cells[0])) / 2.0
+    tallest = TOKEN_HEIGHT * (BOTH_SHARE if len(outputs) > 1 else 1.0)
+    half_y = min(tallest, max(1.0, TOKEN_ROW * cells[0])) / 2.0
     width = UNIT_WIDTH * min(2.0, max(0.35, math.sqrt(cells[1] / UNIT))) * (GATE_SHARE if kind == "gates" else 1.0)
     columns = len(letters) if kind == "gates" else 1
     extent = _extent(len(outputs), columns, half_y, width)

@@ -70,7 +70,7 @@ def class_bars(plan: Plan, state: ViewState, stage: Stage, shares: F64 | None, n
         return NO_BARS
     opened, x, y = float(stage.open[out]), float(stage.x[out]), float(stage.y[out])
     half_width = float(stage.width[out]) / 2
-    if tiles.n > MAX_BARS or tiles.grid[1] != 1:
+    if tiles.n > MAX_BARS or tiles.grid[1] != 1 or tiles.n != len(shares):
         unit = px_per_unit(stage, state)
         order, pitch = strongest(shares, N_TOP), max(1.5, ROW_PX / unit)
         at = np.asarray(y + ((len(order) - 1) / 2 - np.arange(len(order))) * pitch, np.float64)

@@ -14,9 +14,11 @@ from nn3d.layout.arrange import HALF_THICKNESS
 from nn3d.run.run import Run
 from nn3d.stage import camera as cameras
 from nn3d.stage import (
+    next_token,
     overlay,
     overlay_bars,
     overlay_cards,
+    overlay_groups,
     overlay_hud,
     overlay_key,
     overlay_neurons,
@@ -29,6 +31,7 @@ from nn3d.stage import (
 )
 from nn3d.stage.first_view import first_open
 from nn3d.stage.frame import Frame, Mark, TileLayer
+from nn3d.stage.lit import dimmed
 from nn3d.stage.look import palette
 from nn3d.stage.plan import LayerPlan
 from nn3d.stage.recurrence import Recurrences
@@ -104,11 +107,10 @@ class _Composer:
         values = {i: self._values(p.layer.index) for i, p in enumerate(self.plan.layers)}
         inputs = {i for i, p in enumerate(self.plan.layers) if p.input is not None and p.input.kind == "image"}
         self.full = shades.network_full([v for i, v in values.items() if v is not None and i not in inputs])
-        shown = [(self.plan.layers[i], v) for i, v in values.items() if v is not None]
-        self.full = shades.network_full([v for p, v in shown if p.input is None or p.input.kind != "image"])
         tiles, first = self._tiles(stage, values)
         weaver = Weaver(self.run, self.resident, self.plan, self.state, self.epochs)
         tables = weaver.tables
+        tiles = dimmed(self.plan, self.state.focus, weaver.lit, tiles, first)
         ends = [*first, len(tiles)]
         strands = tuple(
             replace(s, source=ends[s.source + 1] - 1, target=ends[s.target]) for s in weaver.layers(stage)
@@ -126,9 +128,12 @@ class _Composer:
             self.run, self.plan, self.state, self.palette, shown, tables, built.probabilities, built.is_softmax_ours, needs,
             neurons, self.full[round(self.mix)],
         )
+        feet, cards = structure.feet(self.plan, self.state, stage, built.floor_y, view), list[overlay_cards.Box]()
+        rail = structure.feet_on_rail(self.state, stage)
         marks: list[Mark] = [
             *overlay_neurons.neuron_marks(facts, tiles, view, neurons, self.mix),
-            *overlay_cards.label_marks(facts, structure.feet(self.plan, self.state, stage, built.floor_y, view)),
+            *overlay_cards.label_marks(facts, [t for t in feet if stage.scale[t.layer] > 0.5], cards),
+            *overlay_groups.group_marks(facts, overlay_groups.Scene(self.folded, stage, view, rail), cards),
             *overlay_bars.rope_marks(facts, structure.rope_places(self.plan, self.state, stage, view)),
             *overlay_bars.bar_marks(facts, built.bars, view),
             *overlay_title.title_marks(facts), *overlay_key.key_marks(facts), *overlay_hud.hud_marks(facts),
@@ -188,10 +193,12 @@ class _Composer:
     def _probabilities(self, values: dict[int, tuple[LayerValues, LayerValues] | None]) -> structure.Outcome | None:
         found = values.get(self.plan.output)
         plan = self.plan.layers[self.plan.output]
-        if found is None or not plan.is_classes or plan.shows != "values":
+        is_text = next_token.is_vocabulary(self.run, plan)
+        if found is None or not (plan.is_classes or is_text) or plan.shows != "values":
             return None
         node = self.run.node(plan.layer.shown)
-        pair = [structure.probabilities(v.values.cells.ravel(), node.op) for v in found]
+        logits = [next_token.last_row(v.values.cells) if is_text else v.values.cells.ravel() for v in found]
+        pair = [structure.probabilities(v, node.op) for v in logits]
         shares = pair[0] * (1 - self.mix) + pair[1] * self.mix
         return structure.Outcome(shares, node.op not in structure.PROBABILITIES, tuple(self.run.classes))
 

@@ -12,18 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.layout.bundle import tile_table
-from nn3d.layout.recurrent import Piece, Recurrent
+from nn3d.layout.recurrent import LOOP_HEIGHT, Piece, Recurrent
 from nn3d.layout.tables import STRAND
 from nn3d.run.run import Run
 from nn3d.stage.frame import PART, StrandLayer, TileLayer
-from nn3d.stage.plan import LayerPlan
+from nn3d.stage.plan import LayerPlan, Plan
 from nn3d.stage.resident import LayerValues, Need, Resident
+from nn3d.stage.standing import Stage
 from nn3d.stage.state import YAW_RAD, ViewState
 from nn3d.stage.steps import PieceNeed, StepsNeed
 
 F64 = NDArray[np.float64]
 
-LOOP_HEIGHT = 3.6
 LOOP_REACH = 0.92
 READ_HW = 0.06
 STEP_HW = 0.12
@@ -131,6 +131,19 @@ class Recurrences:
 
     def _named(self, *name: object) -> tuple[object, ...]:
         return (self.resident.identity, *name, self.epochs, self.state.sample)
+
+
+def corners(plan: Plan, stage: Stage) -> F64:
+    """(n, 3) corners on the bench of what recurrent layers add to their plates: gates, and room for the recurrence."""
+    out = [np.zeros((0, 3))]
+    for row, p in enumerate(plan.layers):
+        if p.recurrent is None:
+            continue
+        at, (height, width) = p.recurrent.places(YAW_RAD) + stage.x[row], p.recurrent.extent
+        top = stage.y[row] + height / 2.0 + LOOP_HEIGHT + 1.0
+        low = stage.y[row] - height / 2.0 - (LOOP_HEIGHT if p.recurrent.directions > 1 else 0.0)
+        out.append(np.array([(x, y, z) for x in at[[0, -1]] for y in (top, low) for z in (-width / 2, width / 2)]))
+    return np.concatenate(out)
 
 
 def _half(found: Recurrent, piece: Piece, scale: float) -> tuple[float, float]:

@@ -61,7 +61,8 @@ def stage_of(plan: Plan, state: ViewState) -> Stage:
     x, y = positions(plan.topology, size[:, 1], size[:, 0], before, yaw, depths)
     x = spread(state, x)
     apex = apexes(plan.topology, y, size[:, 0])
-    rail, shelf = rails(plan.topology.levels, plan.topology.column, y, size[:, 0])
+    hanging = [p.recurrent.hanging if p.recurrent is not None else 0.0 for p in plan.layers]
+    rail, shelf = rails(plan.topology.levels, plan.topology.column, y, size[:, 0] + 2.0 * np.array(hanging))
     aloft = plan.topology.lane != 0
     one, thick = np.ones(len(x)), np.array([p.tiles.block_thickness for p in plan.layers])
     return Stage(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.run.model import FloatArray
-from nn3d.stage import copies
+from nn3d.stage import copies, recurrence
 from nn3d.stage.bars import Bars, class_bars
 from nn3d.stage.frame import BOX, SHADOW, View
 from nn3d.stage.look import colour
@@ -67,7 +67,7 @@ def build(plan: Plan, state: ViewState, stage: Stage, outcome: Outcome | None) -
     has_bars = bool(bars.rows)
     x1 = max(float(stage.x.max()) + 3.0, float(bars.boxes["centre"][:, 0].max()) + 4.0 if has_bars else 0.0)
     x0 = float(stage.x.min()) - 3.0
-    corners = _corners(state, stage, x0, bars.corners)
+    corners = _corners(state, stage, x0, np.concatenate([bars.corners, recurrence.corners(plan, stage)]))
     half = float(stage.width.max()) / 2
     rect = ((x0 + x1) / 2, (x1 - x0) / 2 + 4.0, 0.0, half + 9.0)
     return Structure(
@@ -80,9 +80,9 @@ def build(plan: Plan, state: ViewState, stage: Stage, outcome: Outcome | None) -
     )  # fmt: skip
 
 
-def _corners(state: ViewState, stage: Stage, rail_from: float, bars: F64) -> F64:
+def _corners(state: ViewState, stage: Stage, rail_from: float, more: F64) -> F64:
     """(n, 3) in the world."""
-    bench, on_rail = world_from_bench(state), _on_rail(state, stage)
+    bench, on_rail = world_from_bench(state), feet_on_rail(state, stage)
     signs = np.array([(a, b) for a in (-0.5, 0.5) for b in (-0.5, 0.5)])
     y = stage.y[:, None] + signs[None, :, 0] * stage.height[:, None]
     z = signs[None, :, 1] * stage.width[:, None]
@@ -91,7 +91,7 @@ def _corners(state: ViewState, stage: Stage, rail_from: float, bars: F64) -> F64
         np.stack([x, y, z], -1).reshape(-1, 3) @ bench.T,
         on_rail,
         np.array([[rail_from, *on_rail[0, 1:]]]) if len(on_rail) else np.zeros((1, 3)),
-        bars @ bench.T,
+        more @ bench.T,
     ]
     return np.concatenate(points)
 
@@ -105,7 +105,7 @@ def _lower_edges(stage: Stage, bench: F64) -> F64:
     return np.asarray(np.stack([stage.x, stage.y - stage.height / 2, 0 * stage.x], 1) @ bench.T)
 
 
-def _on_rail(state: ViewState, stage: Stage) -> F64:
+def feet_on_rail(state: ViewState, stage: Stage) -> F64:
     """(n, 3) feet on the rail in the world: under the posts, and seen from above in front of them."""
     bench = world_from_bench(state)
     x = _lower_edges(stage, bench)[:, 0]
@@ -115,7 +115,7 @@ def _on_rail(state: ViewState, stage: Stage) -> F64:
 def _posts(state: ViewState, stage: Stage) -> NDArray[np.void]:
     n = len(stage.x)
     out = _boxes(2 * n)
-    (x, low, z), (_, floor, rail) = _lower_edges(stage, world_from_bench(state)).T, _on_rail(state, stage).T
+    (x, low, z), (_, floor, rail) = _lower_edges(stage, world_from_bench(state)).T, feet_on_rail(state, stage).T
     posts, feet = out[:n], out[n:]
     posts["centre"] = np.stack([x, (low + floor) / 2, z], 1)
     posts["half"] = np.stack([0 * low + 0.05, np.maximum(low - floor, 0.0) / 2, 0 * low + 0.05], 1)
@@ -179,7 +179,7 @@ def feet(plan: Plan, state: ViewState, stage: Stage, floor: float, view: View) -
     n = len(stage.x)
     above = stage.is_aloft
     tops = np.stack([stage.x, stage.y + stage.height / 2, np.zeros(n)], 1) @ view.world_from_bench.T
-    px = view.project_world(np.where(above[:, None], tops, _on_rail(state, stage)), state.size_px)
+    px = view.project_world(np.where(above[:, None], tops, feet_on_rail(state, stage)), state.size_px)
     out = []
     for i in range(n):
         same = np.flatnonzero((above == above[i]) & (stage.shelf == stage.shelf[i]) & (np.arange(n) != i))

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from nn3d.layout.recurrent import LOOP_HEIGHT
 from nn3d.layout.staves import n_tokens
 from nn3d.run.run import Run
 from nn3d.stage.frame import TileLayer, View
 from nn3d.stage.plan import LinkPlan, Plan
-from nn3d.stage.recurrence import LOOP_HEIGHT
 from nn3d.stage.resident import LayerValues
 from nn3d.stage.standing import Stage
 from nn3d.stage.state import ViewState
@@ -136,7 +136,7 @@ def recurrent_tags(plan: Plan, state: ViewState, tiles: tuple[TileLayer, ...], f
             apex = gates.y + sign * (found.extent[0] / 2.0 + LOOP_HEIGHT)
             step = "+" if d == 0 else "−"
             said = f"h(t) → gates at t {step} 1"
-            out.append(Tag((x, apex, 0.0), said, 11.0, "mb" if d == 0 else "ma", (0.0, -9.0 * sign)))
+            out.append(Tag((x, apex, 0.0), said, 11.0, "mm", (0.0, -16.0 * sign), has_pill=True))
     return out
 
 
