@@ -189,7 +189,7 @@ def _row(plan: Plan, groups: Groups, item: int, slabs: tuple[Slab, ...]) -> Laye
     tiles = replace(shown.tiles, block_thickness=thick)
     return replace(
         shown, layer=layer, tiles=tiles, is_output=False, is_classes=False, input=None, depth=depth,
-        title=groups.short[item],
+        title=groups.short[item], recurrent=None,
     )  # fmt: skip
 
 
