@@ -159,6 +159,24 @@ class _Builder:
             out.append(units[k])
         return out
 
+    def is_residual(self, index: int) -> bool:
+        """Whether a layer is a sum of which one input, or what that projects, leads to another one."""
+        sources = {link.source for link in self.all[index].links if link.source < index}
+        if self.all[index].op != "add" or len(sources) < 2:
+            return False
+        first = min(sources)
+        roots = {first, *(link.source for link in self.all[first].links)}
+        seen: set[int] = set()
+        front = [s for s in sources if s != first]
+        while front:
+            for link in self.all[front.pop()].links:
+                if link.source in roots:
+                    return True
+                if link.source > min(roots) and link.source not in seen:
+                    seen.add(link.source)
+                    front.append(link.source)
+        return False
+
     def _seal(self, part: Part) -> None:
         """The Merkle digest: of the units' digests and of the edges between the layers inside, by their places."""
         at = {i: k for k, i in enumerate(part.layers)}
@@ -303,6 +321,7 @@ def _group(
         index, part.name, part.path, part.type, depth, parent, tuple(part.layers), (),
         leaving[-1] if leaving else part.layers[-1], len(flat) if kind else 0, kind,
         _equal([builder.digest(u) for u in flat]), part.digest, part.note,
+        sum(builder.is_residual(i) for i in part.layers),
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ class Group:
     count : how many children are of one class, where all are (0 where not); kind : that class.
     equal : numbers of its children, from 0, whose operations, shapes and wires are the same (the longest run).
     digest : Merkle hash of operations, shapes, parameter shapes and inner edges.
-    note : what an inferred group is grouped by, "" for a module.
+    note : what an inferred group is grouped by, "" for a module. skips : sums inside that add what bypasses layers.
     """
 
     index: int
@@ -43,6 +43,7 @@ class Group:
     equal: tuple[int, ...]
     digest: str
     note: str
+    skips: int
 
 
 @dataclass(frozen=True, slots=True)

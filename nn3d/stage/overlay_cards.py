@@ -26,15 +26,16 @@ class Foot:
     alone: float
 
 
-def label_marks(f: Facts, feet: list[Foot]) -> list[Mark]:
+def label_marks(f: Facts, feet: list[Foot], taken: list[Box] | None = None) -> list[Mark]:
     """Layer cards that do not overlap: selected, input and output first, then in order.
 
+    taken : boxes where no card may lie; those of the cards are added.
     A card without room loses its lower lines, then moves below its neighbours; only without any room is there none.
     """
     chosen = {t.layer for t in (f.state.selection, f.state.hover) if t is not None}
     ends = {f.plan.output} | {i for i, p in enumerate(f.plan.layers) if p.input is not None}
     feet = sorted(feet, key=lambda t: (t.layer not in chosen, t.layer not in ends, t.layer))
-    taken: list[Box] = []
+    taken = [] if taken is None else taken
     marks: list[Mark] = []
     for foot in feet:
         found = next((c for c in _choices(f, foot) if not _meets(c[2], taken)), None)
@@ -64,7 +65,7 @@ def _meets(box: Box, taken: list[Box]) -> bool:
 def _card(f: Facts, index: int) -> list[str]:
     layer = f.plan.layers[index].layer
     shape = " × ".join(str(n) for n in layer.shape)
-    lines = [layer.name, layer.kind, shape, f"{number(layer.n_params)} params" if layer.n_params else ""]
+    lines = [f.plan.layers[index].title or layer.name, layer.kind, shape, f"{number(layer.n_params)} params" if layer.n_params else ""]
     return [line for i, line in enumerate(lines) if line or i == 0]
 
 
