@@ -140,7 +140,7 @@ def main() -> None:
     args = arguments()
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    train, test = split(manual.paragraphs()[: args.paragraphs])
+    train, test = split(manual.paragraphs(args.paragraphs))
     words = manual.vocabulary(train, WORDS)
     train_ids, test_rows = encoded(train, words), windows(encoded(test, words))
     print(f"{len(train_ids):,} words to train with, {test_rows.numel():,} to test, {len(words)} different ones")

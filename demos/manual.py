@@ -39,17 +39,22 @@ def docstrings(path: Path) -> Iterator[str]:
             yield ast.get_docstring(node) or ""
 
 
-def paragraphs() -> list[list[str]]:
-    """Paragraphs of prose as words in lower case and punctuation marks, each once; grammar and code are left out."""
+def paragraphs(limit: int | None = None) -> list[list[str]]:
+    """Paragraphs of prose as words in lower case and punctuation marks, each once; grammar and code are left out.
+
+    limit : read on until so many are found.
+    """
     found: dict[str, list[str]] = {}
     for text in texts():
+        if limit is not None and len(found) >= limit:
+            break
         for block in re.split(r"\n\s*\n", text):
             if _NOT_PROSE.search(block) or not block.rstrip().endswith((".", ":", ")")):
                 continue
             words = _WORD.findall(block.lower().replace("’", "'"))
             if sum(word.isalpha() for word in words) >= max(8, 0.6 * len(words)):
                 found[" ".join(words)] = words
-    return list(found.values())
+    return list(found.values())[:limit]
 
 
 def vocabulary(texts: list[list[str]], size: int) -> list[str]:
