@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from math import prod
 from types import TracebackType
 
 import numpy as np
@@ -24,9 +25,13 @@ from nn3d.run.statistics import (
     channel_stats_from,
     channel_table,
     parameter_stats_from,
-    parameter_vector,
+    parameter_vector_slices,
     sample_table,
 )
+
+# Figures of parameters up to this many values are computed where they are asked for; at most so many are kept.
+SMALL_PARAMETER = 1 << 20
+MAX_COMPUTED = 2048
 
 
 class Run:
@@ -47,6 +52,7 @@ class Run:
         self._input_index = {node: i for i, node in enumerate(inputs)}
         self._layers: tuple[Layer, ...] | None = None
         self._layer_index: dict[str, int] = {}
+        self._computed: dict[tuple[int, int], ParameterStats] = {}
 
     def __enter__(self) -> Run:
         return self
@@ -338,12 +344,30 @@ class Run:
         return parameter_stats_from(self._store[key], self.parameter_info(parameter).shape)
 
     def computed_parameter_stats(self, parameter: int, epoch: int) -> ParameterStats | None:
-        """Figures of a parameter: the recorded ones, else computed (reads the parameter), else None."""
+        """Figures of a parameter: the recorded ones, else computed (reads the parameter, once), else None."""
+        for _ in self.computing_parameter_stats(parameter, epoch):
+            pass
         recorded = self.parameter_stats(parameter, epoch)
-        if recorded is not None or not self.has_parameter(parameter, epoch):
-            return recorded
-        vector = parameter_vector(self.parameter(parameter, epoch))
-        return parameter_stats_from(vector, self.parameter_info(parameter).shape)
+        return recorded if recorded is not None else self._computed.get((parameter, self._epoch(epoch)))
+
+    def knows_parameter_stats(self, parameter: int, epoch: int) -> bool:
+        """Whether `computed_parameter_stats` answers at once: recorded, computed before, small, or nothing to read."""
+        number = self._epoch(epoch)
+        if (parameter, number) in self._computed or not self.has_parameter(parameter, epoch):
+            return True
+        size = prod(self.parameter_info(parameter).shape)
+        return size <= SMALL_PARAMETER or keys.parameter_stats_key(number, parameter) in self._store
+
+    def computing_parameter_stats(self, parameter: int, epoch: int) -> Generator[None, None, None]:
+        """Compute and keep the figures of a parameter that lacks them, in slices of some 10 ms each."""
+        which = parameter, self._epoch(epoch)
+        is_recorded = keys.parameter_stats_key(which[1], parameter) in self._store
+        if is_recorded or which in self._computed or not self.has_parameter(parameter, epoch):
+            return
+        vector = yield from parameter_vector_slices(self.parameter(parameter, epoch))
+        self._computed[which] = parameter_stats_from(vector, self.parameter_info(parameter).shape)
+        if len(self._computed) > MAX_COMPUTED:
+            del self._computed[next(iter(self._computed))]
 
 
 def _index(text: str | int, n: int, what: str, others: str) -> int:

@@ -6,8 +6,9 @@ Histograms of a channel: 32 equal bins from its `low` to its `high`; of a parame
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -25,6 +26,7 @@ PARAMETER_BINS = 64
 PYRAMID = 32
 MAX_CHANNELS = 8192
 _CHUNK_BYTES = 32 << 20
+_SLICE_VALUES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +181,23 @@ def parameter_vector(values: Array) -> FloatArray:
 
     PARAMETER_COLUMNS, histogram, col_pos, col_neg, row_pos, row_neg, then the pyramid in C order.
     """
+    slices = parameter_vector_slices(values)
+    while True:
+        try:
+            next(slices)
+        except StopIteration as done:
+            vector: FloatArray = done.value
+            return vector
+
+
+def parameter_vector_slices(values: Array) -> Generator[None, None, FloatArray]:
+    """`parameter_vector` in slices of some 10 ms each: yields between them, and returns the vector at the end."""
     flat = np.asarray(values).reshape(-1)
-    table = np.array([_first_pass(piece) for piece in _pieces(flat)]).reshape(-1, 8)
+    passed = []
+    for piece in _pieces(flat):
+        passed.append(_first_pass(piece))
+        yield
+    table = np.array(passed).reshape(-1, 8)
     n_finite, total, l1, n_zero, n_nan, n_posinf, n_neginf, _ = table.sum(axis=0)
     most = float(table[:, 7].max(initial=0.0))
     n_finite = max(1.0, n_finite)
@@ -193,18 +210,19 @@ def parameter_vector(values: Array) -> FloatArray:
         rows = kept[np.newaxis]
         ends = np.array([-most]), np.array([most])
         histogram += _histogram(rows, np.ones(rows.shape, np.bool_), *ends, PARAMETER_BINS)[0]
+        yield
     low, high = (low, high) if low <= high else (0.0, 0.0)
     share = n_zero / max(1, flat.size)
     head = [mean, (square / n_finite) ** 0.5, low, high, share, n_nan, n_posinf, n_neginf, most, l1]
+    sums = yield from _sums(values)
     with np.errstate(over="ignore"):
-        return np.concatenate([np.array(head), histogram, *_sums(values)]).astype(np.float32)
+        return np.concatenate([np.array(head), histogram, *sums]).astype(np.float32)
 
 
 def _pieces(flat: Array) -> Iterator[NDArray[np.float64]]:
-    """A flat array as float64, 32 MiB at a time."""
-    step = _CHUNK_BYTES // 8
-    for begin in range(0, flat.size, step):
-        yield np.asarray(flat[begin : begin + step], np.float64)
+    """A flat array as float64, 8 MiB at a time."""
+    for begin in range(0, flat.size, _SLICE_VALUES):
+        yield np.asarray(flat[begin : begin + _SLICE_VALUES], np.float64)
 
 
 def _first_pass(piece: NDArray[np.float64]) -> list[float]:
@@ -216,8 +234,8 @@ def _first_pass(piece: NDArray[np.float64]) -> list[float]:
     return [*sums, *odd, float(size.max(initial=0.0))]
 
 
-def _sums(values: Array) -> list[Array]:
-    """Column and row sums by sign, and the pyramid, flat; empty below two dimensions."""
+def _sums(values: Array) -> Generator[None, None, list[Array]]:
+    """Column and row sums by sign, and the pyramid, flat; empty below two dimensions. Yields after some rows each."""
     rows, columns = matrix_shape(values.shape)
     if not rows or not columns:
         return [np.zeros(2 * columns + 2 * rows)]
@@ -226,21 +244,23 @@ def _sums(values: Array) -> list[Array]:
     by_row = np.zeros((2, rows))
     tall, wide = min(rows, PYRAMID), min(columns, PYRAMID)
     row_cuts, column_cuts = np.arange(tall) * rows // tall, np.arange(wide) * columns // wide
-    bands = np.append(row_cuts, rows)
+    step = max(1, _SLICE_VALUES // columns)
     pyramid = np.zeros((3, tall, wide))
-    for p in range(tall):
-        band = np.asarray(matrix[bands[p] : bands[p + 1]], np.float64)
-        band = np.where(np.isfinite(band), band, 0.0)
-        signed = np.maximum(band, 0.0), np.minimum(band, 0.0)
-        for i, part in enumerate(signed):
-            sums[i] += part.sum(axis=0)
-            by_row[i, bands[p] : bands[p + 1]] = part.sum(axis=1)
-        size = np.abs(band)
-        pyramid[:, p] = [
-            np.add.reduceat(band.mean(axis=0), column_cuts),
-            np.add.reduceat(size.mean(axis=0), column_cuts),
-            np.maximum.reduceat(size.max(axis=0), column_cuts),
-        ]
+    for p, (first, last) in enumerate(pairwise(np.append(row_cuts, rows).tolist())):
+        up, down, most = np.zeros(columns), np.zeros(columns), np.zeros(columns)
+        for begin in range(first, last, step):
+            some = slice(begin, min(last, begin + step))
+            part = np.asarray(matrix[some], np.float64)
+            part = np.where(np.isfinite(part), part, 0.0)
+            positive, negative = np.maximum(part, 0.0), np.minimum(part, 0.0)
+            up, down = up + positive.sum(axis=0), down + negative.sum(axis=0)
+            by_row[:, some] = positive.sum(axis=1), negative.sum(axis=1)
+            most = np.maximum(most, np.abs(part).max(axis=0))
+            yield
+        sums += up, down
+        means = (up + down) / (last - first), (up - down) / (last - first)
+        pyramid[:2, p] = [np.add.reduceat(m, column_cuts) for m in means]
+        pyramid[2, p] = np.maximum.reduceat(most, column_cuts)
     pyramid[:2] /= np.diff(np.append(column_cuts, columns))
     return [sums.ravel(), by_row.ravel(), pyramid.ravel()]
 
