@@ -20,6 +20,7 @@ from nn3d.stage.commands import (
     SetLevel,
     SetMode,
     SetOpen,
+    SetPrint,
     SetRamp,
     SetSample,
     SetScope,
@@ -29,7 +30,7 @@ from nn3d.stage.commands import (
     apply,
     from_json,
 )
-from nn3d.stage.state import LEVELS, MODES, RAMPS, SCOPES, SELECTIONS, THEMES, ViewState
+from nn3d.stage.state import LEVELS, MODES, PRINTS, RAMPS, SCOPES, SELECTIONS, THEMES, ViewState
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -43,6 +44,7 @@ _OPTIONS = (
     click.option("--level", type=click.Choice(LEVELS), help="Level of the edges.  [kernels]"),
     click.option("--edges", type=click.Choice(SELECTIONS), help="Which edges are drawn.  [sampled]"),
     click.option("--by", type=click.Choice(MODES), help="What an edge shows.  [contribution]"),
+    click.option("--print", "print_", type=click.Choice(PRINTS), help="grey dashes negative strands.  [colour]"),
     click.option("--strength", type=click.FloatRange(0.0, 1.0), metavar="B", help="0 straight to 1 bundled.  [1]"),
     click.option("--memory", type=click.IntRange(1, 1 << 20), metavar="MB", help="Values and strands held at once.  [1024]"),
     click.option("--state", metavar="STATE", help="A view state: a JSON file, or the JSON itself."),
@@ -72,6 +74,7 @@ def apply_view_options(
     by: str | None = None,
     strength: float | None = None,
     memory: int | None = None,
+    print_: str | None = None,
 ) -> ViewState:
     """The state with what was asked for, at once and without motion. Raises Nn3dError naming what does not exist."""
     todo: list[Command] = []
@@ -81,7 +84,7 @@ def apply_view_options(
         todo.append(SetSample(run.sample_index(sample)))
     if open_ is not None:
         todo += _opened(run, open_)
-    given = ((SetTheme, theme), (SetScope, scope), (SetRamp, ramp), (SetSelection, edges), (SetMode, by))
+    given = ((SetTheme, theme), (SetScope, scope), (SetRamp, ramp), (SetMode, by), (SetPrint, print_))
     todo += [make(value) for make, value in given if value is not None]
     if level is not None:
         todo.append(SetLevel(level, at_once=True))
@@ -89,6 +92,8 @@ def apply_view_options(
         todo.append(SetStrength(strength, at_once=True))
     if memory is not None:
         todo.append(SetBudget(replace(state.budget, memory_mb=memory)))
+    if edges is not None:
+        todo.append(SetSelection(edges, at_once=True))
     return play(state, todo)
 
 

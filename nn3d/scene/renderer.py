@@ -13,6 +13,7 @@ from nn3d.scene.ground import GroundPass
 from nn3d.scene.labels import Labels
 from nn3d.scene.pick import PickPass
 from nn3d.scene.ribbons import RibbonPass
+from nn3d.scene.sums import SumPass
 from nn3d.scene.tiles import TilePass
 from nn3d.stage.frame import Frame
 from nn3d.stage.stance import plate_axes
@@ -42,6 +43,7 @@ class Renderer:
         self.ground = GroundPass(ctx, self.uploads)
         self.tiles = TilePass(ctx, self.uploads)
         self.ribbons = RibbonPass(ctx, self.uploads)
+        self.sums = SumPass(ctx, self.ribbons, self.tiles)
         self.labels = Labels(ctx, self.uploads)
         self.picking = PickPass(ctx, self.tiles)
         self._target: tuple[tuple[int, int], moderngl.Framebuffer] | None = None
@@ -63,8 +65,10 @@ class Renderer:
         calls += self.tiles.draw(frame, common)
         more, segments = self.ribbons.draw(frame, common)
         self.ctx.copy_framebuffer(target, canvas)
+        more += self.sums.draw(frame, common, target)
         target.use()
         target.viewport = (0, 0, *size)
+        self.ctx.enable_only(moderngl.NOTHING)
         self.labels.draw(frame.marks, frame.state.size_px, frame.state.scale)
         self.figures = Figures(calls + more + 1, segments, self.uploads.reset())
 
@@ -107,7 +111,7 @@ class Renderer:
     def release(self) -> None:
         """Give everything back, in reverse order."""
         self._drop_canvas()
-        for item in (self.picking, self.labels, self.ribbons, self.tiles, self.ground):
+        for item in (self.picking, self.labels, self.sums, self.ribbons, self.tiles, self.ground):
             item.release()
 
 

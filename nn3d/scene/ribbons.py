@@ -14,6 +14,7 @@ from nn3d.scene.library import load_program
 from nn3d.scene.tiles import end_uniforms
 from nn3d.layout.tables import LOOK, SHAPE
 from nn3d.stage.frame import TILE, Frame, StrandLayer
+from nn3d.stage.lit import DIM_STRANDS
 from nn3d.stage.stance import behind_share
 
 ANCHOR_ROW = 1024
@@ -21,8 +22,11 @@ PATHS = {"route": 0.0, "direct": 1.0, "arc": 2.0, "stave": 3.0, "loop": 4.0, "wi
 MIN_PX, HALO_PX, HALO_SHARE = 1.1, 1.1, 0.45
 DASHES = 26.0
 STRENGTH_FLOOR = 0.5
+SUM_HALF_WIDTH = 0.03
+SUM_SAMPLES = 32
+DIMMED = 1
 N_CONTROL = 11
-ROUTE = ("u_grow", "u_place", "u_weights", "u_half", "u_extent", "u_route", "u_rope", "u_radii", "u_behind")
+ROUTE = ("u_grow", "u_lit", "u_per_sign", "u_turn", "u_place", "u_weights", "u_half", "u_extent", "u_route", "u_rope", "u_radii", "u_behind")
 
 
 def anchor_texels(table: NDArray[np.void]) -> NDArray[np.float32]:
@@ -51,6 +55,21 @@ class _Link:
     arrays: tuple[moderngl.VertexArray, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Batches `first` up to `last` of a layer whose strands are added up."""
+
+    layer: StrandLayer
+    first: int
+    last: int
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """(first, count) of their strands."""
+        n, starts = self.layer.n_trunk, self.layer.batches
+        return n + starts[self.first], starts[self.last] - starts[self.first]
+
+
 class RibbonPass:
     """Owns the strand programs, two vertex buffers a link (shape, looks), and the anchor tables as textures."""
 
@@ -59,6 +78,9 @@ class RibbonPass:
         self.program = load_program(ctx, "strand.vert", "strand.geom", "strand.frag", defines={"ENDS": 2})
         self.id_program = load_program(
             ctx, "strand.vert", "strand.geom", "strand.frag", defines={"ENDS": 2, "IDS": True}
+        )
+        self.sum_program = load_program(
+            ctx, "strand.vert", "strand.geom", "strand.frag", defines={"ENDS": 2, "SUM": True}
         )
         self.check_program = load_program(
             ctx, "strand.vert", varyings=[*(f"v_c{k}" for k in range(N_CONTROL)), "v_look"], defines={"ENDS": 2}
@@ -106,11 +128,11 @@ class RibbonPass:
         looks, shape = make_buffer(self.ctx, rows, self.uploads), self._shapes[shape_of(s)]
         arrays = tuple(
             self.ctx.vertex_array(p, [attributes(p, shape.buffer, SHAPE), attributes(p, looks, LOOK)])
-            for p in (self.program, self.id_program, self.check_program)
+            for p in (self.program, self.id_program, self.check_program, self.sum_program)
         )
         return _Link(shape_of(s), looks, arrays)
 
-    def _set_route(self, program: moderngl.Program, frame: Frame, s: StrandLayer) -> None:
+    def _set_route(self, program: moderngl.Program, frame: Frame, s: StrandLayer, phase: int = 0) -> None:
         ends = (frame.tiles[s.source], frame.tiles[s.target])
         for unit, texture in enumerate((*(self._anchors[e.key] for e in ends), *self._shapes[shape_of(s)].clusters)):
             texture.use(unit)
@@ -120,7 +142,7 @@ class RibbonPass:
             u_route=(frame.state.edges.strength, frame.state.side, s.gutter, PATHS[s.path]),
             u_rope=(*s.rope, s.rope_share, s.apex), u_radii=(*s.radii, s.n_trunk, frame.epoch_mix),
             u_hw=s.hw, u_per_sign=s.trunk_per_sign, u_turn=s.turn,
-            u_behind=(behind_share(frame.state), s.source_gutter), u_grow=s.grow,
+            u_behind=(behind_share(frame.state), s.source_gutter), u_grow=s.grow, u_lit=(*(s.lit or (-1, -1, False)), phase),
         )  # fmt: skip
 
     def _colours(self, frame: Frame, s: StrandLayer) -> dict[str, object]:
@@ -145,18 +167,40 @@ class RibbonPass:
         """Draw every link; returns (draw calls, curve segments)."""
         samples = self.set_frame(self.program, frame, common)
         n_calls, n_segments = 0, 0
-        for s in frame.strands:
-            first, count = _visible(s)
+        for s, phase in _order(frame):
+            first, count = _visible(s, is_summed=bool(s.batches) and frame.state.edges.passes > 0)
             if not count:
                 continue
-            link = self._links[s.key]
-            self._set_route(self.program, frame, s)
-            dashes = DASHES if s.is_dashed else 0.0
-            shade = (float(frame.palette.is_light), s.bright, STRENGTH_FLOOR, dashes)
-            set_uniforms(self.program, (), **self._colours(frame, s), u_shade=shade)
-            link.arrays[0].render(moderngl.POINTS, vertices=count, first=first)
+            self._set_route(self.program, frame, s, phase)
+            self._set_shade(frame, s, phase)
+            self.ctx.fbo.depth_mask = phase != DIMMED
+            self._links[s.key].arrays[0].render(moderngl.POINTS, vertices=count, first=first)
             n_calls, n_segments = n_calls + 1, n_segments + count * samples
+        self.ctx.fbo.depth_mask = True
         return n_calls, n_segments
+
+    def _set_shade(self, frame: Frame, s: StrandLayer, phase: int) -> None:
+        dashes = DASHES if s.is_dashed else 0.0
+        bright = s.bright * (1.0 - DIM_STRANDS * frame.state.focus.share if phase == DIMMED else 1.0)
+        shade = (float(frame.palette.is_light), bright, STRENGTH_FLOOR, dashes)
+        is_grey_print = frame.state.edges.print == "grey" and s.colour == "sign"
+        set_uniforms(
+            self.program, (), **self._colours(frame, s), u_shade=shade,
+            u_dash_negative=DASHES if is_grey_print else 0.0,
+        )  # fmt: skip
+
+    def draw_sums(self, frame: Frame, common: dict[str, object], sums: list[Sum]) -> int:
+        """Add strands to the bound float target, blending as it is set; returns draw calls."""
+        program = self.sum_program
+        self.set_frame(program, frame, common)
+        set_uniforms(program, ("u_segments", "u_shade"), u_segments=SUM_SAMPLES, u_shade=(0.0, 1.0, 1.0, 0.0))
+        for part in sums:
+            first, count = part.rows
+            self._set_route(program, frame, part.layer)
+            set_uniforms(program, (), u_hw=SUM_HALF_WIDTH)
+            if count:
+                self._links[part.layer.key].arrays[3].render(moderngl.POINTS, vertices=count, first=first)
+        return len(sums)
 
     def draw_ids(self, frame: Frame, common: dict[str, object]) -> None:
         """Draw every strand as number 0 into the bound integer target."""
@@ -210,7 +254,7 @@ class RibbonPass:
             self._forget_shape(key)
         for texture in self._anchors.values():
             texture.release()
-        for program in (self.check_program, self.id_program, self.program):
+        for program in (self.sum_program, self.check_program, self.id_program, self.program):
             program.release()
 
 
@@ -219,10 +263,21 @@ def shape_of(s: StrandLayer) -> Hashable:
     return s.key if s.shape_key is None else s.shape_key
 
 
-def _visible(s: StrandLayer) -> tuple[int, int]:
+def _order(frame: Frame) -> Iterator[tuple[StrandLayer, int]]:
+    """Layers with what is drawn of them: all (0), or first what does not stand out (1), then what does (2)."""
+    if frame.state.focus.share <= 0.0:
+        yield from ((s, 0) for s in frame.strands)
+        return
+    yield from ((s, DIMMED) for s in frame.strands)
+    yield from ((s, 2) for s in frame.strands if s.lit is not None)
+
+
+def _visible(s: StrandLayer, *, is_summed: bool = False) -> tuple[int, int]:
     """(first, count) of the strands that have any width: the rope, the single ones, or both."""
     if s.path in ("arc", "stave", "loop") or s.rope_share >= 1.0:
         return 0, s.n_trunk
+    if is_summed:
+        return 0, s.n_trunk if s.rope_share > 0.0 else 0
     if s.rope_share <= 0.0:
         return s.n_trunk, len(s.strands) - s.n_trunk
     return 0, len(s.strands)

@@ -10,15 +10,19 @@ uniform vec3 u_eye;
 uniform vec3 u_positive;
 uniform vec3 u_negative;
 uniform vec3 u_halo;
+uniform float u_dash_negative;  // dashes of a negative strand (0: none), for grey print
 uniform vec4 u_shade;  // light theme, bright, floor of the strength, dashes a strand (0: none)
-#ifdef IDS
+#if defined(IDS)
 layout(location = 0) out uvec2 f_id;
+#elif defined(SUM)
+layout(location = 0) out vec4 f_sum;
 #else
 layout(location = 0) out vec4 f_colour;
 #endif
 
 void main() {
-  if (u_shade.w > 0.0 && fract(g_along * u_shade.w) > 0.56) discard;
+  float dashes = g_amount < 0.0 ? max(u_shade.w, u_dash_negative) : u_shade.w;
+  if (dashes > 0.0 && fract(g_along * dashes) > 0.56) discard;
   float hw = g_profile.y, total = g_profile.z;
   float across = g_profile.x * total;
   float off_axis = abs(across);
@@ -28,8 +32,12 @@ void main() {
   float shift = off_axis > hw ? -(0.02 + (off_axis - hw) * 1.5) : min(nz * hw, 0.05);
   vec4 q = u_clip_from_world * vec4(g_world + view * shift, 1.0);
   gl_FragDepth = clamp(q.z / q.w * 0.5 + 0.5, 0.0, 1.0);
-#ifdef IDS
+#if defined(IDS)
   f_id = uvec2(0u);
+#elif defined(SUM)
+  float aa = max(fwidth(off_axis), 1e-6);
+  float cover = clamp((hw - off_axis) / aa + 0.5, 0.0, 1.0) * g_profile.w;
+  f_sum = vec4(max(g_amount, 0.0), max(-g_amount, 0.0), 0.0, 0.0) * cover;
 #else
   vec3 n = normalize(g_side * x + view * nz);
   vec3 light = normalize(vec3(-0.35, 0.85, 0.45));

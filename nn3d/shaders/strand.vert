@@ -13,6 +13,8 @@ layout(location = 6) in vec2 in_dock_lane;
 layout(location = 7) in vec4 in_spread;
 uniform float u_hw;
 uniform int u_per_sign;
+uniform ivec4 u_lit;   // source and target tile whose strands stand out (-1 none), whether the rope does; what is drawn:
+                       // 0 all, 1 those that do not stand out, 2 those that do
 uniform float u_grow;  // share of their area that strands have while the level changes
 
 layout(location = 0) out vec3 v_c0;
@@ -32,7 +34,7 @@ void main() {
   float blend = u_radii.w;
   float amount = mix(in_amount.x, in_amount.y, blend);
   float area = mix(in_area.x, in_area.y, blend);
-  float sign_c = amount < 0.0 ? -1.0 : 1.0;
+  float sign_c = mix(in_amount.x < 0.0 ? -1.0 : 1.0, in_amount.y < 0.0 ? -1.0 : 1.0, blend);
   vec3 c[N_CONTROL];
   float hw;
   bool is_wire = u_route.w > 4.5;
@@ -68,5 +70,12 @@ void main() {
   straighten(c);
   v_c0 = c[0]; v_c1 = c[1]; v_c2 = c[2]; v_c3 = c[3]; v_c4 = c[4]; v_c5 = c[5];
   v_c6 = c[6]; v_c7 = c[7]; v_c8 = c[8]; v_c9 = c[9]; v_c10 = c[10];
+  bool is_single = u_route.w <= 1.5 || is_wire ? gl_VertexID >= int(u_radii.z) : false;
+  bool is_lit = is_single ? in_tiles.x == u_lit.x || in_tiles.y == u_lit.y : u_lit.z > 0;
+  if (u_lit.w > 0 && is_lit != (u_lit.w == 2)) hw = 0.0;
+#ifdef SUM
+  v_look = vec2(area > 0.0 ? u_hw : 0.0, (amount < 0.0 ? -area : area) * (1.0 - u_rope.z) * u_grow);
+#else
   v_look = vec2(hw * sqrt(u_grow), amount);
+#endif
 }

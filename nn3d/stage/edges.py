@@ -18,6 +18,7 @@ from nn3d.run.model import FloatArray
 from nn3d.run.run import Run
 from nn3d.stage import small
 from nn3d.stage.plan import LinkPlan, Plan
+from nn3d.stage.state import EXACT_PASSES
 from nn3d.stage.strands import THICKEST, THIN, I64, Looks, StrandHistory, StrandsNeed, StrandTable
 
 EVERY = ("all", "exact")
@@ -41,11 +42,14 @@ def edge_strands(run: Run, plan: Plan, link: LinkPlan, need: StrandsNeed, per_si
         return None
     picks = {e: a.pick(selection, need.n) for e, a in amounts.items()}
     index = np.unique(np.concatenate([p.index for p in picks.values()])) if len(picks) > 1 else _only(picks).index
+    batches: tuple[int, ...] = ()
+    if selection == "exact":
+        index, batches = sampling.batches(index.size, EXACT_PASSES)
     ends = wires.ends(index, level)
-    looks = {e: _looks(run, wires, amounts[e], picks[e], index, ends.weight, e) for e in picks}
+    looks = {e: _looks(run, wires, amounts[e], picks[e], index, ends.weight, e, selection) for e in picks}
     if small.joins_columns(plan, link):
         looks = {e: small.scaled(run, plan, k, picks[e], index, Moment(e, need.sample, need.mode)) for e, k in looks.items()}
-    return _history(plan, link, need, (level, selection), ends, looks, per_sign)
+    return _history(plan, link, need, (level, selection), ends, looks, per_sign, batches)
 
 
 def _only(picks: dict[int, Chosen]) -> Chosen:
@@ -54,7 +58,7 @@ def _only(picks: dict[int, Chosen]) -> Chosen:
 
 def _history(
     plan: Plan, link: LinkPlan, need: StrandsNeed, what: tuple[str, str], ends: Ends, looks: dict[int, Looks],
-    per_sign: int,
+    per_sign: int, batches: tuple[int, ...],
 ) -> StrandHistory:  # fmt: skip
     wires = link.wiring
     assert wires is not None
@@ -71,7 +75,7 @@ def _history(
         np.concatenate([trunk, single]), len(trunk), per_sign, centroids(a.table, source_clusters(a.tiles)),
         centroids(b.table, target_clusters(b.tiles)), radii, "sign", THICKEST, level, selection, 0,
         wires.n_edges(level), 1.0, 0.0, None, ends.weight, np.zeros(n, np.float32), ends.source_cell,
-        ends.target_cell, shape_key,
+        ends.target_cell, shape_key, batches=batches,
     )  # fmt: skip
     return StrandHistory(table, looks)
 
@@ -80,9 +84,14 @@ def _identity(need: StrandsNeed) -> tuple[object, ...]:
     return need.link, need.epochs, need.sample, need.mode, need.selection, need.n
 
 
-def _looks(run: Run, wires: Wiring, amounts: Amounts, pick: Chosen, index: I64, weight: I64, epoch: int) -> Looks:
+def _looks(
+    run: Run, wires: Wiring, amounts: Amounts, pick: Chosen, index: I64, weight: I64, epoch: int, selection: str
+) -> Looks:
     c = amounts.at(index)
-    amount, area, is_drawn = looks_of(c, pick, index)
+    if selection == "exact":
+        amount, area, is_drawn = sums_of(c)
+    else:
+        amount, area, is_drawn = looks_of(c, pick, index)
     signs = amounts.signs
     return Looks(amount, area, is_drawn, _weights_at(run, wires, weight, c, epoch), pick.index.size, pick.share, pick.unit, signs)
 
@@ -93,6 +102,13 @@ def _weights_at(run: Run, wires: Wiring, weight: I64, c: FloatArray, epoch: int)
         return c.astype(np.float32)
     w = run.parameter(wires.link.parameter, epoch).reshape(-1)
     return np.where(weight >= 0, np.asarray(w[np.maximum(weight, 0)], np.float32), c).astype(np.float32)
+
+
+def sums_of(c: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+    """The same of edges that add up: area is the plain share of the strongest edge, and every edge counts."""
+    magnitude = sampling.finite_magnitude(c)
+    share = magnitude / (float(magnitude.max(initial=0.0)) or 1.0)
+    return (np.sign(np.nan_to_num(c)) * share).astype(np.float32), share, np.ones(c.size, np.bool_)
 
 
 def looks_of(c: FloatArray, pick: Chosen, index: I64) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:

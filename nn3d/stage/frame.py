@@ -21,8 +21,8 @@ from nn3d.stage.holding import Wanted
 from nn3d.stage.state import ViewState
 
 __all__ = [
-    "BOX", "PART", "SHADOW", "STRAND", "TILE", "Colour", "Frame", "Gains", "Line", "Mark", "Palette", "Rect", "StrandLayer",
-    "Text", "TileLayer", "Values", "View",
+    "BOX", "PART", "SHADOW", "STRAND", "TILE", "Colour", "Frame", "Gains", "Line", "Mark", "Palette", "Rect",
+    "StrandLayer", "Text", "TileLayer", "Values", "View",
 ]  # fmt: skip
 
 F32 = NDArray[np.float32]
@@ -119,6 +119,8 @@ class StrandLayer:
     strand after the rope: level of detail, parameter id, flat C-order number in it, its value, cells (−1 whole tile).
     shape_key : names what of `strands` stays from epoch to epoch: all but amount and area. grow : share of their area
     that all strands have while the level changes. is_drawn : (m,) single strands that this moment shows; None all.
+    batches : where each batch of edges that add up starts among the single strands, with the end; () opaque strands.
+    lit : source tile, target tile (−1 none) and whether the rope stands out while the rest dims; None nothing does.
     rope_share : 0 single strands … 1 the rope alone; in between one grows while the other shrinks.
     """
 
@@ -145,6 +147,8 @@ class StrandLayer:
     shape_key: Hashable = None
     grow: float = 1.0
     is_drawn: NDArray[np.bool_] | None = None
+    batches: tuple[int, ...] = ()
+    lit: tuple[int, int, bool] | None = None
     level: str = "trunk"
     parameter: int | None = None
     weight_index: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
+import numpy as np
+
+from nn3d.stage.frame import TileLayer
 from nn3d.stage.plan import LinkPlan, Plan
 from nn3d.stage.state import Focus, Thing
 
@@ -49,3 +53,16 @@ def tile_brightness(plan: Plan, focus: Focus, lit: dict[int, LIT], row: int) -> 
         return 1.0
     touched = {focus.thing.layer} | {r for i in lit for r in (plan.links[i].source, plan.links[i].target)}
     return 1.0 if row in touched else 1.0 - DIM_TILES * focus.share
+
+
+def dimmed(
+    plan: Plan, focus: Focus, lit: dict[int, LIT], tiles: tuple[TileLayer, ...], first: list[int]
+) -> tuple[TileLayer, ...]:
+    """The plates with their light; `first` says where the plates of each row begin."""
+    if focus.thing is None or focus.share == 0.0:
+        return tiles
+    rows = np.searchsorted(first, np.arange(len(tiles)), side="right") - 1
+    return tuple(
+        replace(t, bright=t.bright * tile_brightness(plan, focus, lit, int(row)))
+        for t, row in zip(tiles, rows, strict=True)
+    )

@@ -27,6 +27,8 @@ def hud_marks(f: Facts) -> list[Mark]:
     right += _enlarged(f)
     if f.run.graph.kind == "inferred":
         right.insert(0, "dashed = inferred")
+    elif f.state.edges.print == "grey":
+        right.insert(0, "dashed = negative")
     right = [*memory_words(f), *folded_words(f), *_font_words(f), *right]
     pooled = (p for p in f.plan.layers if p.pool != (1, 1))
     right += [f"{p.layer.name}: a cell is the mean of {p.pool[0] * p.pool[1]}" for p in pooled]
@@ -81,11 +83,11 @@ def strand_figures(f: Facts, *, with_units: bool = True) -> list[str]:
     if f.state.edges.selection == "off":
         return ["strands off"]
     what = MAGNITUDES[f.state.edges.mode]
-    singles, unknown, ropes, pairs, columns = [], [], 0, 0, 0
+    singles, silent, ropes, pairs, columns = [], [], 0, 0, 0
     for i, table in sorted(f.tables.items()):
         link = f.plan.links[i]
         if table.note:
-            unknown.append(f.plan.layers[link.target].layer.name)
+            silent.append(f.plan.layers[link.target].layer.name)
         elif table.colour != "sign":
             pairs += 1
         elif table.shown == 0 or _is_rope(f, link):
@@ -100,8 +102,8 @@ def strand_figures(f: Facts, *, with_units: bool = True) -> list[str]:
                 f"{f.plan.layers[link.target].layer.name} {number(table.shown)} of {number(table.total)}{share}{unit}"
             )
     out = [f"strands, {_selection(f)}", *singles] if singles else []
-    if unknown:
-        out.append(f"gradient not recorded: {', '.join(unknown)}")
+    if silent:
+        out.append(f"gradient not recorded: {', '.join(silent)}")
     if columns:
         out += _column_figures(f, columns, what)
     if ropes:

@@ -11,6 +11,12 @@ from nn3d.stage.overlay_neurons import value_text
 KEY_WIDTH = 150.0
 KEY_GAP = 32.0
 
+STRAND_WORDS = {
+    "weight": ("weight  w", "negative", "positive"),
+    "contribution": ("contribution  a · w", "against", "for"),
+    "gradient": ("gradient  a · w · ∂L/∂z", "lowers loss", "raises it"),
+}
+
 
 def key_marks(f: Facts) -> list[Mark]:
     """The colour keys, right-aligned at the anchor: activation, signed values, strands, not finite."""
@@ -86,8 +92,7 @@ def _signed_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
 
 
 def _strand_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
-    by_input = f.state.edges.mode == "contribution"
-    what, low, high = ("contribution  a · w", "against", "for") if by_input else ("weight  w", "negative", "positive")
+    what, low, high = STRAND_WORDS[f.state.edges.mode]
     fog, up, down = (np.array(f.ink(n)[:3]) for n in ("fog", "positive", "negative"))
     marks: list[Mark] = [Text(x, y, what, 11 * f.k, "medium", f.ink("text2"))]
     if f.neurons is not None and f.plan.tallest:

@@ -163,7 +163,8 @@ def _mixed(frame: Frame, pair: NDArray[np.float32]) -> F64:
 
 
 def _signs(frame: Frame, rows: NDArray[np.void]) -> F64:
-    return np.where(_mixed(frame, rows["amount"]) < 0, -1.0, 1.0)
+    signs = np.where(rows["amount"] < 0, -1.0, 1.0)
+    return np.asarray(signs[:, 0] * (1.0 - frame.epoch_mix) + signs[:, 1] * frame.epoch_mix)
 
 
 def _arc(source: TileLayer, target: TileLayer, apex: float, across: F64) -> F64:

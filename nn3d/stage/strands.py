@@ -66,6 +66,7 @@ class StrandTable:
     strand stands for. signs : (for, against) at the first epoch.
     weight_index, weight, source_cell, target_cell : (m − n_trunk,) of the single strands, in their order; −1 none.
     is_drawn : (m − n_trunk,) at either epoch; strands of other epochs stand in the table with no area.
+    batches : of edges that add up pass by pass, where each starts among the single strands, with the end; else ().
     note : a word for people where the link is not what was asked for.
     """
 
@@ -92,7 +93,7 @@ class StrandTable:
     is_drawn: NDArray[np.bool_] | None = None
     note: str = ""
     trunks: FloatArray | None = None
-    n_batches: int = 0
+    batches: tuple[int, ...] = ()
 
     @property
     def nbytes(self) -> int:

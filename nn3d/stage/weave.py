@@ -12,6 +12,7 @@ from nn3d.run.run import Run
 from nn3d.stage.edges import EVERY
 from nn3d.stage.frame import StrandLayer
 from nn3d.stage.links import rope_size
+from nn3d.stage.lit import lit_links
 from nn3d.stage.plan import LinkPlan, Plan
 from nn3d.stage.resident import Need, Resident
 from nn3d.stage.small import strand_path
@@ -33,6 +34,7 @@ class Weaver:
         self.plan = plan
         self.missing: list[Need] = []
         self.tables: dict[int, StrandTable] = {}
+        self.lit = lit_links(plan, state.focus.thing if state.focus.share > 0.0 else None)
         self._before: dict[int, StrandTable] = {}
         if state.edges.selection != "off":
             self._look_up()
@@ -40,7 +42,7 @@ class Weaver:
     def _look_up(self) -> None:
         edges = self.state.edges
         for link in self.plan.links:
-            table = self._table(link, edges.level)
+            table = self._counted(self._table(link, edges.level))
             if table is not None:
                 self.tables[link.index] = table
             before = self._table(link, edges.level_from) if edges.level_blend < 1.0 else None
@@ -54,18 +56,26 @@ class Weaver:
             self.missing.append(need)
         return None if held is None else held.at(self.epochs)
 
+    def _counted(self, table: StrandTable | None) -> StrandTable | None:
+        """The table with as many edges as have counted so far, where they add up."""
+        passes = self.state.edges.passes
+        if table is None or not table.batches or not passes:
+            return table
+        return replace(table, shown=table.batches[passes], share=table.batches[passes] / max(1, table.total))
+
     def need(self, link: LinkPlan, level: str) -> StrandsNeed:
         """What a link needs to be drawn at a level."""
         edges = self.state.edges
+        selection = "sampled" if edges.selection == "exact" and not edges.passes else edges.selection
         views = (self.state.layers[link.source], self.state.layers[link.target])
         number, *others = link.under or (link.index,)
         single = level != "trunk" and all(v.opening > 0.0 or v.is_open for v in views)
         epochs = tuple(sorted(set(self.epochs)))
-        if single and link.wiring is not None and edges.selection not in EVERY:
+        if single and link.wiring is not None and selection not in EVERY:
             n_edges = link.wiring.n_edges(link.wiring.level_for(level))
             epochs = window_of(self.epochs, len(self.run.epochs), n_edges)
         return StrandsNeed(
-            number, epochs, self.state.sample, edges.mode, level, edges.selection, self.state.budget.strands, single,
+            number, epochs, self.state.sample, edges.mode, level, selection, self.state.budget.strands, single,
             path=link.path, under=tuple(others), per_sign=rope_size(len(self.plan.links)),
         )  # fmt: skip
 
@@ -90,7 +100,7 @@ class Weaver:
         edges, identity = state.edges, self.resident.identity
         return StrandLayer(
             source=link.source, target=link.target,
-            key=(identity, "looks", table.shape_key, self.epochs, state.sample, edges.mode, edges.selection,
+            key=(identity, "looks", table.shape_key, self.epochs, state.sample, edges.mode, table.selection,
                  state.budget.strands),
             shape_key=(identity, "strands", table.shape_key),
             strands=table.strands, n_trunk=table.n_trunk, trunk_per_sign=table.per_sign,
@@ -104,4 +114,5 @@ class Weaver:
             level=table.level, parameter=None if link.weighted is None else link.weighted.parameter,
             weight_index=table.weight_index, weight=table.weight, source_cell=table.source_cell,
             target_cell=table.target_cell, is_drawn=table.is_drawn,
+            batches=table.batches, lit=self.lit.get(link.index),
         )  # fmt: skip
