@@ -15,7 +15,7 @@ from nn3d.stage.frame import BOX
 from nn3d.stage.look import colour
 from nn3d.stage.plan import Plan
 from nn3d.stage.standing import Stage
-from nn3d.stage.state import ViewState
+from nn3d.stage.state import LONG_YAW_RAD, ViewState
 from nn3d.stage.type import text_width
 
 F64 = NDArray[np.float64]
@@ -26,6 +26,7 @@ LENGTH, LENGTH_SMALL = 8.0, 13.0
 GAP, GAP_SMALL = 2.7, 1.9
 MOST_GAP = 16.0
 NAME_PX = 13.0
+BESIDE = 1.2
 ROW_PX = 16.5
 ABOVE_PX = 40.0
 FAR = 0.75  # the output stands farther off than the middle
@@ -74,7 +75,8 @@ def class_bars(plan: Plan, state: ViewState, stage: Stage, shares: F64 | None, n
         unit = px_per_unit(stage, state)
         order, pitch = strongest(shares, N_TOP), max(1.5, ROW_PX / unit)
         at = np.asarray(y + ((len(order) - 1) / 2 - np.arange(len(order))) * pitch, np.float64)
-        return top_bars(state, shares, order, names, (x, at, half_width), unit=unit)
+        beside = x + half_width / math.tan(LONG_YAW_RAD) + BESIDE
+        return top_bars(state, shares, order, names, (beside, at, 0.0), unit=unit)
     at = y + tiles.mosaic[:, 0] * (1 - opened) + tiles.at_grid[:, 0] * opened
     unit = px_per_unit(stage, state)
     if tiles.n > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,13 +18,17 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Foot:
-    """Where a layer's card hangs: under its foot on the rail (px), or above its plate; `alone` px to the next foot."""
+    """Where a layer's card hangs: under its foot on the rail (px), or above its plate; `alone` px to the next foot.
+
+    room : px between the plate and the next one above it, for a card above the plate.
+    """
 
     layer: int
     x: float
     y: float
     is_above: bool
     alone: float
+    room: float = math.inf
 
 
 def label_marks(f: Facts, feet: list[Foot], taken: list[Box] | None = None) -> list[Mark]:
@@ -51,6 +56,8 @@ def _choices(f: Facts, foot: Foot) -> Iterator[tuple[list[str], float, Box]]:
     for detail in (4, 3, 2, 1):
         if detail == 1 or foot.alone >= (0, 0, 58, 78, 92)[detail] * f.k:
             lines = _card(f, foot.layer)[:detail]
+            if foot.is_above and _heights(f, len(lines))[-1] + 16 * f.k > foot.room:
+                continue
             yield lines, 0.0, _box(f, foot, lines, 0.0)
     if not foot.is_above:
         for row in range(1, MAX_ROWS):

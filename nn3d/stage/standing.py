@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from nn3d.layout.graph import apexes, gaps, positions, turns
 from nn3d.layout.levels import rails
+from nn3d.layout.proportion import stretched
 from nn3d.stage import small
 from nn3d.stage.plan import Plan
 from nn3d.stage.stance import spread
-from nn3d.stage.state import LONG_YAW_RAD, YAW_RAD, ViewState, smooth
+from nn3d.stage.state import LONG_YAW_RAD, PITCH_RAD, YAW_RAD, ViewState, smooth
 
 F64 = NDArray[np.float64]
 
@@ -59,7 +60,9 @@ def stage_of(plan: Plan, state: ViewState) -> Stage:
     before = small.gaps(plan, opened, gaps(plan.topology, opened))
     depths = [p.depth for p in plan.layers]
     x, y = positions(plan.topology, size[:, 1], size[:, 0], before, yaw, depths)
-    x = spread(state, x)
+    left, top, right, bottom = state.anchors.free
+    aspect = (right - left) / max(1.0, bottom - top)
+    x = spread(state, stretched(plan.topology, x, y, size, aspect, (yaw, PITCH_RAD)))
     apex = apexes(plan.topology, y, size[:, 0])
     hanging = [p.recurrent.hanging if p.recurrent is not None else 0.0 for p in plan.layers]
     rail, shelf = rails(plan.topology.levels, plan.topology.column, y, size[:, 0] + 2.0 * np.array(hanging))

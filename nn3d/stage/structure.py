@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from nn3d.run.model import FloatArray
 from nn3d.stage import copies, recurrence
-from nn3d.stage.bars import Bars, class_bars
+from nn3d.stage.bars import Bars, class_bars, px_per_unit
 from nn3d.stage.frame import BOX, SHADOW, View
 from nn3d.stage.look import colour
 from nn3d.stage.overlay_cards import Foot
 from nn3d.stage.plan import Plan
+from nn3d.stage.proportion import card_corners, room_above
 from nn3d.stage.stance import rail_place, world_from_bench
 from nn3d.stage.standing import Stage
 from nn3d.stage.state import ViewState
@@ -67,7 +68,9 @@ def build(plan: Plan, state: ViewState, stage: Stage, outcome: Outcome | None) -
     has_bars = bool(bars.rows)
     x1 = max(float(stage.x.max()) + 3.0, float(bars.boxes["centre"][:, 0].max()) + 4.0 if has_bars else 0.0)
     x0 = float(stage.x.min()) - 3.0
-    corners = _corners(state, stage, x0, np.concatenate([bars.corners, recurrence.corners(plan, stage)]))
+    corners = _corners(state, stage, x0, np.concatenate(
+        [bars.corners, recurrence.corners(plan, stage), card_corners(plan, state, stage)]
+    ))
     half = float(stage.width.max()) / 2
     rect = ((x0 + x1) / 2, (x1 - x0) / 2 + 4.0, 0.0, half + 9.0)
     return Structure(
@@ -181,10 +184,11 @@ def feet(plan: Plan, state: ViewState, stage: Stage, floor: float, view: View) -
     tops = np.stack([stage.x, stage.y + stage.height / 2, np.zeros(n)], 1) @ view.world_from_bench.T
     px = view.project_world(np.where(above[:, None], tops, feet_on_rail(state, stage)), state.size_px)
     out = []
+    room = room_above(plan, stage, px_per_unit(stage, state))
     for i in range(n):
         same = np.flatnonzero((above == above[i]) & (stage.shelf == stage.shelf[i]) & (np.arange(n) != i))
         alone = float(np.abs(px[same, 0] - px[i, 0]).min()) if same.size else 1e9
-        out.append(Foot(i, float(px[i, 0]), float(px[i, 1]), bool(above[i]), alone))
+        out.append(Foot(i, float(px[i, 0]), float(px[i, 1]), bool(above[i]), alone, float(room[i])))
     return out
 
 
