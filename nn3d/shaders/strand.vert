@@ -53,7 +53,7 @@ void main() {
     End s = make_end(0, u_tiles_0, u_clusters_0, in_tiles.x, in_clusters.x, in_source_uv);
     End t = make_end(1, u_tiles_1, u_clusters_1, in_tiles.y, in_clusters.y, in_target_uv);
     vec2 to = dock_at(t, in_dock_lane.x);
-    float grid = u_weights[0].z * s.open * u_weights[1].z * t.open;
+    float opened_both = s.open * t.open;
     vec3 f[N_CONTROL];
     flight(s, t, s.cell, to, in_spread, sign_c, 0.95 * 1.2, f);
     if (is_wire) wire(s, t, in_source_uv, in_spread.xy, c);
@@ -64,7 +64,7 @@ void main() {
       open_way(behind_way(), flipped(t), flipped(s), dock_at(s, dock.x), in_spread.zw, dock.y, sign_c, d);
       for (int k = 0; k < N_CONTROL; ++k) c[k] = mix(c[k], unflipped(d[N_CONTROL - 1 - k]), u_behind.x);
     }
-    for (int k = 0; k < N_CONTROL; ++k) c[k] = mix(f[k], c[k], grid);
+    for (int k = 0; k < N_CONTROL; ++k) c[k] = mix(f[k], c[k], opened_both);
     hw = u_hw * sqrt(area) * sqrt(1.0 - u_rope.z);
   }
   straighten(c);

@@ -21,7 +21,7 @@ KINDS: dict[str, np.dtype[Any]] = {
 
 
 def dump_arrays(run: Run, frame: Frame) -> dict[str, NDArray[Any]]:
-    """The arrays of docs: layers, tile_*, params, edge_*. Ropes are left out: they stand for edges that are not drawn.
+    """The arrays of docs: layers, tile_*, params, edge_* on the bench, and world_from_bench. Ropes are left out: they stand for edges that are not drawn.
 
     Raises Nn3dError when a drawn picture holds more than 5,000,000 edges.
     """
@@ -29,7 +29,8 @@ def dump_arrays(run: Run, frame: Frame) -> dict[str, NDArray[Any]]:
     if n_edges > MAX_EDGES:
         raise Nn3dError(f"a dump holds at most {MAX_EDGES:,} edges, this picture has {n_edges:,}. Use --edges top.")
     starts = np.cumsum([0, *(t.table.size for t in frame.tiles)])
-    return {**_tiles(run, frame), **_edges(run, frame, starts)}
+    bench = {"world_from_bench": frame.view.world_from_bench.astype(np.float32)}
+    return {**_tiles(run, frame), **_edges(run, frame, starts), **bench}
 
 
 def _tiles(run: Run, frame: Frame) -> dict[str, NDArray[Any]]:

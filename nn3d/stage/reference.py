@@ -23,6 +23,7 @@ STAGGER = 0.45
 BEND = 0.24
 PART = 0.34
 GATHER = 0.42
+RING_BACK = 0.45
 GOLDEN = 0.6180339887498949
 FLIGHT_RADIUS = 0.95 * 1.2
 N_CONTROL = 11
@@ -96,6 +97,7 @@ class _End:
     half: F64
     open: F64
     thick: F64
+    ring: float
 
     def flipped(self) -> _End:
         """Along −x."""
@@ -120,7 +122,8 @@ def _end(layer: TileLayer, clusters: NDArray[np.void], tile: I64, cluster: I64, 
     cell = at + np.column_stack([(1.0 - 2.0 * uv[:, 1]) * half[:, 0], (2.0 * uv[:, 0] - 1.0) * half[:, 1]])
     whole = np.full(tile.size, float(ease(layer.opening)))
     return _End(
-        layer.x, layer.y, at, cell, placed(layer, clusters[cluster], whole) + lift, half, o, half_thickness(layer, o)
+        layer.x, layer.y, at, cell, placed(layer, clusters[cluster], whole) + lift, half, o, half_thickness(layer, o),
+        layer.weights[1],
     )
 
 
@@ -226,7 +229,7 @@ def _single(
     t = _end(target, strands.target_clusters, tiles[:, 1], clusters[:, 1], rows["target_uv"].astype(np.float64))
     dock, lane = rows["dock_lane"].astype(np.float64).T
     to, sign, spread = _dock(target, t, dock), _signs(frame, rows), rows["spread"].astype(np.float64)
-    grid = (source.weights[2] * s.open * target.weights[2] * t.open)[:, None, None]
+    both = (s.open * t.open)[:, None, None]
     behind = behind_share(frame.state)
     if strands.path == "wire":
         u = rows["source_uv"][:, 0].astype(np.float64)
@@ -241,10 +244,32 @@ def _single(
             ends = t.flipped(), s.flipped()
             other = _open_way(back, *ends, _dock(source, s, dock), spread[:, 2:], lane, sign)
             open_path = open_path * (1.0 - behind) + _unflipped(other) * behind
-    return np.asarray(_flight(s, t, to, spread, sign) * (1.0 - grid) + open_path * grid)
+    return np.asarray(_flight(s, t, to, spread, sign) * (1.0 - both) + open_path * both)
 
 
 def _open_way(way: _Way, s: _End, t: _End, to: F64, off: F64, lane: F64, sign: F64) -> F64:
+    plain = _to_rows(way, s, t, to, off, lane, sign)
+    return plain if t.ring <= 0.0 else plain * (1.0 - t.ring) + _ringed(plain, way, (s, t), to, off, sign) * t.ring
+
+
+def _ringed(c: F64, way: _Way, ends: tuple[_End, _End], to: F64, off: F64, sign: F64) -> F64:
+    s, t = ends
+    z_in = -way.side * (way.widths[1] + 0.9)
+    length = t.x - c[:, 0, 0]
+    near_y = t.y + sign * PART + GATHER * off[:, 0]
+    near, middle = np.column_stack([near_y, 0 * near_y + z_in]), np.array([t.y, 0.0])
+    out = c.copy()
+    for k, share in ((2, 0.10), (3, 0.45), (4, 0.85)):
+        out[:, k, 1] = (s.cluster[:, 0] + GATHER * off[:, 0]) * (1.0 - share) + near_y * share
+    out[:, 5] = np.column_stack([t.x - 0.08 * length, near_y, 0 * near_y + z_in * 1.02])
+    back = [(1.0, near), (2.0, near * 0.3 + middle * 0.7), (2.0, middle * 0.55 + to * 0.45),
+            (1.0, middle * 0.15 + to * 0.85), (0.0, to)]  # fmt: skip
+    for k, (depth, yz) in enumerate(back, 6):
+        out[:, k, 0], out[:, k, 1:] = t.x + depth * RING_BACK, yz
+    return out
+
+
+def _to_rows(way: _Way, s: _End, t: _End, to: F64, off: F64, lane: F64, sign: F64) -> F64:
     gutter = t.tile[:, 0] - t.half[:, 0] - 0.5 * way.gutter + lane * 0.30 * way.gutter
     if way.is_direct:
         return _direct(s, t, to, gutter, way.widths[1], way.side)

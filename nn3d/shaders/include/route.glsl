@@ -14,6 +14,7 @@ uniform vec2 u_behind;           // how far seen from behind, 0 … 1; gutter of
 const float BEND = 0.24;   // g of the flight formula
 const float PART = 0.34;   // signs part by this in the routed trunk
 const float GATHER = 0.42; // R0 of the routed trunk
+const float RING_BACK = 0.45; // how far behind a ring strands run to its middle
 const int N_CONTROL = 11;
 
 void anchors(sampler2D table, int k, out vec4 a, out vec4 b) {
@@ -120,7 +121,7 @@ void flight(End s, End t, vec2 from, vec2 to, vec4 spread, float sign_c, float r
   }
 }
 
-// Between open grids: behind the plate, gathered to its cluster, along the trunk, through the gutter under the
+// Between open layers: behind the plate, gathered to its cluster, along the trunk, through the gutter under the
 // target's row, within the plate's own thickness so that no face is crossed, up into the lower edge of the tile.
 void routed(Way w, End s, End t, vec2 to, vec2 off, float lane, float sign_c, out vec3 c[N_CONTROL]) {
   float L = t.x - s.x, side = w.side;
@@ -139,6 +140,21 @@ void routed(Way w, End s, End t, vec2 to, vec2 off, float lane, float sign_c, ou
   c[7] = vec3(t.x, gutter, (z_in + t.tile.y) * 0.5);
   c[8] = vec3(t.x, gutter, to.y - 0.10 * side * t.half_at.y);
   c[9] = vec3(t.x, gutter * 0.35 + to.x * 0.65, to.y);
+  c[10] = vec3(t.x, to);
+}
+
+// Into a ring: past its edge, round to its back, and from its middle out to the inner edges of the tiles.
+void ringed(Way w, End s, End t, vec2 to, vec2 off, float sign_c, inout vec3 c[N_CONTROL]) {
+  float z_in = -w.side * (w.width.y * 0.5 + 0.9), L = t.x - c[0].x;
+  vec2 middle = vec2(t.y, 0.0), near = vec2(t.y + sign_c * PART + GATHER * off.x, z_in);
+  c[2].y = mix(s.cluster.x + GATHER * off.x, near.x, 0.10);
+  c[3].y = mix(s.cluster.x + GATHER * off.x, near.x, 0.45);
+  c[4].y = mix(s.cluster.x + GATHER * off.x, near.x, 0.85);
+  c[5] = vec3(t.x - 0.08 * L, near.x, z_in * 1.02);
+  c[6] = vec3(t.x + RING_BACK, near);
+  c[7] = vec3(t.x + 2.0 * RING_BACK, mix(near, middle, 0.7));
+  c[8] = vec3(t.x + 2.0 * RING_BACK, mix(middle, to, 0.45));
+  c[9] = vec3(t.x + RING_BACK, mix(middle, to, 0.85));
   c[10] = vec3(t.x, to);
 }
 
@@ -161,10 +177,14 @@ void direct(Way w, End s, End t, vec2 to, float lane, out vec3 c[N_CONTROL]) {
   c[10] = vec3(t.x, to);
 }
 
-// A strand between open grids, by its kind of link.
+// A strand between open layers, by its kind of link.
 void open_way(Way w, End s, End t, vec2 to, vec2 off, float lane, float sign_c, out vec3 c[N_CONTROL]) {
   if (u_route.w > 0.5) direct(w, s, t, to, lane, c);
   else routed(w, s, t, to, off, lane, sign_c, c);
+  if (t.ring <= 0.0) return;
+  vec3 r[N_CONTROL] = c;
+  ringed(w, s, t, to, off, sign_c, r);
+  for (int k = 0; k < N_CONTROL; ++k) c[k] = mix(c[k], r[k], t.ring);
 }
 
 // From behind, strands dock on their source in the order of their targets: (dock, lane).
