@@ -1,7 +1,8 @@
 """Where the tiles of one layer stand: line, circle, grid and mosaic, in the layer's own (y, z) plane, y up.
 
 World units u. Tile sides are s0·nᵖ for n cells. The reader looks along +x with z to the right, so rows run down in y
-and columns along +z. All anchors are exact index order: tile k is map k of the layer.
+and columns along +z. Anchors are in index order, tile k is map k of the layer, unless a layer has an order of its own
+(Tiles.place).
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Tiles:
     line, circle, at_grid, mosaic : (n, 2) float32 centres (y, z). half : (half height, half width) of an open tile.
     gutter : free height between two rows of the grid. extents : (4, 2) full (height, width) of line, circle, grid and
     collapsed block. block_thickness : half thickness of the collapsed block.
+    place : (n,) slot of each tile where they do not stand in index order (nn3d.layout.order), else None.
     """
 
     n: int
@@ -50,6 +52,7 @@ class Tiles:
     gutter: float
     extents: NDArray[np.float64]
     block_thickness: float
+    place: NDArray[np.int64] | None = None
 
 
 def fold(shape: tuple[int, ...], axes: tuple[str, ...]) -> tuple[int, int, int]:

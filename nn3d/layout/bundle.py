@@ -33,7 +33,12 @@ def tile_table(tiles: Tiles) -> NDArray[np.void]:
 
 def rows_of(tiles: Tiles) -> I64:
     """(n,) row of each tile in the grid."""
-    return np.arange(tiles.n) // tiles.grid[1]
+    return np.asarray(slots(tiles) // tiles.grid[1])
+
+
+def slots(tiles: Tiles) -> I64:
+    """(n,) slot of each tile, counted row by row: its number, unless the layer has an order of its own."""
+    return np.arange(tiles.n) if tiles.place is None else tiles.place
 
 
 def source_clusters(tiles: Tiles) -> I64:
@@ -106,10 +111,11 @@ def _dock_lane(source: Tiles, target: Tiles, tiles: tuple[I64, I64], uv: tuple[F
         out[:, 0] = ((place * GOLDEN) % 1.0 - 0.5) * 0.7
         out[:, 1] = ((place * GOLDEN * GOLDEN) % 1.0 - 0.5) * 1.7
         return out
-    order = tiles[0] + 0.98 * uv[0][:, 1] + 0.98 * uv[0][:, 0] * 0.05
+    slot = slots(source)[tiles[0]]
+    order = slot + 0.98 * uv[0][:, 1] + 0.98 * uv[0][:, 0] * 0.05
     share = order / max(1.0, float(source.n)) - 0.5
     out[:, 0] = share * DOCK_SHARE
-    lane = np.floor(uv[0][:, 1] * 6.0).clip(0, 5) + tiles[0]
+    lane = np.floor(uv[0][:, 1] * 6.0).clip(0, 5) + slot
     out[:, 1] = ((lane % 6.0) - 2.5) / 2.5 * LANE_SHARE
     is_column = target.n == 1 and target.cells[1] > 1
     if is_column:
