@@ -223,6 +223,8 @@ class _Composer:
             return shade
         if self.state.scope == "network":
             return shades.by_network(shade, self.full)
+        if plan.tiles.cells == (1, 1):
+            return shade
         needs = [shades.PeaksNeed(ValuesNeed(plan.layer.index, e, self.state.sample)) for e in self.epochs]
         a, b = (self.resident.peaks(n) for n in needs)
         return shade if a is None or b is None else shades.by_map(shade, (a, b), tuple(needs))

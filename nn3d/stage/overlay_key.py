@@ -81,6 +81,7 @@ def _sequential_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
 
 def _signed_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
     what = "weights" if any(p.shows == "weights" for p in f.plan.layers) else "signed values"
+    what = "signed" if what != "weights" and f.state.scope == "network" else what
     marks: list[Mark] = [
         Text(x, y, what, 11 * f.k, "medium", f.ink("text2")),
         Text(x + w, y, _scope(f, "97 %"), 10 * f.k, "regular", f.ink("text3"), "ra"),

@@ -84,7 +84,7 @@ def by_network(shade: Shade, full: Pair) -> Shade:
 
 
 def by_map(shade: Shade, peaks: tuple[Peaks, Peaks], key: object) -> Shade:
-    """The shade with a full colour for each map. key : names the peaks."""
+    """The shade with a full colour for each map; maps of one cell keep the layer's. key : names the peaks."""
     if shade.lut in ("rgb", "grey"):
         return shade
     gains = np.stack([1.0 / (p.full * g) for p, g in zip(peaks, shade.gain, strict=True)], 1).astype(np.float32)
