@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nn3d.errors import Nn3dError
-from nn3d.stage import exact, focus, folds, jsonable
+from nn3d.stage import exact, focus, folds, jsonable, reorder
 from nn3d.stage.state import (
     ARRANGEMENTS,
     EXACT_PASSES,
     LEVELS,
     MODES,
+    ORDERS,
     PRINTS,
     RAMPS,
     SCOPES,
@@ -211,6 +212,14 @@ class SetStrength:
 
 
 @dataclass(frozen=True, slots=True)
+class SetOrder:
+    """Order of the tiles in their layers: index, or flow (strong connections cross little). `at_once`: no motion."""
+
+    order: str
+    at_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SetTheme:
     """dark or light."""
 
@@ -257,7 +266,7 @@ class SetPanels:
 Command = (
     Advance | SetEpoch | StepEpoch | Play | SetLoop | SetSpeed | SetSample | SetOpen | OpenGroup | OpenLevel | UnfoldAll
     | FoldAll | Arrange | Select | Hover | SetCamera | FlyTo | SetLevel | SetMode | SetSelection | SetStrength
-    | SetTheme | SetScope | SetRamp | SetBudget | SetPrint | Resize | SetPanels
+    | SetOrder | SetTheme | SetScope | SetRamp | SetBudget | SetPrint | Resize | SetPanels
 )  # fmt: skip
 
 COMMANDS: dict[str, type[Any]] = {c.__name__: c for c in Command.__args__}
@@ -340,7 +349,7 @@ def _advance(state: ViewState, c: Advance) -> ViewState:
     facing = _toward(state.facing, _facing_of(state.camera, state.facing), 2.0 * c.dt_secs / SIDE_SECS)
     state = folds.advanced(state, c.dt_secs)
     moved = replace(state, layers=layers, flight=flight, edges=edges, side=side, facing=facing)
-    return focus.advanced(moved, c.dt_secs)
+    return focus.advanced(reorder.advanced(moved, c.dt_secs), c.dt_secs)
 
 
 def _set_epoch(state: ViewState, c: SetEpoch) -> ViewState:
@@ -440,6 +449,7 @@ _APPLY: dict[type[Any], Callable[[ViewState, Any], ViewState]] = {
     ),
     SetPrint: lambda s, c: replace(s, edges=replace(s.edges, print=_one_of("print", c.print, PRINTS))),
     SetStrength: _set_strength,
+    SetOrder: lambda s, c: reorder.reordered(s, _one_of("order", c.order, ORDERS), at_once=c.at_once),
     SetTheme: lambda s, c: replace(s, theme=_one_of("theme", c.theme, THEMES)),
     SetScope: lambda s, c: replace(s, scope=_one_of("scope", c.scope, SCOPES)),
     SetRamp: lambda s, c: replace(s, ramp=_one_of("ramp", c.ramp, RAMPS)),

@@ -15,6 +15,7 @@ MODES = ("weight", "contribution", "gradient")
 PRINTS = ("colour", "grey")
 EXACT_PASSES = 32
 SELECTIONS = ("off", "sampled", "top", "exact", "all")
+ORDERS = ("index", "flow")
 THEMES = ("dark", "light")
 SCOPES = ("map", "layer", "network")
 RAMPS = ("jade", "viridis", "inferno", "magma", "cividis")
@@ -178,6 +179,7 @@ class ViewState:
     """The whole view. Same state and same run: same picture.
 
     group_depths : of each group of the module tree, 0 for the outermost.
+    order : of the tiles in their layers, "index" or "flow"; order_blend : linear progress on the way to it.
     """
 
     n_epochs: int
@@ -188,6 +190,8 @@ class ViewState:
     theme: str = "dark"
     scope: str = "layer"
     ramp: str = "jade"
+    order: str = "index"
+    order_blend: float = 1.0
     time: Time = field(default_factory=Time)
     sample: int = 0
     camera: Camera = field(default_factory=Camera)
