@@ -18,9 +18,14 @@ from nn3d.stage.state import Budget, Thing, ViewState
 
 Pixels = NDArray[np.uint8]
 
+UPLOAD_BYTES = 32 << 20
+
 
 class Picture:
-    """Owns the renderer and the framebuffer. `draws` counts how often the scene was drawn."""
+    """Owns the renderer and the framebuffer. `draws` counts how often the scene was drawn.
+
+    frame : as it was drawn last; what still waits to be uploaded is not in it.
+    """
 
     def __init__(self, ctx: moderngl.Context, run: Run, resident: Resident) -> None:
         self.draws = 0
@@ -32,11 +37,15 @@ class Picture:
         self._target: moderngl.Framebuffer | None = None
 
     def show(self, frame: Frame) -> None:
-        """Draw a frame."""
+        """Draw a frame, as much of it as one frame may upload."""
         self._target = self._fitting(self._target, frame)
-        self._renderer.draw(frame, self._target)
-        self.frame = frame
+        self.frame = self._renderer.draw(frame, self._target, upload_bytes=UPLOAD_BYTES)
         self.draws += 1
+
+    @property
+    def is_whole(self) -> bool:
+        """Nothing of the frame that was shown last waits to be uploaded."""
+        return self._renderer.n_waiting == 0
 
     def copy_to(self, screen: moderngl.Framebuffer) -> None:
         """Put the picture on the screen."""

@@ -32,7 +32,7 @@ from nn3d.stage.commands import Advance, Command, FlyTo, Resize, SetBudget, SetP
 from nn3d.stage.compose import compose_frame, initial_state
 from nn3d.stage.controls import Act, Context, SavePicture, answer
 from nn3d.stage.frame import Frame
-from nn3d.stage.framing import layer_at_post
+from nn3d.stage.framing import group_at, layer_at_post
 from nn3d.stage.resident import Need, Resident
 from nn3d.stage.state import Thing, ViewState
 
@@ -91,7 +91,7 @@ class Viewer:
     def is_idle(self) -> bool:
         """Nothing moves, nothing is missing, and the picture is the state's."""
         rests = self._settle == 0 and not is_moving(self.state) and self._has_full_budget
-        return rests and self._loader.is_idle and self._version == self._loader.version
+        return rests and self._loader.is_idle and self._version == self._loader.version and self._picture.is_whole
 
     @property
     def _has_full_budget(self) -> bool:
@@ -141,7 +141,7 @@ class Viewer:
 
     def _wait(self, longest: float | None) -> None:
         """Sleep until there is something to do; wake now and then, so that Ctrl C in the terminal is heard."""
-        if self._settle > 0 or is_moving(self.state):
+        if self._settle > 0 or is_moving(self.state) or not self._picture.is_whole:
             glfw.poll_events()
             return
         now = time.monotonic()
@@ -183,7 +183,10 @@ class Viewer:
         )))  # fmt: skip
 
     def _pick(self, gesture: Gesture) -> Thing | None:
-        return self._picture.pick(*gesture.at_px) or layer_at_post(self.frame, *gesture.at_px)
+        return (
+            self._picture.pick(*gesture.at_px) or group_at(self.frame, *gesture.at_px)
+            or layer_at_post(self.frame, *gesture.at_px)
+        )  # fmt: skip
 
     def _resize(self) -> None:
         size, scale = self._logical_size()
@@ -199,7 +202,7 @@ class Viewer:
         """Lay out the cards; when they or the layers' goals changed, the camera refits into what they leave."""
         self.layout = self._surface.lay_out(self.state, self.frame)
         camera, size = self.state.camera, self.state.size_px
-        goals = tuple((v.is_open, v.arrangement) for v in self.state.layers)
+        goals = (self.state.fold.after, *((v.is_open, v.arrangement) for v in self.state.layers))
         angles = (camera.yaw_rad, camera.pitch_rad, camera.fov_rad) if camera.fit else None
         key = (size, self.layout.anchors, tuple(steady(self.layout).boxes.values()), goals, angles)
         if key == self._placed:
@@ -229,6 +232,9 @@ class Viewer:
         if self._settle > 0:
             self._place(REFIT_SECS)
         if self.state is self.frame.state and version == self._version:
+            if not self._picture.is_whole:
+                self._picture.show(self.frame)
+                self._settle = max(self._settle, 1)
             return
         self.frame = compose_frame(self._run, self.state, self._resident)
         self.state = self.frame.state if self.frame.state == self.state else self.state

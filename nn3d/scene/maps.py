@@ -40,6 +40,11 @@ class Maps:
             if key not in self._gains:
                 self._gains[key] = self._gain_texture(table.values**power)
 
+    def cost(self, tile: TileLayer) -> int:
+        """About how many bytes `prepare` would upload for a layer's values."""
+        lacking = {_name(v, tile): v for v in tile.values or () if _name(v, tile) not in self._pages}
+        return sum(v.cells.size * 3 if v.atlas is None else v.atlas.nbytes for v in lacking.values())
+
     def _texture(self, page: NDArray[np.float16]) -> moderngl.Texture:
         texture = make_texture(self.ctx, page, self.uploads, nearest=False)
         assert isinstance(texture, moderngl.Texture)

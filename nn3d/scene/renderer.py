@@ -15,6 +15,7 @@ from nn3d.scene.pick import PickPass
 from nn3d.scene.ribbons import RibbonPass
 from nn3d.scene.sums import SumPass
 from nn3d.scene.tiles import TilePass
+from nn3d.scene.uploading import within
 from nn3d.stage.frame import Frame
 from nn3d.stage.stance import plate_axes
 from nn3d.stage.state import Thing
@@ -40,6 +41,7 @@ class Renderer:
         self.ctx = ctx
         self.uploads = Uploads()
         self.figures = Figures()
+        self.n_waiting = 0
         self.ground = GroundPass(ctx, self.uploads)
         self.tiles = TilePass(ctx, self.uploads)
         self.ribbons = RibbonPass(ctx, self.uploads)
@@ -48,9 +50,16 @@ class Renderer:
         self.picking = PickPass(ctx, self.tiles)
         self._target: tuple[tuple[int, int], moderngl.Framebuffer] | None = None
 
-    def draw(self, frame: Frame, target: moderngl.Framebuffer) -> None:
-        """Draw the complete picture into `target`, whose size is the state's size_px times its scale."""
+    def draw(self, frame: Frame, target: moderngl.Framebuffer, *, upload_bytes: int | None = None) -> Frame:
+        """Draw the complete picture into `target`, whose size is the state's size_px times its scale.
+
+        upload_bytes : about how much may be uploaded for it; what is beyond waits, and `n_waiting` says how much that
+        is. Returns the frame as it was drawn.
+        """
         self.uploads.reset()
+        self.n_waiting = 0
+        if upload_bytes is not None:
+            frame, self.n_waiting = within(frame, upload_bytes, self.tiles.maps.cost, self.ribbons.cost)
         self.prepare(frame)
         size = device_size(frame)
         canvas = self._canvas(size)
@@ -71,6 +80,7 @@ class Renderer:
         self.ctx.enable_only(moderngl.NOTHING)
         self.labels.draw(frame.marks, frame.state.size_px, frame.state.scale)
         self.figures = Figures(calls + more + 1, segments, self.uploads.reset())
+        return frame
 
     def prepare(self, frame: Frame) -> None:
         """Upload what the frame needs and is not there."""

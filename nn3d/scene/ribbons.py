@@ -110,6 +110,11 @@ class RibbonPass:
             if key not in self._links:
                 self._links[key] = self._link(s)
 
+    def cost(self, s: StrandLayer) -> int:
+        """How many bytes `prepare` would upload for a link's strands."""
+        shape = 0 if shape_of(s) in self._shapes else SHAPE.itemsize
+        return len(s.strands) * (shape + (0 if s.key in self._links else LOOK.itemsize))
+
     def _table(self, table: NDArray[np.void]) -> moderngl.Texture:
         texture = make_texture(self.ctx, anchor_texels(np.ascontiguousarray(table, TILE)), self.uploads)
         assert isinstance(texture, moderngl.Texture)
