@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nn3d.layout.bus import is_bus
 from nn3d.layout.lanes import Lanes, assign_lanes
-from nn3d.layout.levels import Levels, find_levels, level_heights
+from nn3d.layout.levels import Levels, find_levels, level_heights, spans_levels
 from nn3d.run.model import Layer
 
 F64 = NDArray[np.float64]
@@ -122,7 +122,7 @@ def topology(layers: Sequence[Layer]) -> Topology:
     ends = [(number[link.source], at) for at, layer in enumerate(layers) for link in layer.links]
     kinds = [link.kind for layer in layers for link in layer.links]
     forward = sorted({(s, t) for s, t in ends if s < t})
-    lanes = assign_lanes(len(layers), forward, [layer.op in _SUMS or is_bus(layer) for layer in layers])
+    lanes = assign_lanes(len(layers), forward, [_is_joint(layers, k) for k in range(len(layers))])
     links = np.array(ends, np.int32).reshape(-1, 2)
     found = find_levels(layers, links, lanes)
     level_links = () if found is None else found.links
@@ -134,6 +134,11 @@ def topology(layers: Sequence[Layer]) -> Topology:
     is_weighted = np.array(weighted, np.bool_)
     cells = _cells(lanes)
     return Topology(lanes.column, lanes.lane, lanes.main, is_weighted, paths, links, level, cells, spans, found)
+
+
+def _is_joint(layers: Sequence[Layer], at: int) -> bool:
+    """Whether a way into a layer beside a longer one is an identity: sums and buses, but not the skips of a U."""
+    return (layers[at].op in _SUMS and not spans_levels(layers, at)) or is_bus(layers[at])
 
 
 def positions(

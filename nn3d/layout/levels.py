@@ -69,6 +69,22 @@ def find_levels(layers: Sequence[Layer], ends: I32, lanes: Lanes) -> Levels | No
     return Levels(level, ends[skips].astype(np.int32), span, beside, under, tuple(skips))
 
 
+def spans_levels(layers: Sequence[Layer], at: int) -> bool:
+    """Whether an addition joins what went down in resolution and up again with what did not: a step of a U."""
+    number = {layer.index: k for k, layer in enumerate(layers)}
+    sources = [number[link.source] for link in layers[at].links if link.source in number]
+    first, size = min(sources, default=at), _resolution(layers[at])
+    seen, front = set(sources), list(sources)
+    while front:
+        k = front.pop()
+        if 0 < _resolution(layers[k]) < size:
+            return True
+        before = {number[link.source] for link in layers[k].links if link.source in number}
+        front += [b for b in before if b > first and b not in seen]
+        seen |= before
+    return False
+
+
 def _resolution(layer: Layer) -> int:
     """Cells of one map, 0 for what is no map."""
     return int(np.prod(layer.shape[1:])) if layer.axes[:1] == ("C",) and len(layer.shape) > 1 else 0

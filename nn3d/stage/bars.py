@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +48,8 @@ class Bar:
 class Bars:
     """Bars from top to bottom, with their boxes (BOX), and the (n, 3) corners that have to fit the picture.
 
-    total : classes there are. is_above : names stand over the bars' starts, not beside the tiles. half : of the bars'
-    heights.
+    total : classes there are. is_above : names stand over the bars' starts, not beside the tiles; is_before : they end
+    where the bars start. half : of the bars' heights.
     """
 
     rows: tuple[Bar, ...]
@@ -58,6 +58,7 @@ class Bars:
     total: int
     is_above: bool = False
     half: float = HALF_HEIGHT
+    is_before: bool = False
 
 
 NO_BARS = Bars((), np.zeros(0, BOX), np.zeros((0, 3)), 0)
@@ -76,7 +77,7 @@ def class_bars(plan: Plan, state: ViewState, stage: Stage, shares: F64 | None, n
         order, pitch = strongest(shares, N_TOP), max(1.5, ROW_PX / unit)
         at = np.asarray(y + ((len(order) - 1) / 2 - np.arange(len(order))) * pitch, np.float64)
         beside = x + half_width / math.tan(LONG_YAW_RAD) + BESIDE
-        return top_bars(state, shares, order, names, (beside, at, 0.0), unit=unit)
+        return replace(top_bars(state, shares, order, names, (beside, at, 0.0), unit=unit), is_before=True)
     at = y + tiles.mosaic[:, 0] * (1 - opened) + tiles.at_grid[:, 0] * opened
     unit = px_per_unit(stage, state)
     if tiles.n > 1:

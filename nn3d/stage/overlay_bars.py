@@ -38,6 +38,8 @@ def _name(
 ) -> list[Mark]:
     """The name of a class, beside its tile or over the start of its bar, above the bar's upper edge."""
     name, (x, y), size = class_name(f.run, bar.index), (float(at[0]), float(at[1])), 13 * f.k
+    if bars.is_before:
+        return [Text(x - 7, y, name, size, *look, "rm")]
     if not bars.is_above:
         return [Text(x + 8, y, name, size, *look, "lm")]
     start = np.array(bar.start_at)
@@ -48,7 +50,7 @@ def _name(
 
 
 def _name_place(bars: Bars) -> str:
-    return "start_at" if bars.is_above else "name_at"
+    return "start_at" if bars.is_above or bars.is_before else "name_at"
 
 
 def _places(view: View, points: list[tuple[float, float, float]], size: tuple[int, int]) -> NDArray[np.float64]:
@@ -100,6 +102,8 @@ def rope_marks(f: Facts, places: dict[int, tuple[float, float, float]]) -> list[
     words = ("for", "against") if by_input else ("positive", "negative")
     for index, (x, y, room) in places.items():
         table = f.tables.get(index)
+        if table is not None and table.note and room >= 62 * f.k:
+            marks.append(Text(x, y, table.note, 10.5 * f.k, "regular", f.ink("text3"), "mb"))
         if table is None or table.signs is None or sum(table.signs) <= 0 or room < 62 * f.k:
             continue
         share = table.signs[0] / sum(table.signs)
