@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from threading import Condition, Thread
 
@@ -58,29 +58,43 @@ class Loader:
             self._changed.notify()
         self._thread.join()
 
-    def _next(self) -> Callable[[], None] | None:
+    def _next(self) -> Callable[[], bool] | None:
         """Wait for something to read; None when closed."""
         with self._changed:
             while not self._is_closed:
                 if self._missing:
                     need, self._missing = self._missing[0], self._missing[1:]
                     self._is_busy = True
-                    return partial(self._resident.warm, need, self._wanted)
+                    return partial(self._warm, need, self._wanted)
                 wanted = self._facts.wanted()
                 if wanted:
                     self._is_busy = True
-                    return partial(self._facts.warm, wanted[0])
+                    return partial(self._warm_fact, wanted[0])
                 self._changed.wait()
         return None
+
+    def _warm(self, need: Need, wanted: Wanted | None) -> bool:
+        """Read one thing, or a slice of it: then it waits behind the others, and is forgotten with its picture."""
+        if self._resident.warm(need, wanted):
+            return True
+        with self._changed:
+            if self._wanted is wanted:
+                self._missing = (*self._missing, need)
+        return False
+
+    def _warm_fact(self, key: Hashable) -> bool:
+        self._facts.warm(key)
+        return True
 
     def _work(self) -> None:
         try:
             while (read := self._next()) is not None:
-                read()
+                is_whole = read()
                 with self._changed:
                     self._is_busy = False
-                    self.version += 1
-                self._wake()
+                    self.version += is_whole
+                if is_whole:
+                    self._wake()
         except Exception as error:  # handed to the main thread by `check`
             self._error = error
             self._wake()

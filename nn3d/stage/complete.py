@@ -20,6 +20,7 @@ def compose(run: Run, state: ViewState | None = None, *, resident: Resident | No
     frame = compose_frame(run, state, resident)
     while frame.missing:
         for need in frame.missing:
-            resident.warm(need, frame.wanted)  # type: ignore[arg-type]
+            while not resident.warm(need, frame.wanted):  # type: ignore[arg-type]
+                pass
         frame = compose_frame(run, state, resident)
     return frame

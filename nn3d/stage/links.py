@@ -19,6 +19,7 @@ from nn3d.stage.strands import THIN, StrandHistory, StrandsNeed, StrandTable
 RIBBON = 26
 MAX_PAIRS = 64
 NOT_RECORDED = "gradient not recorded"
+NOT_YET = "not known yet"
 
 
 def rope_size(n_links: int) -> int:
@@ -32,12 +33,14 @@ def choose_strands(run: Run, plan: Plan, need: StrandsNeed) -> StrandTable | Str
     per_sign = need.per_sign or rope_size(len(plan.links))
     if link.weighted is None:
         return _keyed(_plain(plan, link, need, per_sign), need)
+    if not need.is_known:
+        return _keyed(_unknown(plan, link, per_sign, NOT_YET), need)
     if need.single and link.wiring is not None and link.path != "arc":
         found = edge_strands(run, plan, link, need, per_sign)
         if found is not None:
             return found
     if need.mode == "gradient":
-        return _keyed(_unknown(plan, link, per_sign), need)
+        return _keyed(_unknown(plan, link, per_sign, NOT_RECORDED), need)
     under = [plan.links[k] for k in need.under]
     sums = [_all_signs(run, [link, *under], e, need) for e in need.epochs]
     return _keyed(_rope_only(plan, link, per_sign, need, sums), need)
@@ -45,14 +48,15 @@ def choose_strands(run: Run, plan: Plan, need: StrandsNeed) -> StrandTable | Str
 
 def _keyed(table: StrandTable, need: StrandsNeed) -> StrandTable:
     """Ropes and threads keep one geometry over all epochs and samples."""
-    return replace(table, shape_key=(need.link, need.path, need.under, table.colour, table.level, len(table.strands), table.n_trunk))
+    shape = (table.colour, table.level, len(table.strands), table.n_trunk)
+    return replace(table, shape_key=(need.link, need.path, need.under, *shape))
 
 
-def _unknown(plan: Plan, link: LinkPlan, per_sign: int) -> StrandTable:
-    """A thin grey rope: what the link carries in this mode was not recorded."""
+def _unknown(plan: Plan, link: LinkPlan, per_sign: int, note: str) -> StrandTable:
+    """A thin grey rope: what the link carries in this mode was not recorded, or is not known yet."""
     trunk = rope(np.array([[0.2, 0.2], [0.0, 0.0]], np.float32), max(7, per_sign // 4), is_signed=False)
     table = _table(plan, link, trunk, len(trunk), "neutral", None, 0, "trunk")
-    return replace(table, note=NOT_RECORDED)
+    return replace(table, note=note)
 
 
 def _has_input(run: Run, link: LinkPlan, epoch: int) -> bool:

@@ -19,11 +19,13 @@ from nn3d.stage.folding import Folds
 from nn3d.stage.frame import Values
 from nn3d.stage.holding import BUDGET_BYTES, Holding, Wanted
 from nn3d.stage.links import choose_strands
+from nn3d.stage.ordering import OrderNeed, Orders, ordered, orders_of
 from nn3d.stage.plan import Plan, make_plan
 from nn3d.stage.shades import SEQUENTIAL_QUANTILE, SIGNED_QUANTILE, Peaks, PeaksNeed, dressed, peaks_of
 from nn3d.stage.small import Neurons, NeuronsNeed, neurons
 from nn3d.stage.steps import PieceNeed, Steps, StepsNeed, lane_cells, piece_cells, steps_of
 from nn3d.stage.strands import StrandHistory, StrandsNeed, StrandTable
+from nn3d.stage.sums import Sums, SumsNeed
 
 QUANTILE_CELLS = 1 << 20
 
@@ -75,8 +77,8 @@ class LayerValues:
         return self.lowest < -1e-3 * max(self.highest, 1e-12)
 
 
-Need = ValuesNeed | StrandsNeed | NeuronsNeed | PieceNeed | StepsNeed | PeaksNeed
-Held = LayerValues | StrandTable | StrandHistory | Neurons | Steps | Peaks
+Need = ValuesNeed | StrandsNeed | NeuronsNeed | PieceNeed | StepsNeed | PeaksNeed | SumsNeed | OrderNeed
+Held = LayerValues | StrandTable | StrandHistory | Neurons | Steps | Peaks | Orders
 
 
 class Resident:
@@ -86,6 +88,8 @@ class Resident:
         self.run = run
         self.held: Holding[Held] = Holding(budget_bytes)
         self.asked: dict[Need, bool] | None = None
+        self._sums = Sums(run)
+        self._by_flow: tuple[Orders, Plan] | None = None
 
     def asking(self) -> Resident:
         """The same memory with an `asked` of its own: what is looked up from now on, and whether it was there."""
@@ -124,6 +128,21 @@ class Resident:
         found = self._find(need)
         return found if isinstance(found, Peaks) else None
 
+    def orders(self) -> Orders | None:
+        """The order of tiles by flow, or None when it is not in memory."""
+        found = self._find(OrderNeed())
+        return found if isinstance(found, Orders) else None
+
+    def _plan_in(self, order: str) -> Plan:
+        """The plan with tiles by index or by flow; made once for as long as that order is in memory."""
+        if order == "index":
+            return self.plan
+        held = self.held.get(OrderNeed())
+        orders = held if isinstance(held, Orders) else orders_of(self.run, self.plan)
+        if self._by_flow is None or self._by_flow[0] is not orders:
+            self._by_flow = (orders, ordered(self.plan, orders))
+        return self._by_flow[1]
+
     def neurons(self, need: NeuronsNeed) -> Neurons | None:
         """Scale and biases of a small network, or None when they are not in memory."""
         found = self._find(need)
@@ -140,21 +159,39 @@ class Resident:
             self.asked[need] = found is not None
         return found
 
-    def warm(self, need: Need, wanted: Wanted | None = None) -> None:
-        """Compute and keep one thing that compose listed as missing; `wanted` is Frame.wanted of that picture."""
+    def knows(self, need: SumsNeed) -> bool:
+        """Whether sums of weights can be had at once."""
+        found = self._sums.knows(need)
+        if self.asked is not None:
+            self.asked[need] = found
+        return found
+
+    def warm(self, need: Need, wanted: Wanted | None = None) -> bool:
+        """Compute and keep one thing that compose listed as missing; `wanted` is Frame.wanted of that picture.
+
+        False: a slice of it is done, and there is more to do.
+        """
+        if isinstance(need, SumsNeed):
+            return self._sums.go_on(need)
         if self.held.get(need) is not None:
-            return
+            return True
         made: Held
         if isinstance(need, NeuronsNeed):
             made = neurons(self.run, self.plan, need)
         elif isinstance(need, PieceNeed | StepsNeed):
             made = self._recurrent(need)
+        elif isinstance(need, OrderNeed):
+            made = orders_of(self.run, self.plan)
         elif isinstance(need, PeaksNeed):
             held = self.held.get(need.values)
             made = peaks_of(held if isinstance(held, LayerValues) else self._read(need.values))
         else:
-            made = self._read(need) if isinstance(need, ValuesNeed) else choose_strands(self.run, self.plan, need)
+            made = self._read(need) if isinstance(need, ValuesNeed) else self._woven(need)
         self.held.put(need, made, made.nbytes, wanted)
+        return True
+
+    def _woven(self, need: StrandsNeed) -> StrandTable | StrandHistory:
+        return choose_strands(self.run, self._plan_in(need.order), need)
 
     def _recurrent(self, need: PieceNeed | StepsNeed) -> LayerValues | Steps:
         plan = self.plan.layers[need.layer]

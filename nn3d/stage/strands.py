@@ -29,6 +29,8 @@ class StrandsNeed:
     is_clustered : gathered by the clusters of neurons, which must be in memory.
     path : how the link runs between what is visible ("" as between all layers). under : further links that the same
     rope stands for, into a closed group or out of it. per_sign : strands a sign of a rope, 0 by the number of links.
+    is_known : the sums of its weights are; while they are not, it is a thin grey rope that says so.
+    order : of the tiles at its ends, "index" or "flow"; the order by flow must be in memory.
     """
 
     link: int
@@ -43,6 +45,8 @@ class StrandsNeed:
     path: str = ""
     under: tuple[int, ...] = ()
     per_sign: int = 0
+    is_known: bool = True
+    order: str = "index"
 
 
 def window_of(pair: tuple[int, int], n_epochs: int, n_edges: int) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """What one picture needs and in which order it is read: ropes first, then what is open, nearest first.
 
-Ropes come first because they are drawn from stored sums alone; single strands last because they read the weights.
+Ropes come first because they are drawn from stored sums alone; single strands late because they read the weights; and
+passes over weights whose sums are not stored last.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from nn3d.stage.resident import Resident, ValuesNeed
 from nn3d.stage.standing import Stage
 from nn3d.stage.state import ViewState
 from nn3d.stage.strands import StrandsNeed
+from nn3d.stage.sums import SumsNeed
 
-SMALL, ROPES, OPEN, CLOSED, SINGLE = range(5)
+SMALL, ROPES, OPEN, CLOSED, SINGLE, PASSES = range(6)
 # Distances closer to each other than this share of the camera's own count as equal, so that a turn reorders little.
 STEP = 0.1
 
@@ -62,7 +64,7 @@ class _Order:
         if isinstance(need, StrandsNeed):
             near = min((self._steps[row] for row in self._links.get(need.link, ())), default=0.0)
             return SINGLE if need.single else ROPES, near
-        return SMALL, 0.0
+        return (PASSES if isinstance(need, SumsNeed) else SMALL), 0.0
 
 
 def _steps(stage: Stage, view: View) -> list[float]:

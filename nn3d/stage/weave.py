@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from nn3d.analysis.amounts import is_large
 from nn3d.run.run import Run
 from nn3d.stage.edges import EVERY
 from nn3d.stage.frame import StrandLayer
@@ -19,6 +20,7 @@ from nn3d.stage.small import strand_path
 from nn3d.stage.standing import Stage
 from nn3d.stage.state import ViewState, smooth
 from nn3d.stage.strands import StrandsNeed, StrandTable, window_of
+from nn3d.stage.sums import SumsNeed
 
 ROPE_RADIUS = 0.62
 
@@ -41,20 +43,34 @@ class Weaver:
 
     def _look_up(self) -> None:
         edges = self.state.edges
+        orders = self._orders()
+        is_changing = edges.level_blend < 1.0 or orders[0] != orders[1]
+        level_from = edges.level_from if edges.level_blend < 1.0 else edges.level
         for link in self.plan.links:
-            table = self._counted(self._table(link, edges.level))
+            table = self._counted(self._table(link, edges.level, orders[1]))
             if table is not None:
                 self.tables[link.index] = table
-            before = self._table(link, edges.level_from) if edges.level_blend < 1.0 else None
+            before = self._table(link, level_from, orders[0]) if is_changing else None
             if before is not None:
                 self._before[link.index] = before
 
-    def _table(self, link: LinkPlan, level: str) -> StrandTable | None:
-        need = self.need(link, level)
+    def _orders(self) -> tuple[str, str]:
+        """The order of tiles that the picture comes from, and the one it goes to; by index until the other is known."""
+        state = self.state
+        if (state.order == "index" and state.order_blend >= 1.0) or self.resident.orders() is None:
+            return "index", "index"
+        other = "flow" if state.order == "index" else "index"
+        return (other if state.order_blend < 1.0 else state.order), state.order
+
+    def _table(self, link: LinkPlan, level: str, order: str) -> StrandTable | None:
+        need = replace(self.need(link, level), order=order)
         held = self.resident.strands(need)
         if held is None:
             self.missing.append(need)
-        return None if held is None else held.at(self.epochs)
+        if held is None:
+            return None
+        table = held.at(self.epochs)
+        return table if order == "index" else replace(table, shape_key=(order, table.shape_key))
 
     def _counted(self, table: StrandTable | None) -> StrandTable | None:
         """The table with as many edges as have counted so far, where they add up."""
@@ -77,11 +93,23 @@ class Weaver:
         return StrandsNeed(
             number, epochs, self.state.sample, edges.mode, level, selection, self.state.budget.strands, single,
             path=link.path, under=tuple(others), per_sign=rope_size(len(self.plan.links)),
+            is_known=self._is_known([number, *others], epochs, level, is_single=single),
         )  # fmt: skip
+
+    def _is_known(self, numbers: list[int], epochs: tuple[int, ...], level: str, *, is_single: bool) -> bool:
+        """Whether the sums that a rope, or the sampling of a large matrix, starts from are known."""
+        asked = []
+        for link in (self.resident.plan.links[k] for k in numbers):
+            wires = link.wiring
+            if link.weighted is None or (is_single and wires is not None and not is_large(wires, level)):
+                continue
+            asked += [SumsNeed(link.weighted.parameter, e) for e in epochs]
+        known = [self.resident.knows(need) for need in asked]  # each one, so that all are asked for
+        return all(known)
 
     def layers(self, stage: Stage) -> tuple[StrandLayer, ...]:
         """The strands as they stand."""
-        grown = smooth(self.state.edges.level_blend)
+        grown = smooth(min(self.state.edges.level_blend, self.state.order_blend))
         out = []
         for index, table in sorted(self.tables.items()):
             link, before = self.plan.links[index], self._before.get(index)

@@ -16,6 +16,7 @@ from nn3d.stage.frame import Frame, Text
 from nn3d.stage.resident import Resident, ValuesNeed
 from nn3d.stage.state import Camera, ViewState
 from nn3d.stage.strands import StrandsNeed
+from nn3d.stage.sums import SumsNeed
 from tests.runs import bundled, mlp_run
 
 
@@ -77,7 +78,7 @@ def test_ropes_are_read_before_open_layers_and_single_strands_last() -> None:
             kinds.append("closed" if need.layer == 5 else "open")
     assert kinds == sorted(kinds, key=["rope", "open", "closed", "single"].index)
     assert set(kinds) == {"rope", "open", "closed", "single"}
-    assert set(frame.missing) == set(frame.wanted.needs)
+    assert set(frame.missing) == {n for n in frame.wanted.needs if not is_sums(n)}
 
 
 def test_the_nearest_open_layers_are_read_first() -> None:
@@ -100,3 +101,29 @@ def test_what_is_still_being_read_is_said_and_then_no_more() -> None:
     frame = compose_frame(run, state, resident)
     assert f"reading {len(frame.missing)} more" in said(frame)
     assert "reading" not in said(compose(run, state, resident=resident))
+
+
+def test_a_rope_without_stored_sums_says_so_until_a_pass_over_its_weights_is_done() -> None:
+    rng = np.random.default_rng(5)
+    w = rng.normal(size=(1100, 1000)).astype(np.float32)
+    layers = [{"name": "x", "op": "input"}, {"name": "fc", "op": "linear", "parameters": {"weight": w}}]
+    values = {"x": rng.normal(size=(1, 1000)).astype(np.float32), "fc": np.ones((1, 1100), np.float32)}
+    runs = [run_from_arrays(layers, values, statistics=s, model="bare") for s in (False, True)]
+    resident = Resident(runs[0])
+    state = c.apply(initial_state(runs[0], resident), c.SetOpen(None, False, at_once=True))
+    for _ in range(3):
+        frame = compose_frame(runs[0], state, resident)
+        for need in frame.missing:
+            assert is_sums(need) or resident.warm(need, frame.wanted)  # type: ignore[arg-type]
+    assert [is_sums(n) for n in frame.missing] == [True]
+    assert not runs[0].knows_parameter_stats(0, 0)
+    assert "not known yet" in said(frame)
+    assert frame.strands[0].colour == "neutral"
+    whole = compose(runs[0], state, resident=resident)
+    stored = compose(runs[1], state)
+    assert "not known yet" not in said(whole)
+    np.testing.assert_array_equal(whole.strands[0].strands, stored.strands[0].strands)
+
+
+def is_sums(need: object) -> bool:
+    return isinstance(need, SumsNeed)
