@@ -119,7 +119,7 @@ def test_what_stops_the_loader_is_raised_on_the_main_thread(small_run: Run) -> N
     loader = Loader(resident, Facts(small_run, resident), stopped.set)
     loader.want(("no such need",))  # type: ignore[arg-type]
     assert stopped.wait(10.0)
-    with pytest.raises(AttributeError, match="link"):
+    with pytest.raises(AttributeError, match="no attribute"):
         loader.check()
     loader.close()
 

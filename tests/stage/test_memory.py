@@ -1,4 +1,4 @@
-"""Laws of memory: what a picture is made of stays within its budget, is read most urgent first, and says what it lacks."""
+"""Laws of memory: a picture stays within its budget, is read most urgent first, and says what it lacks."""
 
 from __future__ import annotations
 
