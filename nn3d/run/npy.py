@@ -97,7 +97,9 @@ def array_at(buffer: bytes | mmap.mmap, offset: int, available: int, header: Hea
         empty.flags.writeable = False
         return empty
     at = offset + header.size
-    array: Array = np.ndarray(header.shape, header.dtype, buffer, at, order="F" if header.is_fortran else "C")
+    # frombuffer, not ndarray(buffer=…): it holds the map, so that closing a run cannot unmap it under the array.
+    flat = np.frombuffer(buffer, header.dtype, prod(header.shape), at)
+    array: Array = flat.reshape(header.shape, order="F" if header.is_fortran else "C")
     array.flags.writeable = False
     return array
 

@@ -81,7 +81,7 @@ def _enlarged(size: int) -> NDArray[np.float64]:
     """(size, size, 3) float64 in 0 … 1: the first picture of ResNet-20's run."""
     with nn3d.load(ROOT / FILES["resnet20"]) as run:
         info = run.graph.inputs[0]
-        stored = np.asarray(run.activations(run.layers[0].name))[0].transpose(1, 2, 0)
+        stored = np.array(run.activations(run.layers[0].name)[0], np.float64).transpose(1, 2, 0)
     pixels = np.clip(stored * np.array(info.std) + np.array(info.mean), 0, 1)
     image = Image.fromarray(np.rint(pixels * 255).astype(np.uint8)).resize((size, size), Image.Resampling.BICUBIC)
     return np.asarray(image, np.float64) / 255.0

@@ -50,7 +50,8 @@ def test_packed_arrays_are_views_of_the_file_aligned_to_64_bytes(tmp_path: Path)
     base: object = weights
     while isinstance(base, np.ndarray):
         base = base.base
-    assert isinstance(base, mmap.mmap)
+    assert isinstance(base, memoryview)
+    assert isinstance(base.obj, mmap.mmap)
     assert weights.ctypes.data % 64 == 0
     assert not weights.flags.writeable
     assert np.shares_memory(run.activations("fc"), run.activations("fc"))
