@@ -36,7 +36,7 @@ def lay_out(ui: Ui, state: ViewState, facts: Facts, names: Names, frame: Frame |
         file_w=file_width(ui, names.title, names.subtitle),
         actions_w=ACTIONS_W,
         view_w=view_widths(ui),
-        tree_h=tree_height(ui, facts),
+        tree_h=tree_height(ui, state, facts),
         inspector_h=inspector_height(ui, state, facts, frame) if frame is not None else 200.0,
         help=help_size(state.size_px[0]),
         has_epochs=state.n_epochs > 1,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from nn3d.run.model import Layer
 from nn3d.run.ops import op_of
 from nn3d.run.run import Run
+from nn3d.stage.folding import group_row
 from nn3d.stage.frame import TileLayer
 from nn3d.stage.look import palette
 from nn3d.stage.resident import LayerValues, Resident, ValuesNeed
@@ -49,6 +50,8 @@ class Facts:
         self.run = run
         self._resident = resident
         self.rows = tree_rows(run.layers)
+        self.groups = resident.plan.groups
+        self.group_of_path = {g.path: g.index for g in reversed(self.groups.all) if g.path}
         self.n_parameters = sum(layer.n_params for layer in run.layers)
         self._known: dict[Hashable, Any] = {}
         self._wanted: dict[Hashable, None] = {}
@@ -113,6 +116,12 @@ class Facts:
             if np.isfinite(values).all():
                 out[sample] = int(np.argmax(values))
         return out
+
+    def layer(self, item: int) -> Layer:
+        """What the inspector says of an item: a layer, or a closed group as one layer with the sums of its members."""
+        if item < len(self.run.layers):
+            return self.run.layers[item]
+        return group_row(self._resident.plan, item).layer
 
     def values(self, layer: int, epoch: int, sample: int) -> LayerValues | None:
         """Figures of a layer, where they are in memory."""

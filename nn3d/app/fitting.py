@@ -15,7 +15,7 @@ from nn3d.stage.commands import Resize, SetSelection, apply
 from nn3d.stage.compose import compose_frame
 from nn3d.stage.framing import screen_boxes
 from nn3d.stage.resident import Resident
-from nn3d.stage.state import Anchors, ViewState
+from nn3d.stage.state import Anchors, Fold, ViewState
 
 F64 = NDArray[np.float64]
 Rect = tuple[float, float, float, float]
@@ -79,4 +79,5 @@ def _moved(boxes: F64, n_plates: int, base: Rect, rect: Rect) -> tuple[float, F6
 def _settled(state: ViewState) -> ViewState:
     views = tuple(replace(v, opening=1.0 if v.is_open else 0.0, blend=1.0) for v in state.layers)
     state = apply(state, SetSelection("off"))
-    return replace(state, layers=views, flight=None, camera=replace(state.camera, fit=True))
+    fold = Fold(state.fold.after, state.fold.after)
+    return replace(state, layers=views, fold=fold, flight=None, camera=replace(state.camera, fit=True))

@@ -11,10 +11,14 @@ from typing import Any, TypeVar
 import click
 
 from nn3d.errors import Nn3dError
+from nn3d.run.grouping import groups_of
 from nn3d.run.run import Run
-from nn3d.stage import jsonable
+from nn3d.stage import folds, jsonable
 from nn3d.stage.commands import (
     Command,
+    UnfoldAll,
+    OpenGroup,
+    FoldAll,
     SetBudget,
     SetEpoch,
     SetLevel,
@@ -38,6 +42,7 @@ _OPTIONS = (
     click.option("--epoch", metavar="E", help="Index from 0 (negative: from the end), or id:10, or step:500.  [last]"),
     click.option("--sample", metavar="S", help="Index from 0, or the sample's name.  [first]"),
     click.option("--open", "open_", metavar="all|none|NAME,…", help="Which layers stand open, the others collapsed."),
+    click.option("--fold", metavar="all|none|NAME,…", help="Which groups of the module tree are closed, all else open."),
     click.option("--theme", type=click.Choice(THEMES), help="Dark, or light for print.  [dark]"),
     click.option("--scope", type=click.Choice(SCOPES), help="Whose largest values have full colour.  [layer]"),
     click.option("--ramp", type=click.Choice(RAMPS), help="Colours of activations.  [jade]"),
@@ -66,6 +71,7 @@ def apply_view_options(
     epoch: str | None = None,
     sample: str | None = None,
     open_: str | None = None,
+    fold: str | None = None,
     theme: str | None = None,
     scope: str | None = None,
     ramp: str | None = None,
@@ -84,6 +90,8 @@ def apply_view_options(
         todo.append(SetSample(run.sample_index(sample)))
     if open_ is not None:
         todo += _opened(run, open_)
+    if fold is not None:
+        todo += _folded(run, fold)
     given = ((SetTheme, theme), (SetScope, scope), (SetRamp, ramp), (SetMode, by), (SetPrint, print_))
     todo += [make(value) for make, value in given if value is not None]
     if level is not None:
@@ -109,6 +117,19 @@ def _opened(run: Run, text: str) -> list[Command]:
     ]
 
 
+def _folded(run: Run, text: str) -> list[Command]:
+    if text in ("all", "none"):
+        return [FoldAll(at_once=True) if text == "all" else UnfoldAll(at_once=True)]
+    groups = groups_of(run.layers, run.graph)
+    known = {g.name: g.index for g in groups.all}
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = next((name for name in names if name not in known), None)
+    if unknown is not None or not names:
+        here = ", ".join([g.name for g in groups.all if not g.depth][:12]) or "none in this network"
+        raise Nn3dError(f"--fold should be all, none or names of groups ({here}), got {unknown or text!r}")
+    return [UnfoldAll(at_once=True), *(OpenGroup(known[name], False, at_once=True) for name in names)]
+
+
 def read_state(run: Run, text: str) -> ViewState:
     """A state from a JSON file or a JSON string, checked against the run. Raises Nn3dError."""
     state: ViewState = jsonable.from_json(ViewState, _json(text, "--state"))
@@ -118,7 +139,8 @@ def read_state(run: Run, text: str) -> ViewState:
     state = replace(state, n_epochs=n_epochs, n_samples=n_samples)
     last = float(max(0, n_epochs - 1))
     time = replace(state.time, epoch=min(state.time.epoch, last), target=min(state.time.target, last))
-    return replace(state, time=time, sample=min(max(0, state.sample), n_samples - 1))
+    state = replace(state, time=time, sample=min(max(0, state.sample), n_samples - 1))
+    return folds.of_run(state, groups_of(run.layers, run.graph))
 
 
 def read_script(text: str) -> list[Command]:

@@ -129,11 +129,11 @@ class _Composer:
             neurons, self.full[round(self.mix)],
         )
         feet, cards = structure.feet(self.plan, self.state, stage, built.floor_y, view), list[overlay_cards.Box]()
-        rail = structure.feet_on_rail(self.state, stage)
+        rail, handles = structure.feet_on_rail(self.state, stage), list[overlay_groups.Handle]()
         marks: list[Mark] = [
             *overlay_neurons.neuron_marks(facts, tiles, view, neurons, self.mix),
             *overlay_cards.label_marks(facts, [t for t in feet if stage.scale[t.layer] > 0.5], cards),
-            *overlay_groups.group_marks(facts, overlay_groups.Scene(self.folded, stage, view, rail), cards),
+            *overlay_groups.group_marks(facts, overlay_groups.Scene(self.folded, stage, view, rail), cards, handles),
             *overlay_bars.rope_marks(facts, structure.rope_places(self.plan, self.state, stage, view)),
             *overlay_bars.bar_marks(facts, built.bars, view),
             *overlay_title.title_marks(facts), *overlay_key.key_marks(facts), *overlay_hud.hud_marks(facts),
@@ -146,6 +146,7 @@ class _Composer:
             boxes=np.concatenate([built.boxes, stubs]), shadows=built.shadows, floor_y=built.floor_y, floor_rect=built.floor_rect, marks=tuple(marks),
             epoch_mix=self.mix, missing=needs.missing, wanted=needs.wanted, left_out=needs.left_out, stats=_stats(tables, tiles),
             groups=self.plan.groups, stands=tuple(first[row] for row in self.folded.stands),
+            handles=tuple(handles),
         )  # fmt: skip
 
     def _tiles(

@@ -18,6 +18,8 @@ from nn3d.stage.commands import (
     Command,
     FlyTo,
     Hover,
+    OpenGroup,
+    OpenLevel,
     Play,
     Select,
     SetCamera,
@@ -149,10 +151,25 @@ def _open_or_fly(c: Context) -> Acts:
     thing = c.thing
     if thing is None:
         return ()
+    closed, n_layers = _closed_group(c, thing), len(c.state.layers)
+    if closed is not None:
+        return (OpenGroup(closed, True),)
+    if thing.layer >= n_layers:
+        return (OpenGroup(thing.layer - n_layers, False),)
     is_open = c.state.layers[thing.layer].is_open
     if is_open and thing.tile >= 0:
         return fly_to(c, thing)
     return (SetOpen(thing.layer, not is_open),)
+
+
+def _closed_group(c: Context, thing: Thing) -> int | None:
+    """The closed group that stands for a thing in the picture, the outermost; None where the thing itself does."""
+    groups, n_layers = c.frame.groups, len(c.state.layers)
+    if groups is None:
+        return None
+    item = groups.shown_as(thing.layer, frozenset(c.state.fold.after))
+    is_closed = item >= n_layers and item - n_layers not in c.state.fold.after
+    return item - n_layers if is_closed else None
 
 
 def _chosen(c: Context) -> int | None:
@@ -160,11 +177,42 @@ def _chosen(c: Context) -> int | None:
 
 
 def _arrange(arrangement: str) -> Handler:
-    return lambda c: (Arrange(_chosen(c), arrangement),)
+    """A group has no arrangement of its own."""
+
+    def handler(c: Context) -> Acts:
+        chosen = _chosen(c)
+        return () if chosen is not None and chosen >= len(c.state.layers) else (Arrange(chosen, arrangement),)
+
+    return handler
 
 
 def _collapse(c: Context) -> Acts:
-    return (SetOpen(_chosen(c), False),)
+    chosen = _chosen(c)
+    if chosen is not None and chosen >= len(c.state.layers):
+        return (OpenGroup(chosen - len(c.state.layers), False),)
+    return (SetOpen(chosen, False),)
+
+
+def _unfold(c: Context) -> Acts:
+    """Open the group that stands for the selection, else all groups of the next level."""
+    thing, state = c.state.selection, c.state
+    if thing is not None:
+        closed = _closed_group(c, thing)
+        return () if closed is None else (OpenGroup(closed, True),)
+    left = [d for g, d in enumerate(state.group_depths) if g not in state.fold.after]
+    return (OpenLevel(min(left) + 1),) if left else ()
+
+
+def _fold(c: Context) -> Acts:
+    """Close the innermost open group around the selection and select it, else all groups of the deepest open level."""
+    thing, state, groups = c.state.selection, c.state, c.frame.groups
+    if thing is not None and groups is not None:
+        n = groups.n_layers
+        inside = [thing.layer - n] if thing.layer - n in state.fold.after else groups.around(thing.layer)
+        found = next((g for g in inside if g in state.fold.after), None)
+        return () if found is None else (OpenGroup(found, False), Select(Thing(n + found)))
+    deep = [state.group_depths[g] for g in state.fold.after]
+    return (OpenLevel(max(deep)),) if deep else ()
 
 
 def _level(step: int) -> Handler:
@@ -242,6 +290,7 @@ TABLE: Final[tuple[Row, ...]] = (
     _row(_PICTURE, "open, collapse, fly to a map", ("Double click",), double_click=_open_or_fly),
     _row(_PICTURE, "collapse, line, circle, grid", ("C", "L", "O", "G"),
          C=_collapse, L=_arrange("line"), O=_arrange("circle"), G=_arrange("grid")),
+    _row(_PICTURE, "unfold, fold groups", ("U", "Shift U"), U=_unfold, Shift_U=_fold),
     _keys(_PICTURE, "fewer, more edges", ("[", "]"), {"[": _level(-1), "]": _level(1)}),
     _keys(_PICTURE, "strength of the strands", ("−", "+"), {
         "-": _strength(-0.1), "+": _strength(0.1), "=": _strength(0.1),

@@ -170,6 +170,11 @@ def half_depth(group: Group) -> float:
     return THINNEST + (THICKEST - THINNEST) * min(1.0, share)
 
 
+def group_row(plan: Plan, item: int) -> LayerPlan:
+    """The row of a closed group by its item number: its name, what it is, the sums of its layers."""
+    return _row(plan, plan.groups, item, ())
+
+
 def _row(plan: Plan, groups: Groups, item: int, slabs: tuple[Slab, ...]) -> LayerPlan:
     group = groups.of_item(item)
     if group is None:

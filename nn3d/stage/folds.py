@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nn3d.errors import Nn3dError
+from nn3d.run.groups import Groups
 from nn3d.stage.state import Fold, ViewState
 
 FOLD_SECS = 0.65
@@ -51,3 +52,12 @@ def advanced(state: ViewState, dt_secs: float) -> ViewState:
         return state
     progress = fold.progress + dt_secs / FOLD_SECS
     return replace(state, fold=replace(fold, progress=progress) if progress < 1.0 else Fold(fold.after, fold.after))
+
+
+def of_run(state: ViewState, groups: Groups) -> ViewState:
+    """A state that may be of another run of the same network, or older than groups: only groups that there are."""
+    depths, fold = tuple(g.depth for g in groups.all), state.fold
+    before, after = (tuple(g for g in which if 0 <= g < len(depths)) for which in (fold.before, fold.after))
+    if not state.group_depths:
+        before = after = tuple(range(len(depths)))
+    return replace(state, group_depths=depths, fold=replace(fold, before=before, after=after))

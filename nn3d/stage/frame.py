@@ -262,6 +262,7 @@ class Frame:
     marks : the picture's text, key, bars and cards in drawing order. epoch_mix : 0 … 1 between the two epochs.
     stats : figures for `render --stats`. groups : the module tree. stands : for each item (layers, then groups) which of
     `tiles` stands for it: its own plate, or that of the closed group around it; () where each layer has its own.
+    handles : (item, px box) of pills and brackets, where a pointer finds a group.
     wanted : all that the picture is made of. left_out : what of it memory has no room for; the picture says so.
     """
 
@@ -280,5 +281,6 @@ class Frame:
     stats: dict[str, float]
     groups: Groups | None = None
     stands: tuple[int, ...] = ()
+    handles: tuple[tuple[int, tuple[float, float, float, float]], ...] = ()
     wanted: Wanted = Wanted()
     left_out: tuple[Hashable, ...] = ()

@@ -66,8 +66,16 @@ def layer_at_post(frame: Frame, x_px: float, y_px: float) -> Thing | None:
     return Thing(rows[int(near[np.argmin(aside[near])])].layer) if near.size else None
 
 
+def group_at(frame: Frame, x_px: float, y_px: float) -> Thing | None:
+    """The group whose pill or bracket lies at a point."""
+    hit = (item for item, (x0, y0, x1, y1) in frame.handles if x0 <= x_px <= x1 and y0 <= y_px <= y1)
+    return next((Thing(item) for item in hit), None)
+
+
 def _layer(frame: Frame, index: int) -> TileLayer:
-    return next(t for t in frame.tiles if t.layer == index)
+    """The plate that stands for an item: its own, or that of the closed group around it."""
+    own = next((t for t in frame.tiles if t.layer == index), None)
+    return frame.tiles[frame.stands[index]] if own is None else own
 
 
 def _shrunk(rect: tuple[float, float, float, float], share: float) -> tuple[float, float, float, float]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nn3d.run.groups import Group, Groups
+from nn3d.run.groups import CONTAINERS, Group, Groups
 from nn3d.stage.folding import Folded, words
 from nn3d.stage.frame import Line, Mark, Rect, Text, View
 from nn3d.stage.overlay import Facts
@@ -40,8 +41,13 @@ class Scene:
     rail: F64
 
 
-def group_marks(f: Facts, scene: Scene, taken: list[Box]) -> list[Mark]:
+Handle = tuple[int, Box]
+
+
+def group_marks(f: Facts, scene: Scene, taken: list[Box], handles: list[Handle]) -> list[Mark]:
     """Pills and arcs over closed groups, brackets under open ones. taken : boxes of the cards; those of brackets join.
+
+    handles : gets (item, box) of each pill and each bracket's words, where a pointer finds the group.
 
     Brackets go inward out: each hangs below the cards and the inner brackets of the rows that it spans.
     """
@@ -51,21 +57,25 @@ def group_marks(f: Facts, scene: Scene, taken: list[Box]) -> list[Mark]:
         group = groups.of_item(item)
         if group is not None and scene.stage.scale[row] > SHOWN_SCALE:
             marks += _arcs(f, scene, row, group.skips)
-            marks += _pill(f, scene, row, group)
+            marks += _pill(f, scene, row, group, handles)
     opened = [groups.all[g] for g in sorted(scene.folded.opened)]
     for group in sorted(opened, key=lambda g: (-g.depth, g.index)):
-        marks += _bracket(f, scene, group, taken)
+        found = _bracket(f, scene, group, taken)
+        marks += found
+        if found:
+            handles.append((groups.n_layers + group.index, taken[-2]))
     return marks
 
 
-def _pill(f: Facts, scene: Scene, row: int, group: Group) -> list[Mark]:
-    """ "× 6" over a block of several parts of one class."""
+def _pill(f: Facts, scene: Scene, row: int, group: Group, handles: list[Handle]) -> list[Mark]:
+    """The count ("× 6") over a block of several parts of one class."""
     if group.count < 2:
         return []
     x, y = _top(f, scene, row)
     said, size = f"× {group.count}", 13 * f.k
     half, high = text_width(said, size, "semibold") / 2 + 9 * f.k, PILL_HEIGHT * f.k / 2
     y -= (PILL_LIFT + PILL_HEIGHT / 2) * f.k
+    handles.append((scene.folded.items[row], (x - half, y - high, x + half, y + high)))
     return [
         Rect(x - half, y - high, x + half, y + high, f.ink("post"), high),
         Text(x, y, said, size, "semibold", f.ink("text"), "mm"),
@@ -103,7 +113,7 @@ def _arcs(f: Facts, scene: Scene, row: int, n: int) -> list[Mark]:
     r, g, b = (float(v) for v in fog + (ivory - fog) * 0.6)
     return [
         Line(float(a[0]), float(a[1]), float(c[0]), float(c[1]), 1.3 * f.k, (r, g, b, 1.0))
-        for arc in px for a, c in zip(arc[:-1], arc[1:], strict=True)
+        for arc in px for a, c in pairwise(arc)
     ]  # fmt: skip
 
 
@@ -113,7 +123,7 @@ def _bracket(f: Facts, scene: Scene, group: Group, taken: list[Box]) -> list[Mar
     items = {scene.folded.items[r] for r in rows}
     stage = scene.stage
     on_rail = [r for r in rows if not stage.is_aloft[r]]
-    if len(items) < 2 or not on_rail or len({int(stage.shelf[r]) for r in on_rail}) > 1:
+    if len(items) < 2 or _is_plain(group, items) or not on_rail or len({int(stage.shelf[r]) for r in on_rail}) > 1:
         return []
     if float(stage.scale[rows].max()) < SHOWN_SCALE or float(np.median(stage.scale[rows])) < SHOWN_SCALE:
         return []
@@ -128,6 +138,11 @@ def _bracket(f: Facts, scene: Scene, group: Group, taken: list[Box]) -> list[Mar
     lines = _said(f.plan.groups, group)
     half = max(text_width(lines[0], 13 * f.k, "semibold"), text_width(lines[1], 10.5 * f.k, "regular")) / 2
     return _hung(f, (float(x0), float(y0), float(x1), float(y1)), lines, half, taken)
+
+
+def _is_plain(group: Group, items: set[int]) -> bool:
+    """A container of two plates is not worth a bracket."""
+    return len(items) < 3 and group.type in CONTAINERS and not group.note
 
 
 def _side(scene: Scene, rows: list[int], sign: int) -> float:

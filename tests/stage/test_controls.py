@@ -9,14 +9,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from nn3d.run.grouping import groups_of
+from nn3d.run.groups import Groups
 from nn3d.run.memory import LayerSpec, run_from_arrays
+from nn3d.run.run import Run
 from nn3d.stage import camera as cameras
-from nn3d.stage.commands import Command, apply
+from nn3d.stage.commands import Command, OpenGroup, Select, apply
 from nn3d.stage.compose import compose_frame, initial_state
 from nn3d.stage.controls import GROUPS, KEYS, TABLE, Context, SavePicture, answer, markdown, tip
 from nn3d.stage.framing import framed, layer_at_post
 from nn3d.stage.resident import Resident
-from nn3d.stage.state import Camera, Thing, ViewState
+from nn3d.stage.state import Camera, Fold, Thing, ViewState
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +42,14 @@ def context() -> Context:
     frame = compose_frame(run, state, resident)
     for need in frame.missing:
         resident.warm(need)  # type: ignore[arg-type]
-    return Context(state, compose_frame(run, state, resident), wrong=(1, 3))
+    frame = replace(compose_frame(run, state, resident), groups=two_in_one(run))
+    return Context(replace(state, group_depths=(0,), fold=Fold((0,), (0,))), frame, wrong=(1, 3))
+
+
+def two_in_one(run: Run) -> Groups:
+    """The last two layers as one group."""
+    modules = ("", "net.conv", "net.fc")
+    return groups_of([replace(k, module=m) for k, m in zip(run.layers, modules, strict=True)], run.graph)
 
 
 def after(context: Context, trigger: str) -> ViewState:
@@ -50,11 +60,12 @@ def after(context: Context, trigger: str) -> ViewState:
     return state
 
 
-def lively(context: Context) -> Context:
+def lively(context: Context, opened: tuple[int, ...] = ()) -> Context:
     """A context in which every gesture has something to do."""
     state = replace(context.state, selection=Thing(1), sample=2, hover=None)
     state = replace(state, time=replace(state.time, epoch=1.0, target=1.0))
     state = replace(state, edges=replace(state.edges, level="maps", strength_target=0.5))
+    state = replace(state, group_depths=(0,), fold=Fold(opened, opened))
     return replace(context, state=state, at_px=(500.0, 300.0), delta_px=(12.0, 7.0), wheel=1.0, thing=Thing(1, 0, 0, 0))
 
 
@@ -66,12 +77,13 @@ def test_no_trigger_stands_in_two_rows() -> None:
 
 @pytest.mark.parametrize("trigger", sorted(KEYS))
 def test_every_trigger_acts_and_changes_the_view(context: Context, trigger: str) -> None:
-    acts = answer(trigger, lively(context))
+    opened = () if trigger == "U" else (0,)
+    acts = answer(trigger, lively(context, opened))
     assert acts
     if trigger == "P":
         assert acts == (SavePicture(),)
         return
-    state = lively(context).state
+    state = lively(context, opened).state
     changed = state
     for act in acts:
         assert isinstance(act, Command)
@@ -191,3 +203,16 @@ def test_post_and_label_belong_to_their_layer(context: Context) -> None:
     assert layer_at_post(frame, x + 10, y + 25) == Thing(2)
     assert layer_at_post(frame, x + 2, y - 3) == Thing(2)
     assert layer_at_post(frame, 5.0, 5.0) is None
+
+
+def test_double_click_opens_what_is_folded_and_closes_the_group_of_a_bracket(context: Context) -> None:
+    folded = replace(context, state=replace(context.state, group_depths=(0,), fold=Fold()), thing=Thing(1, 0))
+    assert answer("double click", folded) == (OpenGroup(0, True),)
+    opened = replace(folded, state=replace(folded.state, fold=Fold((0,), (0,))))
+    assert answer("double click", replace(opened, thing=Thing(3))) == (OpenGroup(0, False),)
+    assert not any(isinstance(act, OpenGroup) for act in answer("double click", opened))
+
+
+def test_fold_closes_the_group_around_the_selection_and_selects_it(context: Context) -> None:
+    state = replace(context.state, group_depths=(0,), fold=Fold((0,), (0,)), selection=Thing(2))
+    assert answer("Shift U", replace(context, state=state)) == (OpenGroup(0, False), Select(Thing(3)))

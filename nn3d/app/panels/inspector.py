@@ -51,7 +51,7 @@ def inspector_panel(ui: Ui, state: ViewState, facts: Facts, frame: Frame, contex
         else:
             title, kind, rows = layer.name, layer.kind, _layer_rows(ui, state, facts, layer, _tiles(frame, layer))
             if widgets.icon_button(ui, "focus", box.x1 - 38, box.y + 10, "focus", tip=tip("fit the selection")):
-                acts += fly_to(context, Thing(layer.index))
+                acts += fly_to(context, Thing(layer.index if state.selection is None else state.selection.layer))
         room = box.w - 2 * PAD - (36 if layer is not None else 0)
         ui.text(box.x + PAD, box.y + 24, ui.type.fit(title, room, 16, "semibold"), 16, "semibold")
         ui.text(box.x + PAD, box.y + 45, ui.type.fit(kind, box.w - 2 * PAD, 11.5), 11.5, token="text2")
@@ -70,7 +70,7 @@ def inspector_panel(ui: Ui, state: ViewState, facts: Facts, frame: Frame, contex
 
 
 def _selected(state: ViewState, facts: Facts) -> Layer | None:
-    return None if state.selection is None else facts.run.layers[state.selection.layer]
+    return None if state.selection is None else facts.layer(state.selection.layer)
 
 
 def _tiles(frame: Frame, layer: Layer) -> TileLayer | None:

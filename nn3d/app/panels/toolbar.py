@@ -8,7 +8,7 @@ from typing import Final
 from nn3d.app import widgets
 from nn3d.app.cards import Layout
 from nn3d.app.ui import Ui
-from nn3d.stage.commands import Arrange, SetLevel, SetMode, SetOpen, SetPanels, SetStrength, SetTheme
+from nn3d.stage.commands import Arrange, OpenGroup, SetLevel, SetMode, SetOpen, SetPanels, SetStrength, SetTheme
 from nn3d.stage.controls import Act, SavePicture, tip
 from nn3d.stage.state import ARRANGEMENTS, LEVELS, MODES, ViewState
 
@@ -74,7 +74,10 @@ def _view_card(ui: Ui, state: ViewState, layout: Layout) -> list[Act]:
         pressed = widgets.segments(
             ui, "arrange", x, y, _ARRANGE_ICONS, _arrangement(state, layer), are_icons=True, tips=_ARRANGE_TIPS
         )
-        if pressed is not None:
+        is_group = layer is not None and layer >= len(state.layers)
+        if pressed == 0 and layer is not None and is_group:
+            acts.append(OpenGroup(layer - len(state.layers), False))
+        elif pressed is not None and not is_group:
             acts.append(SetOpen(layer, False) if pressed == 0 else Arrange(layer, ARRANGEMENTS[pressed - 1]))
         x += widgets.segment_width(ui, _ARRANGE_ICONS, are_icons=True) + 14
         x = _label(ui, x, y, "Edges", 42.0, step)
@@ -114,7 +117,7 @@ def _label(ui: Ui, x: float, y: float, text: str, width: float, step: int) -> fl
 
 def _arrangement(state: ViewState, layer: int | None) -> int:
     """The arrangement that the layer, or all layers, stand in; −1 when they differ."""
-    views = state.layers if layer is None else (state.layers[layer],)
+    views = state.layers if layer is None else state.layers[layer : layer + 1]
     stands = {ARRANGEMENTS.index(v.arrangement) + 1 if v.is_open else 0 for v in views}
     return stands.pop() if len(stands) == 1 else -1
 

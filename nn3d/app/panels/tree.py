@@ -1,4 +1,4 @@
-"""The tree of layers: modules fold, a click selects, a double click flies there."""
+"""The tree of layers: modules fold with the picture's groups, a click selects, a double click flies there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from nn3d.app import widgets
 from nn3d.app.cards import Box
 from nn3d.app.facts import Facts, TreeRow, icon_of, shape_text
 from nn3d.app.ui import Ui
-from nn3d.stage.commands import Hover, Select
+from nn3d.stage.commands import Hover, OpenGroup, Select
 from nn3d.stage.controls import Act, Context, fly_to
 from nn3d.stage.state import Thing, ViewState
 
@@ -18,9 +18,9 @@ INDENT: Final = 16.0
 MOST_UNFOLDED: Final = 40
 
 
-def visible_rows(ui: Ui, facts: Facts) -> list[TreeRow]:
+def visible_rows(ui: Ui, state: ViewState, facts: Facts) -> list[TreeRow]:
     """The rows that no folded module hides."""
-    folded = _folded(ui, facts)
+    folded = _folded(ui, state, facts)
     if not folded:
         return list(facts.rows)
     rows: list[TreeRow] = []
@@ -33,19 +33,26 @@ def visible_rows(ui: Ui, facts: Facts) -> list[TreeRow]:
     return rows
 
 
-def _folded(ui: Ui, facts: Facts) -> set[str]:
-    """Paths of the folded modules; a large network starts with its inner modules folded."""
+def _folded(ui: Ui, state: ViewState, facts: Facts) -> set[str]:
+    """Paths of the folded modules. Groups fold as they do in the picture; other modules of a large network at first."""
     folded: set[str] | None = ui.memory.get("folded")
     if folded is None:
         is_large = len(facts.rows) > MOST_UNFOLDED
         folded = {row.path for row in facts.rows if is_large and row.layer < 0 and row.depth > 0}
         ui.memory["folded"] = folded
+    if ui.memory.get("tree fold") != state.fold.after:
+        ui.memory["tree fold"] = state.fold.after
+        closed = {path for path, group in facts.group_of_path.items() if group not in state.fold.after}
+        folded.difference_update(facts.group_of_path)
+        folded.update(closed)
     return folded
 
 
 def _reveal(ui: Ui, state: ViewState, facts: Facts) -> int | None:
     """The selected layer, when another one was selected than in the last frame: its modules are unfolded."""
     layer = None if state.selection is None else state.selection.layer
+    if layer is not None and layer >= len(state.layers):
+        return None
     if ui.memory.get("tree selection") == layer:
         return None
     ui.memory["tree selection"] = layer
@@ -56,19 +63,19 @@ def _reveal(ui: Ui, state: ViewState, facts: Facts) -> int | None:
     for row in reversed(facts.rows[:at]):
         if row.layer < 0 and row.depth < depth:
             depth = row.depth
-            _folded(ui, facts).discard(row.path)
+            _folded(ui, state, facts).discard(row.path)
     return layer
 
 
-def tree_height(ui: Ui, facts: Facts) -> float:
+def tree_height(ui: Ui, state: ViewState, facts: Facts) -> float:
     """Height that the rows ask for."""
-    return 2 * PAD + ROW * len(visible_rows(ui, facts))
+    return 2 * PAD + ROW * len(visible_rows(ui, state, facts))
 
 
 def tree_panel(ui: Ui, state: ViewState, facts: Facts, context: Context, box: Box) -> list[Act]:
     """Draw the rows in view; more than fit scroll, and follow the selection."""
     revealed = _reveal(ui, state, facts)
-    rows = visible_rows(ui, facts)
+    rows = visible_rows(ui, state, facts)
     acts: list[Act] = []
     is_hovered = False
     inner = Box(box.x + 6, box.y + PAD, box.w - 12, box.h - 2 * PAD)
@@ -83,7 +90,7 @@ def tree_panel(ui: Ui, state: ViewState, facts: Facts, context: Context, box: Bo
         for k in range(first, last):
             place = Box(inner.x, inner.y - offset + k * ROW, inner.w - bar, ROW)
             if rows[k].layer < 0:
-                _module_row(ui, facts, rows[k], place)
+                acts += _module_row(ui, state, facts, rows[k], place)
             else:
                 found, hovers = _layer_row(ui, state, facts, rows[k], place, context)
                 acts += found
@@ -94,14 +101,23 @@ def tree_panel(ui: Ui, state: ViewState, facts: Facts, context: Context, box: Bo
     return acts
 
 
-def _module_row(ui: Ui, facts: Facts, row: TreeRow, box: Box) -> None:
-    folded = _folded(ui, facts)
+def _module_row(ui: Ui, state: ViewState, facts: Facts, row: TreeRow, box: Box) -> list[Act]:
+    """A module; a click folds it here, and in the picture where it is a group, with what stands around it."""
+    folded, acts = _folded(ui, state, facts), list[Act]()
     is_folded = row.path in folded
-    if widgets.row_hit(ui, f"module {row.path} {box.y}", box, is_on=False).clicked:
+    group = facts.group_of_path.get(row.path)
+    is_on = group is not None and state.selection == Thing(len(state.layers) + group)
+    if widgets.row_hit(ui, f"module {row.path} {box.y}", box, is_on=is_on).clicked:
         folded.symmetric_difference_update({row.path})
+        if group is not None:
+            around = facts.groups.around(len(state.layers) + group) if is_folded else []
+            closed = [g for g in reversed(around) if g not in state.fold.after]
+            acts += [OpenGroup(g, True) for g in closed]
+            acts.append(OpenGroup(group, is_folded))
     x = box.x + 4 + row.depth * INDENT
     ui.icon(x + 7, box.y + ROW / 2, "chevron-right" if is_folded else "chevron-down", 12, "text3")
     ui.text(x + 18, box.y + ROW / 2, ui.type.fit(row.name, box.x1 - x - 24, 12, "medium"), 12, "medium", "text2")
+    return acts
 
 
 def _layer_row(
