@@ -15,7 +15,7 @@ from nn3d.layout.graph import topology
 from nn3d.layout.staves import COPIES
 from nn3d.run.groups import CONTAINERS, FEW_LAYERS, Group, Groups
 from nn3d.run.model import Layer
-from nn3d.stage.plan import LayerPlan, LinkPlan, Plan, routed
+from nn3d.stage.plan import LayerPlan, LinkPlan, Plan, routed, with_part_spans
 from nn3d.stage.state import LayerView, Thing, ViewState
 
 KEPT = 48
@@ -99,7 +99,8 @@ def fold_plan(plan: Plan, opened: frozenset[int]) -> Folded:
     }
     rows = tuple(_row(plan, groups, item, slabs.get(row, ())) for row, item in enumerate(items))
     bundles = _bundles(plan, groups, opened, row_of_layer)
-    top = topology([_contracted(plan, rows, row, item, bundles) for row, item in enumerate(items)])
+    contracted = [_contracted(plan, rows, row, item, bundles) for row, item in enumerate(items)]
+    top = with_part_spans(topology(contracted), contracted, rows)
     joined = [(s, t, under) for t in range(len(items)) for s, under in bundles.get(t, [])]
     links = tuple(
         _link(plan, k, (s, t), under, top.paths[k], max(items[s], items[t]) < groups.n_layers)
@@ -178,11 +179,11 @@ def group_row(plan: Plan, item: int) -> LayerPlan:
 def _row(plan: Plan, groups: Groups, item: int, slabs: tuple[Slab, ...]) -> LayerPlan:
     group = groups.of_item(item)
     if group is None:
-        layer = plan.layers[item]
-        thin = replace(layer.tiles, block_thickness=min(layer.tiles.block_thickness, LAYER_HALF))
+        own = plan.layers[item]
+        thin = replace(own.tiles, block_thickness=min(own.tiles.block_thickness, LAYER_HALF))
         if groups.n_layers <= FEW_LAYERS or not groups.all:
-            return layer
-        return replace(layer, tiles=thin, title=groups.short[item])
+            return own
+        return replace(own, tiles=thin, title=groups.short[item])
     shown = plan.layers[group.last]
     members = [plan.layers[i].layer for i in group.layers]
     layer = replace(

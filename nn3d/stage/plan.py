@@ -109,13 +109,27 @@ def make_plan(run: Run) -> Plan:
     layers, tallest = small.columns(run, layers, power)
     n_tiles = sum(plan.tiles.n for plan in layers)
     open_all = len(layers) <= MAX_OPEN_LAYERS and n_tiles <= MAX_OPEN_TILES
-    top = topology(known)
+    top = with_part_spans(topology(known), known, layers)
     links = tuple(
         _link_plan(run, k, target, link, layers, top)
         for k, (target, link) in enumerate((layer.index, link) for layer in known for link in layer.links)
     )
     is_open = tuple(open_all or p.input is not None for p in layers)
     return Plan(layers, links, top, power, is_open, output, tallest, groups_of(known, run.graph))
+
+
+def with_part_spans(top: Topology, layers: Sequence[Layer], rows: Sequence[LayerPlan]) -> Topology:
+    """The topology of `layers`, with the levels' staves at the parts of concatenations as `rows` draw them."""
+    if top.levels is None:
+        return top
+    links = [link for layer in layers for link in layer.links]
+    span = top.levels.span.copy()
+    for q, k in enumerate(top.levels.links):
+        row = rows[int(top.levels.skip[q, 1])]
+        arguments = [link.argument for link in row.layer.links]
+        if row.parts and len(arguments) == len(row.parts) and links[k].argument in arguments:
+            span[q] = part_spans(row.tiles, row.parts)[arguments.index(links[k].argument)]
+    return replace(top, levels=replace(top.levels, span=span))
 
 
 def _output_layer(run: Run) -> int:

@@ -32,13 +32,14 @@ def _ease(p: F64) -> F64:
 def _stave(source: TileLayer, target: TileLayer, turn: tuple[float, float], rows: F64, side: float) -> F64:
     a = source.y + rows[:, 0] * 2.0 * source.block_half[0]
     b = target.y + rows[:, 1] * 2.0 * target.block_half[0]
-    lift = _ease((ROWS_AT - turn[0]) / max(turn[1] - turn[0], 1e-3))
+    length = max(abs(target.x - source.x), 1e-3)
+    climb = np.clip(8.0 * np.abs(b - a) / length - 0.4, 0.0, 1.0)[:, None]
+    lift = ROWS_AT * (1.0 - climb) + _ease((ROWS_AT - turn[0]) / max(turn[1] - turn[0], 1e-3)) * climb
     out = np.empty((len(rows), ROWS_AT.size, 3))
     out[:, :, 0] = source.x + (target.x - source.x) * ROWS_AT
     out[:, :, 1] = a[:, None] + (b - a)[:, None] * lift
     z = (side * source.block_half[1], -side * target.block_half[1])
-    steep = abs(z[1] - z[0]) / max(abs(target.x - source.x), 1e-3)
-    bow = min(1.0, max(0.0, (steep - 0.35) / 0.5))
+    bow = min(1.0, max(0.0, (abs(z[1] - z[0]) / length - 0.35) / 0.5))
     out[:, :, 2] = z[0] + (z[1] - z[0]) * (ROWS_AT * (1.0 - bow) + ROWS_OVER * bow)
     return out
 

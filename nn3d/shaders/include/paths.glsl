@@ -6,15 +6,16 @@ const float LOOP_AT[11] = float[11](0.0, 0.0, 0.01, 0.05, 0.16, 0.5, 0.84, 0.95,
 const float LOOP_UP[11] = float[11](0.0, 0.35, 0.75, 0.96, 1.0, 1.0, 1.0, 0.96, 0.75, 0.35, 0.0);
 
 // One strand a row, from the source plate's far edge to the target plate's near edge. rows: heights of its two ends,
-// shares of the plates' full heights (-1/2 ... 1/2). Between equal heights it is
-// a straight line, bowed where the plates stand so close that it would cross the target's face on its way.
+// shares of the plates' full heights (-1/2 ... 1/2). Between nearly equal
+// heights it is a straight line, bowed where the plates stand so close that it would cross the target's face on its way.
 void stave(vec2 rows, out vec3 c[N_CONTROL]) {
   float side = u_route.y;
   vec3 a = vec3(u_place[0].x, u_place[0].y + rows.x * u_extent[0].x, side * 0.5 * u_extent[0].y);
   vec3 b = vec3(u_place[1].x, u_place[1].y + rows.y * u_extent[1].x, -side * 0.5 * u_extent[1].y);
   float bow = clamp((abs(b.z - a.z) / max(abs(b.x - a.x), 1e-3) - 0.35) / 0.5, 0.0, 1.0);
+  float steep = clamp(8.0 * abs(b.y - a.y) / max(abs(b.x - a.x), 1e-3) - 0.4, 0.0, 1.0);
   for (int k = 0; k < N_CONTROL; ++k) {
-    float lift = ease((ROWS_AT[k] - u_turn.x) / max(u_turn.y - u_turn.x, 1e-3));
+    float lift = mix(ROWS_AT[k], ease((ROWS_AT[k] - u_turn.x) / max(u_turn.y - u_turn.x, 1e-3)), steep);
     c[k] = vec3(mix(a.x, b.x, ROWS_AT[k]), mix(a.y, b.y, lift), mix(a.z, b.z, mix(ROWS_AT[k], ROWS_OVER[k], bow)));
   }
 }
