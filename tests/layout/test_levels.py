@@ -16,7 +16,7 @@ from nn3d.layout.levels import LEVEL_GAP, rails
 from nn3d.layout.parts import PART_GAP, glued, part_spans
 from nn3d.layout.recurrent import recurrent_of
 from nn3d.layout.staves import MAX_ROWS, stave, strand_rows
-from nn3d.run.model import Layer, LayerLink, Node, Output, Source
+from nn3d.run.model import Layer, LayerLink, Node, Output
 
 YAW = math.radians(60.0)
 
@@ -108,18 +108,15 @@ def test_a_part_is_as_high_as_it_has_channels(counts: list[int], common: int) ->
 
 
 def test_a_growing_concatenation_is_one_bus_with_taps() -> None:
-    layers, nodes = [maps(0, (), (8, 6, 6), "input")], []
+    layers = [maps(0, (), (8, 6, 6), "input")]
     taps = [0]
     for k in range(6):
         at = len(layers)
         layers.append(maps(at, tuple(taps), (8 + 4 * k, 6, 6), "concat"))
         layers.append(maps(at + 1, (at,), (4, 6, 6)))
         taps.append(at + 1)
-    nodes = {
-        la.index: Node(la.index, la.op, la.name, attributes={"dim": 1}, inputs=tuple(Source(k.node, 0, k.argument) for k in la.links),
-                       outputs=(Output(la.shape, la.axes),))
-        for la in layers
-    }  # fmt: skip
+    along_channels, shape = {"dim": 1}, Output((4, 6, 6), ("C", "H", "W"))
+    nodes = {la.index: Node(la.index, la.op, la.name, "", along_channels, (), (shape,)) for la in layers}
     made = with_buses(layers, nodes)
     concats = [layer for layer in made if layer.op == "concat"]
     assert [len(layer.links) for layer in concats] == [1, 2, 2, 2, 2, 2]

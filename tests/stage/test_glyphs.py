@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ def test_the_residual_stream_is_straight_with_one_strand_a_token_from_the_embedd
     run, _, frame = opened("gpt")
     sums = [layer for layer in run.layers if layer.op == "add"]
     assert len(sums) == 5
-    for before, after in zip(sums, sums[1:], strict=False):
+    for before, after in pairwise(sums):
         (stream,) = between(frame, before.index, after.index)
         points = control_points(frame, stream)
         assert (stream.path, stream.colour, len(points)) == ("stave", "identity", 9)
