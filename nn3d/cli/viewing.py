@@ -16,14 +16,14 @@ from nn3d.run.run import Run
 from nn3d.stage import folds, jsonable
 from nn3d.stage.commands import (
     Command,
-    UnfoldAll,
-    OpenGroup,
     FoldAll,
+    OpenGroup,
     SetBudget,
     SetEpoch,
     SetLevel,
     SetMode,
     SetOpen,
+    SetOrder,
     SetPrint,
     SetRamp,
     SetSample,
@@ -31,10 +31,11 @@ from nn3d.stage.commands import (
     SetSelection,
     SetStrength,
     SetTheme,
+    UnfoldAll,
     apply,
     from_json,
 )
-from nn3d.stage.state import LEVELS, MODES, PRINTS, RAMPS, SCOPES, SELECTIONS, THEMES, ViewState
+from nn3d.stage.state import LEVELS, MODES, ORDERS, PRINTS, RAMPS, SCOPES, SELECTIONS, THEMES, ViewState
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,7 +43,7 @@ _OPTIONS = (
     click.option("--epoch", metavar="E", help="Index from 0 (negative: from the end), or id:10, or step:500.  [last]"),
     click.option("--sample", metavar="S", help="Index from 0, or the sample's name.  [first]"),
     click.option("--open", "open_", metavar="all|none|NAME,…", help="Which layers stand open, the others collapsed."),
-    click.option("--fold", metavar="all|none|NAME,…", help="Which groups of the module tree are closed, all else open."),
+    click.option("--fold", metavar="all|none|NAME,…", help="Which groups of modules are closed, all else open."),
     click.option("--theme", type=click.Choice(THEMES), help="Dark, or light for print.  [dark]"),
     click.option("--scope", type=click.Choice(SCOPES), help="Whose largest values have full colour.  [layer]"),
     click.option("--ramp", type=click.Choice(RAMPS), help="Colours of activations.  [jade]"),
@@ -50,6 +51,7 @@ _OPTIONS = (
     click.option("--edges", type=click.Choice(SELECTIONS), help="Which edges are drawn.  [sampled]"),
     click.option("--by", type=click.Choice(MODES), help="What an edge shows.  [contribution]"),
     click.option("--print", "print_", type=click.Choice(PRINTS), help="grey dashes negative strands.  [colour]"),
+    click.option("--order", type=click.Choice(ORDERS), help="Tiles by index, or by flow: few crossings.  [index]"),
     click.option("--strength", type=click.FloatRange(0.0, 1.0), metavar="B", help="0 straight to 1 bundled.  [1]"),
     click.option("--memory", type=click.IntRange(1, 1 << 20), metavar="MB", help="Values and strands held at once.  [1024]"),
     click.option("--state", metavar="STATE", help="A view state: a JSON file, or the JSON itself."),
@@ -79,6 +81,7 @@ def apply_view_options(
     edges: str | None = None,
     by: str | None = None,
     strength: float | None = None,
+    order: str | None = None,
     memory: int | None = None,
     print_: str | None = None,
 ) -> ViewState:
@@ -96,6 +99,8 @@ def apply_view_options(
     todo += [make(value) for make, value in given if value is not None]
     if level is not None:
         todo.append(SetLevel(level, at_once=True))
+    if order is not None:
+        todo.append(SetOrder(order, at_once=True))
     if strength is not None:
         todo.append(SetStrength(strength, at_once=True))
     if memory is not None:

@@ -24,6 +24,7 @@ from nn3d.stage import (
     overlay_neurons,
     overlay_selected,
     overlay_title,
+    reorder,
     shades,
     structure,
     unfolding,
@@ -33,6 +34,7 @@ from nn3d.stage.first_view import first_open
 from nn3d.stage.frame import Frame, Mark, TileLayer
 from nn3d.stage.lit import dimmed
 from nn3d.stage.look import palette
+from nn3d.stage.ordering import blended
 from nn3d.stage.plan import LayerPlan
 from nn3d.stage.recurrence import Recurrences
 from nn3d.stage.resident import LayerValues, Resident, ValuesNeed
@@ -52,9 +54,9 @@ from nn3d.stage.state import (
     default_anchors,
 )
 from nn3d.stage.strands import StrandTable
-from nn3d.stage.urgency import due
 from nn3d.stage.stubs import stub_boxes
 from nn3d.stage.tags import tag_marks
+from nn3d.stage.urgency import due
 from nn3d.stage.weave import Weaver
 
 F64 = NDArray[np.float64]
@@ -98,6 +100,8 @@ class _Composer:
         first = min(int(state.time.epoch), max(0, len(run.epochs) - 1))
         self.mix = float(state.time.epoch - first)
         self.epochs = (first, min(first + 1, len(run.epochs) - 1) if self.mix > 0 else first)
+        by_index = state.order == "index" and state.order_blend >= 1.0
+        self.orders = None if by_index else self.resident.orders()
         self.palette = palette(state.theme, state.ramp)
         self.full = (1.0, 1.0)
         self.recurrences = Recurrences(run, self.resident, self.state, self.epochs)
@@ -126,7 +130,7 @@ class _Composer:
         needs = due(self.resident, self.plan, self.state, stage, view)
         facts = overlay.Facts(
             self.run, self.plan, self.state, self.palette, shown, tables, built.probabilities, built.is_softmax_ours, needs,
-            neurons, self.full[round(self.mix)],
+            neurons, self.orders, self.full[round(self.mix)],
         )
         feet, cards = structure.feet(self.plan, self.state, stage, built.floor_y, view), list[overlay_cards.Box]()
         rail, handles = structure.feet_on_rail(self.state, stage), list[overlay_groups.Handle]()
@@ -140,7 +144,7 @@ class _Composer:
             *tag_marks(self.state, facts.k, words.all_tags(
                 self.run, self.plan, self.state, stage, shown, tiles, first, view), view),
         ]  # fmt: skip
-        marks += overlay_selected.selected_marks(facts, tiles, view, marks)
+        marks += overlay_selected.selected_marks(facts, tiles, first, view, marks)
         return Frame(
             state=self.given, view=view, palette=self.palette, tiles=tiles, strands=strands,
             boxes=np.concatenate([built.boxes, stubs]), shadows=built.shadows, floor_y=built.floor_y, floor_rect=built.floor_rect, marks=tuple(marks),
@@ -161,7 +165,7 @@ class _Composer:
             for slab in self.folded.slabs.get(row, ()):
                 x, found = float(stage.x[row] + slab.x), self._values(slab.layer)
                 face = replace(self._tile_layer(row, stage, found), layer=slab.item, x=x)
-                tiles.append(replace(face, key=(self.resident.identity, "tiles", slab.layer)))
+                tiles.append(replace(face, key=(self.resident.identity, "tiles", slab.layer, *face.key[3:])))
             if row in self._recurrent_rows():
                 tiles += self.recurrences.plates(self.plan.layers[row], plate)
             if len(tiles) == first[-1]:
@@ -203,13 +207,20 @@ class _Composer:
         shares = pair[0] * (1 - self.mix) + pair[1] * self.mix
         return structure.Outcome(shares, node.op not in structure.PROBABILITIES, tuple(self.run.classes))
 
+    def _place_of(self, layer: int, n: int) -> tuple[NDArray[np.int64] | None, float]:
+        """Slots of a layer's tiles in the order by flow, and how far they are on their way to them."""
+        place = None if self.orders is None else self.orders.places.get(layer)
+        return (None, 0.0) if place is None or place.size != n else (place, reorder.flow_share(self.state))
+
     def _tile_layer(self, i: int, stage: Stage, values: tuple[LayerValues, LayerValues] | None) -> TileLayer:
         plan, view = self.plan.layers[i], self.state.layers[i]
         shade = self._shade(plan, values)
         pair = None if values is None else (values[0].shown, values[1].shown)
         tiles, scale = plan.tiles, float(stage.scale[i])
+        place, share = self._place_of(plan.layer.index, len(plan.table))
         return TileLayer(
-            layer=self.folded.items[i], key=(self.resident.identity, "tiles", plan.layer.index), table=plan.table, cells=tiles.cells, x=float(stage.x[i]),
+            layer=self.folded.items[i], key=(self.resident.identity, "tiles", plan.layer.index, share),
+            table=blended(plan.table, place, share), cells=tiles.cells, x=float(stage.x[i]),
             y=float(stage.y[i]), open_half=_scaled(tiles.half, scale), mosaic_half=_scaled(tiles.mosaic_half, scale),
             thickness=(HALF_THICKNESS, float(stage.thick[i])), scale=scale,
             block_half=(float(stage.height[i]) / 2, float(stage.width[i]) / 2), weights=view.weights,

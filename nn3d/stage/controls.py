@@ -27,6 +27,7 @@ from nn3d.stage.commands import (
     SetLevel,
     SetMode,
     SetOpen,
+    SetOrder,
     SetPanels,
     SetSample,
     SetStrength,
@@ -223,6 +224,10 @@ def _level(step: int) -> Handler:
     return handler
 
 
+def _order(c: Context) -> Acts:
+    return (SetOrder("index" if c.state.order == "flow" else "flow"),)
+
+
 def _strength(step: float) -> Handler:
     return lambda c: (SetStrength(round(c.state.edges.strength_target + step, 2)),)
 
@@ -292,6 +297,7 @@ TABLE: Final[tuple[Row, ...]] = (
          C=_collapse, L=_arrange("line"), O=_arrange("circle"), G=_arrange("grid")),
     _row(_PICTURE, "unfold, fold groups", ("U", "Shift U"), U=_unfold, Shift_U=_fold),
     _keys(_PICTURE, "fewer, more edges", ("[", "]"), {"[": _level(-1), "]": _level(1)}),
+    _row(_PICTURE, "tiles by index or by flow", ("R",), R=_order),
     _keys(_PICTURE, "strength of the strands", ("−", "+"), {
         "-": _strength(-0.1), "+": _strength(0.1), "=": _strength(0.1),
     }),

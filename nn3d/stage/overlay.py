@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from nn3d.run.run import Run
 from nn3d.stage.frame import Colour, Mark, Palette, Rect, Text
 from nn3d.stage.look import colour
+from nn3d.stage.ordering import Orders
 from nn3d.stage.plan import Plan
 from nn3d.stage.resident import LayerValues
 from nn3d.stage.small import Neurons
@@ -44,6 +45,7 @@ class Facts:
     is_softmax_ours: bool
     due: Due
     neurons: Neurons | None = None
+    orders: Orders | None = None
     full: float = 1.0
 
     def ink(self, name: str, alpha: float = 1.0) -> tuple[float, float, float, float]:

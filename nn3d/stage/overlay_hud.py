@@ -29,7 +29,7 @@ def hud_marks(f: Facts) -> list[Mark]:
         right.insert(0, "dashed = inferred")
     elif f.state.edges.print == "grey":
         right.insert(0, "dashed = negative")
-    right = [*memory_words(f), *folded_words(f), *_font_words(f), *right]
+    right = [*memory_words(f), *folded_words(f), *_font_words(f), *_order_words(f), *right]
     pooled = (p for p in f.plan.layers if p.pool != (1, 1))
     right += [f"{p.layer.name}: a cell is the mean of {p.pool[0] * p.pool[1]}" for p in pooled]
     tail = ", ".join(right)
@@ -57,6 +57,17 @@ def _enlarged(f: Facts) -> list[str]:
     maps = [t for t in pictures if t.cells != (1, 1) or not f.plan.tallest]
     scales = [2.0 * t.half[0] / side(t.cells[0], f.plan.power) for t in maps]
     return [f"input ×{scales[0]:.3g}"] if scales else []
+
+
+def _order_words(f: Facts) -> list[str]:
+    """That tiles do not stand in index order, and what that order spares."""
+    if f.state.order != "flow":
+        return []
+    if f.orders is None:
+        return ["order by flow: reading"]
+    left = f", {f.orders.n_large} large links left out" if f.orders.n_large else ""
+    spared = f"{100 * f.orders.change:+.0f}".replace("-", "−")
+    return [f"tiles in order of flow, numbers stay: crossings {spared} %{left}"]
 
 
 def _font_words(f: Facts) -> list[str]:
@@ -88,6 +99,8 @@ def strand_figures(f: Facts, *, with_units: bool = True) -> list[str]:
         link = f.plan.links[i]
         if table.note:
             silent.append(f.plan.layers[link.target].layer.name)
+        elif table.words and table.shown and not _is_rope(f, link):
+            singles.append(f"{f.plan.layers[link.target].layer.name} {number(table.shown)} ropes of {table.words}")
         elif table.colour != "sign":
             pairs += 1
         elif table.shown == 0 or _is_rope(f, link):

@@ -153,7 +153,7 @@ def _names(f: Facts, t: TileLayer, faces: _Faces, is_free: NDArray[np.bool_]) ->
     row = next((p for p in f.plan.layers if p.layer.index == t.layer), None)
     if row is None or row.is_classes or t.weights[2] < 0.5:
         return []
-    free = np.abs(np.diff(faces.middle[:, 1])).min() - faces.height.max() if len(t.table) > 1 else 40.0
+    free = np.diff(np.sort(faces.middle[:, 1])).min() - faces.height.max() if len(t.table) > 1 else 40.0
     size = 11.0 * f.k
     if free < size:
         return []
@@ -177,7 +177,7 @@ def _biases(
         return []
     _, feet = stub_places(t, f.state.side)
     px = view.project(feet + np.array([0.0, 0.15, 0.0]), f.state.size_px)
-    pitch = float(np.abs(np.diff(px[:, 1])).min()) if len(px) > 1 else 99.0
+    pitch = float(np.diff(np.sort(px[:, 1])).min()) if len(px) > 1 else 99.0
     size = 10.0 * f.k
     if pitch < 2.4 * size:
         return []

@@ -12,7 +12,6 @@ from nn3d.stage.frame import Colour, Line, Mark, Rect, Text, TileLayer, View
 from nn3d.stage.overlay import Facts, number
 from nn3d.stage.overlay_neurons import value_text
 from nn3d.stage.reference import tile_places
-from nn3d.stage.state import Thing
 from nn3d.stage.type import text_width
 
 F64 = NDArray[np.float64]
@@ -24,21 +23,25 @@ PILL_PX = 15.0
 Words = tuple[str, float, str, Colour]
 
 
-def selected_marks(f: Facts, tiles: tuple[TileLayer, ...], view: View, others: list[Mark]) -> list[Mark]:
-    """The card of the selected layer where it covers least, and the numbers of the selected and hovered tiles."""
+def selected_marks(
+    f: Facts, tiles: tuple[TileLayer, ...], first: list[int], view: View, others: list[Mark]
+) -> list[Mark]:
+    """The card of the selected layer where it covers least, and the numbers of the selected and hovered tiles.
+
+    first : where the plates of each row of the plan begin in `tiles`. others : the marks that the card should not hide.
+    """
     marks: list[Mark] = []
     chosen = f.state.selection
     for thing in dict.fromkeys(t for t in (chosen, f.state.hover) if t is not None and t.tile >= 0):
-        marks += _tile_number(f, tiles, view, thing)
+        if 0 <= thing.layer < len(first):
+            marks += _tile_number(f, tiles[first[thing.layer]], view, thing.tile)
     if chosen is None or not 0 <= chosen.layer < len(f.plan.layers):
         return marks
     lines = card_lines(f, chosen.layer)
     boxes = [_plate_box(t, view, f.state.size_px) for t in tiles]
-    own = [b for t, b in zip(tiles, boxes, strict=True) if t.layer == f.plan.layers[chosen.layer].layer.index]
-    if not own:
-        return marks
-    taken = [b for b in boxes if b is not own[0]] + text_boxes(others)
-    return marks + _card(f, lines, own[0], np.array(taken).reshape(-1, 4))
+    own = boxes[first[chosen.layer]]
+    taken = [b for b in boxes if b is not own] + text_boxes(others)
+    return marks + _card(f, lines, own, np.array(taken).reshape(-1, 4))
 
 
 def card_lines(f: Facts, row: int) -> list[Words]:
@@ -48,7 +51,7 @@ def card_lines(f: Facts, row: int) -> list[Words]:
     shape = " × ".join(str(n) for n in layer.shape) or "one number"
     params = f"   ·   {number(layer.n_params)} parameters" if layer.n_params else ""
     out: list[Words] = [
-        (layer.name, 14 * k, "semibold", text), (layer.kind, 11 * k, "regular", dim),
+        (plan.title or layer.name, 14 * k, "semibold", text), (layer.kind, 11 * k, "regular", dim),
         (shape + params, 11 * k, "regular", dim),
     ]  # fmt: skip
     values = f.values.get(row)
@@ -132,18 +135,16 @@ def _plate_box(t: TileLayer, view: View, size: tuple[int, int]) -> tuple[float, 
     return (*px.min(0).tolist(), *px.max(0).tolist())
 
 
-def _tile_number(f: Facts, tiles: tuple[TileLayer, ...], view: View, thing: Thing) -> list[Mark]:
+def _tile_number(f: Facts, t: TileLayer, view: View, tile: int) -> list[Mark]:
     """The tile's own number in a pill inside its upper left corner, or above it where it is small."""
-    item = f.plan.layers[thing.layer].layer.index if 0 <= thing.layer < len(f.plan.layers) else -1
-    t = next((t for t in tiles if t.layer == item and thing.tile < len(t.table)), None)
-    if t is None or (t.cells == (1, 1) and f.plan.tallest):
+    if tile >= len(t.table) or (t.cells == (1, 1) and f.plan.tallest):
         return []
     centres, halves = tile_places(t)
-    middle, half = centres[thing.tile], halves[thing.tile]
+    middle, half = centres[tile], halves[tile]
     corners = middle + np.array([[0.0, half[0], -half[1]], [0.0, half[0], half[1]], [0.0, -half[0], -half[1]]])
     px = view.project(corners, f.state.size_px)
     left, top = float(px[:2, 0].min()), float(px[:2, 1].min())
-    said, size, high = str(thing.tile), 10.0 * f.k, PILL_PX * f.k
+    said, size, high = str(tile), 10.0 * f.k, PILL_PX * f.k
     width = text_width(said, size, "semibold") + 9.0
     is_inside = float(np.abs(px[1, 0] - px[0, 0])) > width + 10.0 and float(np.abs(px[2, 1] - px[0, 1])) > 2.0 * high
     at_left = px[int(px[1, 0] < px[0, 0])]

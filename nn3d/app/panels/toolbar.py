@@ -8,7 +8,17 @@ from typing import Final
 from nn3d.app import widgets
 from nn3d.app.cards import Layout
 from nn3d.app.ui import Ui
-from nn3d.stage.commands import Arrange, OpenGroup, SetLevel, SetMode, SetOpen, SetPanels, SetStrength, SetTheme
+from nn3d.stage.commands import (
+    Arrange,
+    OpenGroup,
+    SetLevel,
+    SetMode,
+    SetOpen,
+    SetOrder,
+    SetPanels,
+    SetStrength,
+    SetTheme,
+)
 from nn3d.stage.controls import Act, SavePicture, tip
 from nn3d.stage.state import ARRANGEMENTS, LEVELS, MODES, ViewState
 
@@ -20,7 +30,7 @@ _LEVEL_TIPS: Final = (
     "The kernel over the input map",
     "Every cell to its own patch",
 )
-ACTIONS_W: Final = 12.0 + 4 * 28.0 + 3 * 2.0
+ACTIONS_W: Final = 12.0 + 5 * 28.0 + 4 * 2.0
 _SLIDER_W: Final = 80.0
 
 
@@ -127,13 +137,16 @@ def _actions_card(ui: Ui, state: ViewState, layout: Layout) -> list[Act]:
     acts: list[Act] = []
     with ui.card("actions", box):
         x, y = box.x + 6, box.y + 6
-        if widgets.icon_button(ui, "theme", x, y, "sun" if is_dark else "moon", tip=tip("dark or light")):
+        by_flow = state.order == "flow"
+        if widgets.icon_button(ui, "order", x, y, "shuffle", tip=tip("tiles by index or by flow"), is_on=by_flow):
+            acts.append(SetOrder("index" if by_flow else "flow"))
+        if widgets.icon_button(ui, "theme", x + 30, y, "sun" if is_dark else "moon", tip=tip("dark or light")):
             acts.append(SetTheme("light" if is_dark else "dark"))
-        if widgets.icon_button(ui, "png", x + 30, y, "camera", tip=tip("save a PNG")):
+        if widgets.icon_button(ui, "png", x + 60, y, "camera", tip=tip("save a PNG")):
             acts.append(SavePicture())
-        if widgets.icon_button(ui, "help", x + 60, y, "circle-question-mark", tip=tip("mouse and keys")):
+        if widgets.icon_button(ui, "help", x + 90, y, "circle-question-mark", tip=tip("mouse and keys")):
             acts.append(SetPanels(replace(panels, help=not panels.help)))
-        if widgets.icon_button(ui, "inspector", x + 90, y, "panel-right", tip=tip("inspector"),
+        if widgets.icon_button(ui, "inspector", x + 120, y, "panel-right", tip=tip("inspector"),
                                is_on=panels.inspector):  # fmt: skip
             acts.append(SetPanels(replace(panels, inspector=not panels.inspector)))
     return acts
