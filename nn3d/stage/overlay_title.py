@@ -27,8 +27,10 @@ def subtitle(f: Facts) -> list[str]:
     if f.run.samples:
         parts.append(f.run.samples[f.state.sample].name)
     if len(f.run.epochs) > 1:
-        at = f.state.time.epoch
-        parts.append(f"epoch {at:.{1 if at % 1 else 0}f} of {len(f.run.epochs) - 1}")
+        ids = [epoch.id for epoch in f.run.epochs]
+        index = f.state.time.epoch
+        at = np.interp(index, np.arange(len(ids)), ids)
+        parts.append(f"epoch {at:.{1 if index % 1 else 0}f} of {ids[-1]}")
     if f.probabilities is not None:
         parts.append(_verdict(f, f.probabilities))
     if all(not v.is_open for v in f.state.layers) and f.state.layers:
