@@ -15,7 +15,7 @@ from nn3d.stage.frame import BOX
 from nn3d.stage.look import colour
 from nn3d.stage.plan import Plan
 from nn3d.stage.standing import Stage
-from nn3d.stage.state import LONG_YAW_RAD, ViewState
+from nn3d.stage.state import LONG_YAW_RAD, ViewState, type_scale
 from nn3d.stage.type import text_width
 
 F64 = NDArray[np.float64]
@@ -71,10 +71,11 @@ def class_bars(plan: Plan, state: ViewState, stage: Stage, shares: F64 | None, n
     if shares is None or (view.weights[2] < 0.5 and view.is_open):
         return NO_BARS
     opened, x, y = float(stage.open[out]), float(stage.x[out]), float(stage.y[out])
+    type_px = type_scale(state)
     half_width = float(stage.width[out]) / 2
     if tiles.n > MAX_BARS or tiles.grid[1] != 1 or tiles.n != len(shares):
         unit = px_per_unit(stage, state)
-        order, pitch = strongest(shares, N_TOP), max(1.5, ROW_PX / unit)
+        order, pitch = strongest(shares, N_TOP), max(1.5, ROW_PX * type_px / unit)
         at = np.asarray(y + ((len(order) - 1) / 2 - np.arange(len(order))) * pitch, np.float64)
         beside = x + half_width / math.tan(LONG_YAW_RAD) + BESIDE
         return replace(top_bars(state, shares, order, names, (beside, at, 0.0), unit=unit), is_before=True)
@@ -82,8 +83,9 @@ def class_bars(plan: Plan, state: ViewState, stage: Stage, shares: F64 | None, n
     unit = px_per_unit(stage, state)
     if tiles.n > 1:
         pitch = float(np.abs(np.diff(at)).min())
-        at = y + (at - y) * max(1.0, ROW_PX / unit / max(pitch, 1e-6))
-    is_above = plan.tallest > 0 and view.is_open and float(np.abs(np.diff(at)).min(initial=99.0)) * unit > ABOVE_PX
+        at = y + (at - y) * max(1.0, ROW_PX * type_px / unit / max(pitch, 1e-6))
+    free = float(np.abs(np.diff(at)).min(initial=99.0)) * unit
+    is_above = plan.tallest > 0 and view.is_open and free > ABOVE_PX * type_px
     length = LENGTH_SMALL if plan.tallest else LENGTH
     place = (x, np.asarray(at, np.float64), tiles.half[1])
     return top_bars(
@@ -105,19 +107,19 @@ def top_bars(
     place : x of the plate, (k,) heights of the rows, half width of the plate. unit : px a u, for the room of the names.
     length : of a bar of 100 %.
     """
-    x, y, half_width = place
+    (x, y, half_width), k = place, type_scale(state)
     gap = GAP_SMALL if is_above else GAP
     yaw = max(0.35, abs(math.sin(state.camera.yaw_rad)))
     if not is_above:
-        words = max((text_width(name_of(names, int(i)), NAME_PX, "semibold") for i in order), default=0.0)
+        words = max((text_width(name_of(names, int(i)), NAME_PX * k, "semibold") for i in order), default=0.0)
         slant = half_width * abs(math.cos(state.camera.yaw_rad))
-        gap = min(MOST_GAP, max(gap, ((words + 22.0) / unit + slant) / yaw))
+        gap = min(MOST_GAP, max(gap, ((words + 22.0 * k) / unit + slant) / yaw))
     pitch = float(np.abs(np.diff(y)).min()) if len(y) > 1 else 2.0
     shown = np.clip(np.nan_to_num(shares[order], nan=0.0), 0.0, 1.0)
     start, ends = x + gap, x + gap + length * shown
     rows = tuple(
-        Bar(int(k), float(shares[k]), (x + 0.2, v, half_width + 0.1), (start, v, 0.0), (float(e), v, 0.0))
-        for k, v, e in zip(order, (float(v) for v in y), ends, strict=True)
+        Bar(int(n), float(shares[n]), (x + 0.2, v, half_width + 0.1), (start, v, 0.0), (float(e), v, 0.0))
+        for n, v, e in zip(order, (float(v) for v in y), ends, strict=True)
     )
     half = min(HALF_HEIGHT, 0.36 * pitch)
     boxes = _boxes(state, y, shown, (start, length), half)

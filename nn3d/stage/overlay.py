@@ -18,7 +18,7 @@ from nn3d.stage.ordering import Orders
 from nn3d.stage.plan import Plan
 from nn3d.stage.resident import LayerValues
 from nn3d.stage.small import Neurons
-from nn3d.stage.state import ViewState
+from nn3d.stage.state import ViewState, type_scale
 from nn3d.stage.strands import StrandTable
 from nn3d.stage.type import text_width
 from nn3d.stage.urgency import Due
@@ -54,8 +54,8 @@ class Facts:
 
     @property
     def k(self) -> float:
-        """Type scale: smaller pictures get slightly smaller type, never under 0.8."""
-        return min(1.0, max(0.8, self.state.size_px[0] / 1600.0))
+        """Type scale, see nn3d.stage.state.type_scale."""
+        return type_scale(self.state)
 
 
 def number(n: float) -> str:

@@ -72,7 +72,8 @@ def _meets(box: Box, taken: list[Box]) -> bool:
 def _card(f: Facts, index: int) -> list[str]:
     layer = f.plan.layers[index].layer
     shape = " × ".join(str(n) for n in layer.shape)
-    lines = [f.plan.layers[index].title or layer.name, layer.kind, shape, f"{number(layer.n_params)} params" if layer.n_params else ""]
+    params = f"{number(layer.n_params)} params" if layer.n_params else ""
+    lines = [f.plan.layers[index].title or layer.name, layer.kind, shape, params]
     return [line for i, line in enumerate(lines) if line or i == 0]
 
 

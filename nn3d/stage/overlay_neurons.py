@@ -93,7 +93,7 @@ def _values(f: Facts, t: TileLayer, faces: _Faces, is_free: NDArray[np.bool_], m
     if pair[0].size != len(t.table):
         return []
     value = pair[0] if mix == 0.0 else pair[0] * (1.0 - mix) + pair[1] * mix
-    most = min(SIZES_PX[1], max(SIZES_PX[0], 0.34 * float(np.median(faces.width[which]))))
+    most = min(SIZES_PX[1] * max(1.0, f.k), max(SIZES_PX[0], 0.34 * float(np.median(faces.width[which]))))
     inks = face_inks(f.palette, t, value, mix)
     marks: list[Mark] = []
     for k in which.tolist():

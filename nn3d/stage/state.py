@@ -212,13 +212,22 @@ class ViewState:
 def default_anchors(size_px: tuple[int, int]) -> Anchors:
     """Anchors of a picture without a window: 4 % left, 9 % right, 13 % top, 14 % bottom."""
     w, h = float(size_px[0]), float(size_px[1])
-    k = min(1.0, w / 1600.0)
+    k = max(min(1.0, w / 1600.0), min(w / 1600.0, h / 900.0))
+    high = max(min(1.0, h / 900.0), k)
     edge = 48.0 * k
-    top = max(120.0 * min(1.0, h / 900.0), 108.0 if w < 1100 else 96.0)
-    bottom = h - max(125.0 * min(1.0, h / 900.0), 96.0)
+    top = max(120.0 * high, 108.0 if w < 1100 else 96.0)
+    bottom = h - max(125.0 * high, 96.0)
     return Anchors(
         free=(0.04 * w, top, w - 0.0863 * w, bottom),
-        title=(edge, 38.0 * min(1.0, h / 900.0)),
-        key=(w - edge, 40.0 * min(1.0, h / 900.0)),
-        hud=(edge, w - edge, h - 38.0),
+        title=(edge, 38.0 * high),
+        key=(w - edge, 40.0 * high),
+        hud=(edge, w - edge, h - 38.0 * max(1.0, k)),
     )
+
+
+def type_scale(state: ViewState) -> float:
+    """Size of the picture's type: 1 at 1600 × 900, not under 0.8; above 1 only where no window sets the anchors."""
+    w, h = state.size_px
+    if w < 1600 or h < 900:
+        return min(1.0, max(0.8, w / 1600.0))
+    return min(w / 1600.0, h / 900.0) if state.anchors == default_anchors(state.size_px) else 1.0
