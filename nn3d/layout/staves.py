@@ -25,6 +25,7 @@ READ_HW = 0.06
 ROW_SHARE = 0.30
 MAX_ROWS = 256
 SKIP_STRANDS = 12
+PICKED_STRANDS = 8
 SKIP_REACH = 0.31
 PART_REACH = 0.42
 CHANNELS_A_STRAND = 8
@@ -37,12 +38,14 @@ class Stave:
 
     source, target : (m,) heights, from the top. is_copy : the values go on unchanged (ivory), else they are read by an
     operation without weights (grey). stands : what one strand stands for, "token", "8 channels".
+    picked : (bottom, top) of the rows of the source that go on, where it is not all of it.
     """
 
     source: F64
     target: F64
     is_copy: bool
     stands: str
+    picked: tuple[tuple[float, float], ...] = ()
 
 
 def n_tokens(shape: tuple[int, ...], axes: tuple[str, ...]) -> int:
@@ -51,6 +54,8 @@ def n_tokens(shape: tuple[int, ...], axes: tuple[str, ...]) -> int:
         return shape[0] if axes == ("T",) else 0
     if len(shape) == 2:
         return 0 if axes[:1] == ("C",) else shape[0]
+    if len(shape) == 3 and axes == ("group", "T", "F") and shape[0] == 1:
+        return shape[1]
     return shape[0] if len(shape) == 3 and axes[:2] == ("T", "heads") else 0
 
 
@@ -80,6 +85,13 @@ def stave(
         return None
     at = _evenly(SKIP_STRANDS, SKIP_REACH)
     return Stave(at, at, True, _channels(source.shape[0], SKIP_STRANDS))
+
+
+def picked_rows(picked: tuple[tuple[float, float], ...], columns: int) -> Stave:
+    """The stave of single rows that go on as one vector: a fan from the end of each to the whole of the target."""
+    each = min(PICKED_STRANDS, columns)
+    source = np.concatenate([np.full(each, (low + high) / 2.0) for low, high in picked])
+    return Stave(source, _evenly(len(source), PART_REACH), True, f"{columns / len(source):.3g} cells", picked)
 
 
 def _is_argument(link: LayerLink) -> bool:

@@ -1,4 +1,4 @@
-"""Marks of copied values: an ivory bar at the near edge of every glued part that a skip brought."""
+"""Marks of copied values: an ivory bar at every glued part that a skip brought, a frame around rows that go on."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from nn3d.stage.frame import BOX
 from nn3d.stage.look import colour
 from nn3d.stage.plan import Plan
 from nn3d.stage.standing import Stage
-from nn3d.stage.state import ViewState
+from nn3d.stage.state import YAW_RAD, ViewState
 
 BAR_HALF = 0.10
 BAR_OFF = 0.16
 IDENTITY_SHARE = 0.60
+FRAME = 0.05
 
 
 def part_bars(plan: Plan, state: ViewState, stage: Stage) -> NDArray[np.void]:
@@ -40,4 +41,30 @@ def part_bars(plan: Plan, state: ViewState, stage: Stage) -> NDArray[np.void]:
         out["half"] = np.stack([0 * at[:, 3] + BAR_HALF, at[:, 3], 0 * at[:, 3] + BAR_HALF], 1)
         ink, fog = (np.array(colour(state.theme, name)[:3]) for name in ("identity", "fog"))
         out["colour"] = fog + (ink - fog) * IDENTITY_SHARE
+    return out
+
+
+def row_frames(plan: Plan, state: ViewState, stage: Stage) -> NDArray[np.void]:
+    """(b,) BOX: thin frames in the accent colour around the rows that a slice takes."""
+    boxes = [
+        _frame(plan, stage, link.source, low, high)
+        for link in plan.links if link.stave is not None for low, high in link.stave.picked
+    ]
+    if not boxes:
+        return np.zeros(0, BOX)
+    out = np.concatenate(boxes)
+    out["colour"] = colour(state.theme, "accent")[:3]
+    return out
+
+
+def _frame(plan: Plan, stage: Stage, row: int, low: float, high: float) -> NDArray[np.void]:
+    found = plan.layers[row].recurrent
+    x = float(stage.x[row]) if found is None else float(stage.x[row] + found.places(YAW_RAD)[-1])
+    width = float(stage.width[row] if found is None else found.plates[-1, 1]) / 2.0 + FRAME
+    height = float(stage.height[row])
+    top, bottom = stage.y[row] + high * height + FRAME, stage.y[row] + low * height - FRAME
+    middle = (top + bottom) / 2.0
+    out = np.zeros(4, BOX)
+    out["centre"] = [(x, top, 0), (x, bottom, 0), (x, middle, -width), (x, middle, width)]
+    out["half"] = [(0.14, FRAME, width)] * 2 + [(0.14, (top - bottom) / 2.0, FRAME)] * 2
     return out

@@ -120,7 +120,7 @@ def _plain(plan: Plan, link: LinkPlan, need: StrandsNeed, per_sign: int) -> Stra
         rows, hw = strand_rows(link.stave, float(min(heights)))
         ink = "identity" if link.stave.is_copy else "neutral"
         return replace(_table(plan, link, rows, len(rows), ink, None, 0, "trunk"), hw=hw)
-    is_identity = b.layer.op in ("add", "concat", "identity") and link.path == "arc"
+    is_identity = b.layer.op in ("add", "concat", "identity")
     colour = "identity" if is_identity else "neutral"
     if link.path == "arc":
         return _table(plan, link, ribbon(RIBBON), per_sign, colour, None, 0, "trunk")

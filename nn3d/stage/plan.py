@@ -17,7 +17,8 @@ from nn3d.layout.bus import with_buses
 from nn3d.layout.graph import Topology, topology
 from nn3d.layout.parts import concat_parts, glued, part_spans
 from nn3d.layout.recurrent import Recurrent, recurrent_of
-from nn3d.layout.staves import Stave, n_tokens, stave
+from nn3d.layout.slices import rows_of_slice
+from nn3d.layout.staves import Stave, n_tokens, picked_rows, stave
 from nn3d.run.grouping import groups_of
 from nn3d.run.groups import Groups
 from nn3d.run.model import InputInfo, Layer, LayerLink
@@ -65,6 +66,7 @@ class LinkPlan:
 
     stave : its strands where values go on in rows; its path is then "stave".
     under : numbers, in the plan of all layers, of the links that it stands for, the first of them `link`; () itself.
+    picked : (bottom, top) of the rows of the source that a slice takes, as shares of its height.
     """
 
     index: int
@@ -76,6 +78,7 @@ class LinkPlan:
     path: str
     stave: Stave | None = None
     under: tuple[int, ...] = ()
+    picked: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,11 +224,15 @@ def _link_plan(
         wires = wiring(weighted, (a.tiles.n, 1, 1), (b.tiles.n, 1, 1), False)
     elif weighted is not None and len(weighted.shape) > 2 and a.tiles.n == weighted.shape[1] * weighted.groups:
         wires = wiring(weighted, (a.tiles.n, *a.tiles.cells), (b.tiles.n, *b.tiles.cells), False)
-    return routed(LinkPlan(index, link.source, target, link, weighted, wires, "", None), (a, b), top.paths[index])
+    picked = rows_of_slice(run.node(link.target), run.node(link.node), link.output, a.layer, a.recurrent)
+    made = LinkPlan(index, link.source, target, link, weighted, wires, "", None, picked=picked)
+    return routed(made, (a, b), top.paths[index])
 
 
 def routed(link: LinkPlan, ends: tuple[LayerPlan, LayerPlan], path: str) -> LinkPlan:
     """A link with the path that a topology gives it; values that go on in rows get their stave."""
+    if link.picked and path == "direct":
+        return replace(link, path="stave", stave=picked_rows(link.picked, ends[1].tiles.n))
     rows = _stave(*ends, link.link, is_skip=path == "stave") if path in ("direct", "stave", "route") else None
     path = "stave" if rows is not None else "direct" if path == "stave" else path
     return replace(link, path=path, stave=rows)

@@ -76,7 +76,7 @@ def build(plan: Plan, state: ViewState, stage: Stage, outcome: Outcome | None) -
     return Structure(
         np.concatenate(
             [_posts(state, stage), _rail(state, stage, x0, x1), bars.boxes, _brackets(state, stage),
-             copies.part_bars(plan, state, stage)]
+             copies.part_bars(plan, state, stage), copies.row_frames(plan, state, stage)]
         ),
         _shadows(stage, floor, bench), floor, rect, corners, bars, None if outcome is None else outcome.shares,
         outcome is not None and outcome.is_ours,
