@@ -72,12 +72,8 @@ def bare_strips(
         index[:, :per] = np.arange(n * per, dtype=np.uint32).reshape(n, per)
         names = [f"in_{name[2:]}" for name in VARYINGS]
         layout = " ".join(f"{k}f" for k in VARYINGS.values())
-        arrays.append(
-            ctx.vertex_array(
-                program, [(ctx.buffer(np.ascontiguousarray(s)), layout, *names)], index_buffer=ctx.buffer(index),
-                skip_errors=True,
-            )  # fmt: skip
-        )
+        parts = [(ctx.buffer(np.ascontiguousarray(s)), layout, *names)]
+        arrays.append(ctx.vertex_array(program, parts, index_buffer=ctx.buffer(index), skip_errors=True))
 
     def draw() -> None:
         for array in arrays:

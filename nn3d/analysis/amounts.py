@@ -111,13 +111,15 @@ class LargeAmounts:
         n_cols = self.matrix.shape[1]
         mass = sampling.finite_magnitude(self.mass)
         tau = sampling.threshold(mass, min(n, MAX_COLUMNS))
-        chance_of = np.minimum(1.0, tau * mass.astype(np.float64)) if np.isfinite(tau) else (mass > 0).astype(float)
+        lifted = mass.astype(np.float64) * tau if np.isfinite(tau) else np.sign(mass).astype(np.float64)
+        chance_of = np.minimum(1.0, lifted)
         drawn = np.flatnonzero(sampling.chance(-1 - np.arange(n_cols)) < chance_of)
         if not drawn.size:
             return Chosen(np.zeros(0, np.int64), np.zeros(0, np.float32), 0.0, 0.0)
         amounts = self.columns(drawn)
         number = np.arange(amounts.shape[0])[:, None] * n_cols + drawn[None]
-        found = sampling.sampled(amounts / chance_of[drawn].astype(np.float32), n, number.ravel())
+        raised = np.asarray(amounts / chance_of[drawn].astype(np.float32), np.float32)
+        found = sampling.sampled(raised, n, number.ravel())
         total = sum(self.signs) or 1.0
         share = float(np.abs(self.at(found.index)).sum(dtype=np.float64)) / total
         return Chosen(found.index, found.stands, found.unit, min(1.0, share))

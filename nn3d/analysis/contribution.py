@@ -69,8 +69,10 @@ def input_sums(run: Run, link: WeightedLink, epoch: int, sample: int) -> FloatAr
 
 
 def gradient_sums(run: Run, link: WeightedLink, epoch: int, sample: int) -> FloatArray:
-    """∂L/∂w in the weight's layout: of this sample alone, Σ over positions of ∂L/∂z · a, where the gradient of the
-    node's output and its input were recorded, else the recorded gradient of the parameter.
+    """∂L/∂w in the weight's layout.
+
+    Of this sample alone, Σ over positions of ∂L/∂z · a, where the gradient of the node's output and its input were
+    recorded, else the recorded gradient of the parameter.
 
     Raises Nn3dError when neither was recorded.
     """
@@ -88,7 +90,7 @@ def gradient_sums(run: Run, link: WeightedLink, epoch: int, sample: int) -> Floa
 
 
 def patch_products(a: FloatArray, g: FloatArray, link: WeightedLink) -> FloatArray:
-    """(O, I/groups, *kernel): Σ over output positions of g (O, *out) times the input (C, *space) that a kernel meets."""
+    """(O, I/groups, *kernel): Σ over output positions of g (O, *out) times the input (C, *space) a kernel meets."""
     kernel, attributes = link.shape[2:], link.node.attributes
     n = len(kernel)
     stride, dilation = _each(attributes.get("stride", 1), n), _each(attributes.get("dilation", 1), n)

@@ -9,10 +9,10 @@ import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
+from nn3d.layout.tables import LOOK, SHAPE
 from nn3d.scene.gpu import Uploads, attributes, make_buffer, make_texture, set_uniforms
 from nn3d.scene.library import load_program
 from nn3d.scene.tiles import end_uniforms
-from nn3d.layout.tables import LOOK, SHAPE
 from nn3d.stage.frame import TILE, Frame, StrandLayer
 from nn3d.stage.lit import DIM_STRANDS
 from nn3d.stage.stance import behind_share
@@ -26,7 +26,10 @@ SUM_HALF_WIDTH = 0.03
 SUM_SAMPLES = 32
 DIMMED = 1
 N_CONTROL = 11
-ROUTE = ("u_grow", "u_lit", "u_per_sign", "u_turn", "u_place", "u_weights", "u_half", "u_extent", "u_route", "u_rope", "u_radii", "u_behind")
+ROUTE = (
+    "u_grow", "u_lit", "u_per_sign", "u_turn", "u_place", "u_weights", "u_half", "u_extent", "u_route", "u_rope",
+    "u_radii", "u_behind",
+)  # fmt: skip
 
 
 def anchor_texels(table: NDArray[np.void]) -> NDArray[np.float32]:
@@ -147,7 +150,8 @@ class RibbonPass:
             u_route=(frame.state.edges.strength, frame.state.side, s.gutter, PATHS[s.path]),
             u_rope=(*s.rope, s.rope_share, s.apex), u_radii=(*s.radii, s.n_trunk, frame.epoch_mix),
             u_hw=s.hw, u_per_sign=s.trunk_per_sign, u_turn=s.turn,
-            u_behind=(behind_share(frame.state), s.source_gutter), u_grow=s.grow, u_lit=(*(s.lit or (-1, -1, False)), phase),
+            u_behind=(behind_share(frame.state), s.source_gutter), u_grow=s.grow,
+            u_lit=(*(s.lit or (-1, -1, False)), phase),
         )  # fmt: skip
 
     def _colours(self, frame: Frame, s: StrandLayer) -> dict[str, object]:
@@ -243,8 +247,9 @@ class RibbonPass:
 
     def _forget(self, key: Hashable) -> None:
         link = self._links.pop(key)
-        for item in (*reversed(link.arrays), link.looks):
-            item.release()
+        for array in reversed(link.arrays):
+            array.release()
+        link.looks.release()
 
     def _forget_shape(self, key: Hashable) -> None:
         shape = self._shapes.pop(key)

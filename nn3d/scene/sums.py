@@ -44,7 +44,9 @@ class SumPass:
         self.ctx.enable_only(moderngl.BLEND)
         self.ctx.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
         assert self._target is not None
-        self._target.color_attachments[0].use(0)
+        sums = self._target.color_attachments[0]
+        assert isinstance(sums, moderngl.Texture)
+        sums.use(0)
         pal = frame.palette
         set_uniforms(
             self.program, (), u_sums=0, u_density=DENSITY * EXACT_PASSES / frame.state.edges.passes,

@@ -18,8 +18,9 @@ from nn3d.run.model import FloatArray
 from nn3d.run.run import Run
 from nn3d.stage import small
 from nn3d.stage.plan import LinkPlan, Plan
+from nn3d.stage.ropes import cluster_strands, has_clusters
 from nn3d.stage.state import EXACT_PASSES
-from nn3d.stage.strands import THICKEST, THIN, I64, Looks, StrandHistory, StrandsNeed, StrandTable
+from nn3d.stage.strands import I64, THICKEST, THIN, Looks, StrandHistory, StrandsNeed, StrandTable
 
 EVERY = ("all", "exact")
 MAX_EVERY = 5_000_000
@@ -30,6 +31,8 @@ def edge_strands(run: Run, plan: Plan, link: LinkPlan, need: StrandsNeed, per_si
     """The single strands of a link and its rope, or None where the mode was not recorded at one of the epochs."""
     wires = link.wiring
     assert wires is not None
+    if need.level == "maps" and has_clusters(link, plan) and not small.joins_columns(plan, link):
+        return cluster_strands(run, plan, link, need, per_sign)
     level = wires.level_for(need.level)
     selection = need.selection
     if selection in EVERY and wires.n_edges(level) > MAX_EVERY:
@@ -48,7 +51,9 @@ def edge_strands(run: Run, plan: Plan, link: LinkPlan, need: StrandsNeed, per_si
     ends = wires.ends(index, level)
     looks = {e: _looks(run, wires, amounts[e], picks[e], index, ends.weight, e, selection) for e in picks}
     if small.joins_columns(plan, link):
-        looks = {e: small.scaled(run, plan, k, picks[e], index, Moment(e, need.sample, need.mode)) for e, k in looks.items()}
+        looks = {
+            e: small.scaled(run, plan, k, picks[e], index, Moment(e, need.sample, need.mode)) for e, k in looks.items()
+        }
     return _history(plan, link, need, (level, selection), ends, looks, per_sign, batches)
 
 
@@ -92,8 +97,8 @@ def _looks(
         amount, area, is_drawn = sums_of(c)
     else:
         amount, area, is_drawn = looks_of(c, pick, index)
-    signs = amounts.signs
-    return Looks(amount, area, is_drawn, _weights_at(run, wires, weight, c, epoch), pick.index.size, pick.share, pick.unit, signs)
+    own = _weights_at(run, wires, weight, c, epoch)
+    return Looks(amount, area, is_drawn, own, pick.index.size, pick.share, pick.unit, amounts.signs)
 
 
 def _weights_at(run: Run, wires: Wiring, weight: I64, c: FloatArray, epoch: int) -> FloatArray:

@@ -71,6 +71,7 @@ class StrandTable:
     weight_index, weight, source_cell, target_cell : (m − n_trunk,) of the single strands, in their order; −1 none.
     is_drawn : (m − n_trunk,) at either epoch; strands of other epochs stand in the table with no area.
     batches : of edges that add up pass by pass, where each starts among the single strands, with the end; else ().
+    words : what the strands are, where they are not single edges ("8 × 7 clusters").
     note : a word for people where the link is not what was asked for.
     """
 
@@ -96,7 +97,7 @@ class StrandTable:
     shape_key: Hashable = None
     is_drawn: NDArray[np.bool_] | None = None
     note: str = ""
-    trunks: FloatArray | None = None
+    words: str = ""
     batches: tuple[int, ...] = ()
 
     @property
@@ -113,7 +114,7 @@ class StrandTable:
 class Looks:
     """Looks of the single strands at one epoch, (m,) each, and the figures of that epoch: see StrandTable.
 
-    shares : (for, against) share of the whole. trunks : see nn3d.layout.bundle.trunk_radii, or None.
+    shares : (for, against) share of the whole. words : what the strands are, where they are not single edges.
     """
 
     amount: FloatArray
@@ -124,7 +125,7 @@ class Looks:
     share: float
     unit: float
     signs: tuple[float, float]
-    trunks: FloatArray | None = None
+    words: str = ""
 
     @property
     def shares(self) -> tuple[float, float]:
@@ -163,10 +164,7 @@ def _at(table: StrandTable, first: Looks, second: Looks) -> StrandTable:
         for sign in range(2):
             rows["area"][sign * table.per_sign : (sign + 1) * table.per_sign, e] = looks.shares[sign]
     rows.setflags(write=False)
-    trunks = None
-    if first.trunks is not None and second.trunks is not None:
-        trunks = np.ascontiguousarray(np.concatenate([first.trunks, second.trunks], -1))
     return replace(
         table, strands=rows, shown=first.shown, share=first.share, unit=first.unit, signs=first.signs,
-        weight=first.weight, is_drawn=first.is_drawn | second.is_drawn, trunks=trunks,
+        weight=first.weight, is_drawn=first.is_drawn | second.is_drawn, words=first.words,
     )  # fmt: skip

@@ -52,7 +52,8 @@ def test_an_epoch_uploads_looks_and_no_geometry(screen: Offscreen, selection: st
 
 
 @pytest.mark.parametrize(
-    "command", [c.SetStrength(0.3, at_once=True), c.SetCamera(Camera(yaw_rad=0.8)), c.Arrange(4, "circle", at_once=True)]
+    "command",
+    [c.SetStrength(0.3, at_once=True), c.SetCamera(Camera(yaw_rad=0.8)), c.Arrange(4, "circle", at_once=True)],
 )
 def test_strength_turning_and_arranging_upload_nothing(screen: Offscreen, command: c.Command) -> None:
     uploaded(screen, frame_of())

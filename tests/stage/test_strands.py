@@ -42,7 +42,8 @@ def test_presence_of_a_sampled_strand_is_its_chance_against_its_amount() -> None
     run, n = bundled(), FIRST.budget.strands
     frame = frame_of(c.SetEpoch(4.0, at_once=True))
     for s in frame.strands:
-        wires = RESIDENT.plan.links[[(k.source, k.target) for k in RESIDENT.plan.links].index((s.source, s.target))].wiring
+        link = next(k for k in RESIDENT.plan.links if (k.source, k.target) == (s.source, s.target))
+        wires = link.wiring
         if wires is None or s.level == "trunk":
             continue
         amounts = amounts_of(run, wires, s.level, Moment(4, 0, "contribution"))
