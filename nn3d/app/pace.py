@@ -45,5 +45,5 @@ class Pace:
     def budget(self, budget: Budget, now: float) -> Budget:
         """The budget for the next frame."""
         if self.is_settled(now):
-            return replace(budget, samples=REST_SAMPLES)
-        return replace(budget, samples=SLOW_SAMPLES if self.frame_secs > SLOW_SECS else MOTION_SAMPLES)
+            return replace(budget, samples=REST_SAMPLES, shade=True)
+        return replace(budget, shade=False, samples=SLOW_SAMPLES if self.frame_secs > SLOW_SECS else MOTION_SAMPLES)

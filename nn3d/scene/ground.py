@@ -53,7 +53,7 @@ class GroundPass:
         self.ctx.disable(moderngl.DEPTH_TEST)
         self.screen.render(moderngl.TRIANGLES, vertices=3)
         self.ctx.enable(moderngl.BLEND)
-        self.ctx.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
+        self.ctx.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA, moderngl.ZERO, moderngl.ONE
         set_uniforms(
             self.shadow, (), u_clip_from_world=view.clip_from_world, u_floor_y=frame.floor_y,
             u_along=view.world_from_bench[[0, 2], 2], u_shadow=(*pal.shadow[:3], pal.shadow_strength),

@@ -13,6 +13,7 @@ from nn3d.scene.ground import GroundPass
 from nn3d.scene.labels import Labels
 from nn3d.scene.pick import PickPass
 from nn3d.scene.ribbons import RibbonPass
+from nn3d.scene.shade import ShadePass
 from nn3d.scene.sums import SumPass
 from nn3d.scene.tiles import TilePass
 from nn3d.scene.uploading import within
@@ -46,6 +47,7 @@ class Renderer:
         self.tiles = TilePass(ctx, self.uploads)
         self.ribbons = RibbonPass(ctx, self.uploads)
         self.sums = SumPass(ctx, self.ribbons, self.tiles)
+        self.shade = ShadePass(ctx)
         self.labels = Labels(ctx, self.uploads)
         self.picking = PickPass(ctx, self.tiles)
         self._target: tuple[tuple[int, int], moderngl.Framebuffer] | None = None
@@ -67,13 +69,13 @@ class Renderer:
         canvas.viewport = (0, 0, *size)
         self.ctx.enable_only(moderngl.DEPTH_TEST)
         self.ctx.depth_func = "<="
-        canvas.clear(0.0, 0.0, 0.0, 1.0, depth=1.0)
+        canvas.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
         calls = self.ground.draw_ground(frame)
         common = common_uniforms(frame)
-        calls += self.ground.draw_boxes(frame, common)
         calls += self.tiles.draw(frame, common)
+        calls += self.ground.draw_boxes(frame, common)
         more, segments = self.ribbons.draw(frame, common)
-        self.ctx.copy_framebuffer(target, canvas)
+        more += self._finish(frame, canvas, target)
         more += self.sums.draw(frame, common, target)
         target.use()
         target.viewport = (0, 0, *size)
@@ -87,6 +89,19 @@ class Renderer:
         self.ground.prepare(frame)
         self.tiles.prepare(frame)
         self.ribbons.prepare(frame)
+
+    def _finish(self, frame: Frame, canvas: moderngl.Framebuffer, target: moderngl.Framebuffer) -> int:
+        """Bring the canvas, whose alpha says what takes shade, to the target; returns draw calls."""
+        if frame.state.budget.shade:
+            self.shade.resolve(canvas)
+            return self.shade.draw(frame, target)
+        self.ctx.copy_framebuffer(target, canvas)
+        target.color_mask = False, False, False, True
+        target.use()
+        target.clear(0.0, 0.0, 0.0, 1.0)
+        target.color_mask = True, True, True, True
+        target.use()
+        return 0
 
     def _canvas(self, size: tuple[int, int]) -> moderngl.Framebuffer:
         if self._target is None or self._target[0] != size:
@@ -121,7 +136,7 @@ class Renderer:
     def release(self) -> None:
         """Give everything back, in reverse order."""
         self._drop_canvas()
-        for item in (self.picking, self.labels, self.sums, self.ribbons, self.tiles, self.ground):
+        for item in (self.picking, self.labels, self.shade, self.sums, self.ribbons, self.tiles, self.ground):
             item.release()
 
 

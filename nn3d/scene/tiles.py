@@ -88,17 +88,18 @@ class TilePass:
     def draw(self, frame: Frame, common: dict[str, object]) -> int:
         """Draw every layer's plate; returns the number of draw calls."""
         calls = 0
-        mask = self.ctx.fbo.color_mask
-        sizes = scales(frame)
-        self.ctx.fbo.color_mask = True, True, True, False
+        canvas, sizes = self.ctx.fbo, scales(frame)
+        canvas.color_mask = True, True, True, False
+        canvas.use()  # a mask counts from here on
         self.ctx.enable_direct(SAMPLE_ALPHA_TO_COVERAGE)
         begun: set[str] = set()
         for tile, size in zip(frame.tiles, sizes, strict=True):
             calls += self._draw_faces(frame, tile, size, common, begun)
         self.ctx.disable_direct(SAMPLE_ALPHA_TO_COVERAGE)
+        canvas.color_mask = True, True, True, True  # alpha says what takes ambient shade: sides do, faces do not
+        canvas.use()
         for tile, size in zip(frame.tiles, sizes, strict=True):
             calls += self._draw_sides(frame, tile, size, common, begun)
-        self.ctx.fbo.color_mask = mask
         return calls
 
     def _draw_faces(

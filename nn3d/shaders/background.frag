@@ -30,5 +30,5 @@ void main() {
     c = mix(c, u_floor, m * u_pool);
   }
   c += (chance(gl_FragCoord.xy) - 0.5) / 255.0 * 1.2;
-  f_colour = vec4(c, 1.0);
+  f_colour = vec4(c, 0.0);
 }

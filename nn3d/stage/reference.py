@@ -270,10 +270,11 @@ def _ringed(c: F64, way: _Way, ends: tuple[_End, _End], to: F64, off: F64, sign:
 
 
 def _to_rows(way: _Way, s: _End, t: _End, to: F64, off: F64, lane: F64, sign: F64) -> F64:
-    gutter = t.tile[:, 0] - t.half[:, 0] - 0.5 * way.gutter + lane * 0.30 * way.gutter
+    under = t.tile[:, 0] - t.half[:, 0] - 0.5 * way.gutter
     if way.is_direct:
-        return _direct(s, t, to, gutter, way.widths[1], way.side)
+        return _direct(s, t, to, under + lane * 0.30 * way.gutter, way.widths[1], way.side)
     mean = t.cluster[:, 0] - t.half[:, 0] - 0.5 * way.gutter
+    gutter = under + (lane * 0.16 + sign * 0.14) * way.gutter
     return _routed(s, t, to, gutter, mean, way.widths, way.side, sign, off)
 
 

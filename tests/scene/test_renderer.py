@@ -124,7 +124,7 @@ def test_at_most_one_draw_call_a_pass_and_layer(screen: Offscreen) -> None:
     frame = frame_of()
     screen.draw(frame)
     n_links = len(frame.strands)
-    assert screen.figures.draw_calls <= 4 + 2 * len(frame.tiles) + n_links
+    assert screen.figures.draw_calls <= 6 + 2 * len(frame.tiles) + n_links
 
 
 def test_strength_and_turning_upload_nothing(screen: Offscreen) -> None:

@@ -126,7 +126,7 @@ void flight(End s, End t, vec2 from, vec2 to, vec4 spread, float sign_c, float r
 void routed(Way w, End s, End t, vec2 to, vec2 off, float lane, float sign_c, out vec3 c[N_CONTROL]) {
   float L = t.x - s.x, side = w.side;
   float z_in = -side * (w.width.y * 0.5 + 0.9), z_out = side * (w.width.x * 0.5 + 0.2);
-  float gutter = t.tile.x - t.half_at.x - 0.5 * w.gutter + lane * 0.30 * w.gutter;
+  float gutter = t.tile.x - t.half_at.x - 0.5 * w.gutter + (lane * 0.16 + sign_c * 0.14) * w.gutter;
   float mean = t.cluster.x - t.half_at.x - 0.5 * w.gutter;
   vec2 a = s.cluster;
   float h = sign_c * PART, r = GATHER;

@@ -1,0 +1,32 @@
+// How much of the open sky a pixel of structure or strands lacks, from the depth of its neighbours (after Mittring 2007).
+// Faces of tiles and the background take none: the colour of a face is a number.
+uniform sampler2D u_colour;  // alpha: share of the pixel that takes shade
+uniform sampler2D u_depth;
+uniform vec4 u_lens;         // near, far, world units a px and unit distance, radius in u
+layout(location = 0) out float f_shade;
+
+const int TAPS = 16;
+const float GOLDEN_ANGLE = 2.399963;
+const float BIAS = 0.12;
+
+float distance_at(ivec2 p) {
+  float z = texelFetch(u_depth, p, 0).r;
+  return u_lens.x * u_lens.y / (u_lens.y - z * (u_lens.y - u_lens.x));
+}
+
+void main() {
+  ivec2 p = ivec2(gl_FragCoord.xy);
+  f_shade = 0.0;
+  if (texelFetch(u_colour, p, 0).a < 0.02) return;
+  ivec2 last = textureSize(u_depth, 0) - 1;
+  float d = distance_at(p);
+  float reach = clamp(u_lens.w / (u_lens.z * d), 3.0, 48.0);
+  float turn = float((p.x & 3) * 4 + ((p.y & 3) ^ (p.x & 3))) * 0.3926991;
+  float sum = 0.0;
+  for (int k = 0; k < TAPS; ++k) {
+    float a = float(k) * GOLDEN_ANGLE + turn, r = reach * sqrt((float(k) + 0.5) / float(TAPS));
+    float nearer = d - distance_at(clamp(p + ivec2(round(r * vec2(cos(a), sin(a)))), ivec2(0), last));
+    sum += smoothstep(BIAS, 5.0 * BIAS, nearer) * (1.0 - smoothstep(2.0 * u_lens.w, 5.0 * u_lens.w, nearer));
+  }
+  f_shade = sum / float(TAPS);
+}
