@@ -142,7 +142,7 @@ def _bracket(f: Facts, scene: Scene, group: Group, taken: list[Box]) -> list[Mar
 
 def _is_plain(group: Group, items: set[int]) -> bool:
     """A container of two plates is not worth a bracket."""
-    return len(items) < 3 and group.type in CONTAINERS and not group.note
+    return len(items) < 3 and group.type in CONTAINERS and not group.note and not group.count
 
 
 def _side(scene: Scene, rows: list[int], sign: int) -> float:

@@ -175,6 +175,30 @@ def test_folding_a_module_shortens_the_tree_and_the_slider_straightens(display: 
     assert hand.last.edges.strength_target == 0.0
 
 
+def test_a_group_folds_by_key_and_opens_in_place_by_a_double_click(
+    display: str, small_run: Run, offscreen: Offscreen
+) -> None:
+    def is_at_rest(v: Viewer) -> bool:
+        return v.state.fold.progress == 1.0 and v.state.flight is None
+
+    def block_at(v: Viewer) -> tuple[float, float]:
+        block = next(t for t in v.frame.tiles if t.layer >= len(small_run.layers))
+        at = v.frame.view.project(np.array([[block.x - block.thickness[1], block.y, 0.0]]), v.state.size_px)[0]
+        return float(at[0]), float(at[1])
+
+    hand = drive(
+        small_run,
+        (lambda v: move(v.state.size_px[0] / 2, 70), lambda v: True),
+        (click_at(lambda v: tile_at(v, 1)), lambda v: v.state.selection is not None),
+        (key("shift+u"), lambda v: v.state.fold.after == () and is_at_rest(v)),
+        (click_at(block_at, times=2), lambda v: v.state.fold.after == (0,) and is_at_rest(v)),
+        (key("shift+u"), lambda v: v.state.fold.after == () and is_at_rest(v)),
+    )  # fmt: skip
+    assert hand.last is not None
+    assert hand.last.selection == Thing(len(small_run.layers))
+    same_scene(small_run, hand, offscreen)
+
+
 def test_picture_only_hides_the_cards_and_refits(display: str, small_run: Run, offscreen: Offscreen) -> None:
     hand = drive(
         small_run,

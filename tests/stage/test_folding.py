@@ -1,0 +1,220 @@
+"""Laws of folding: what is drawn is the quotient of the graph, and opening happens in place, there and back."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nn3d.analysis.contribution import trunk_sums
+from nn3d.errors import Nn3dError
+from nn3d.extract.trace import capture
+from nn3d.run.run import Run
+from nn3d.stage import commands as c
+from nn3d.stage import jsonable
+from nn3d.stage.complete import compose
+from nn3d.stage.compose import initial_state
+from nn3d.stage.first_view import MOST_ROWS, first_open
+from nn3d.stage.frame import Frame, Text
+from nn3d.stage.reference import half_thickness
+from nn3d.stage.resident import Resident
+from nn3d.stage.state import Thing, ViewState
+from nn3d.stage.unfolding import shown
+from tests.networks import SMALL
+
+NAMES = ("resnet", "densenet", "vit", "googlenet", "unet")
+
+
+@cache
+def case(name: str) -> tuple[Run, Resident, ViewState]:
+    run = capture(*SMALL[name]())
+    resident = Resident(run)
+    state = c.apply(initial_state(run, resident), c.Resize((640, 360)))
+    return run, resident, c.apply(state, c.SetSelection("off"))
+
+
+def some_groups(state: ViewState, seed: int) -> tuple[int, ...]:
+    rng = random.Random(seed)
+    return tuple(g for g in range(len(state.group_depths)) if rng.random() < 0.6)
+
+
+def moved(state: ViewState, *commands: c.Command) -> ViewState:
+    for command in commands:
+        state = c.apply(state, command)
+    return state
+
+
+CASES = st.tuples(st.sampled_from(NAMES), st.integers(0, 1000))
+
+
+@settings(max_examples=20, deadline=None)
+@given(CASES)
+def test_links_between_what_is_visible_are_the_quotient_of_the_graph(at: tuple[str, int]) -> None:
+    run, resident, state = case(at[0])
+    folded = resident.folds.of(some_groups(state, at[1]))
+    groups = resident.plan.groups
+    row = [folded.row_of[groups.shown_as(i, folded.opened)] for i in range(len(run.layers))]
+    assert len(row) == len(run.layers)
+    wanted = {(row[k.source], row[k.target]) for k in resident.plan.links if row[k.source] != row[k.target]}
+    assert {(k.source, k.target) for k in folded.plan.links} == wanted
+    assert all(s < t for s, t in wanted), "rows are in the order of the graph"
+    under = [n for k in folded.plan.links for n in k.under]
+    assert len(under) == len(set(under))
+
+
+@settings(max_examples=20, deadline=None)
+@given(CASES, st.floats(0.0, 1.0))
+def test_nothing_overlaps_whatever_is_open(at: tuple[str, int], half: float) -> None:
+    _, resident, state = case(at[0])
+    state = moved(state, c.FoldAll(at_once=True), c.UnfoldAll()) if at[1] % 5 == 0 else state
+    state = replace(state, fold=replace(state.fold, before=(), after=some_groups(state, at[1]), progress=1.0))
+    found = shown(resident.folds, state)
+    s, depth = found.stage, np.array([p.depth for p in found.plan.layers]) + 0.1
+    apart = np.abs(s.x[:, None] - s.x) >= depth[:, None] + depth - 1e-9
+    apart |= np.abs(s.y[:, None] - s.y) >= (s.height[:, None] + s.height) / 2 - 1e-9
+    assert (apart | np.eye(len(s.x), dtype=bool)).all()
+
+
+def places(frame: Frame) -> dict[int, np.ndarray]:
+    return {
+        t.layer: np.array([t.x, t.y, *t.block_half, float(half_thickness(t, 0.0)), t.scale]) for t in frame.tiles
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_opening_begins_as_the_closed_picture_and_ends_as_the_open_one(name: str) -> None:
+    run, resident, state = case(name)
+    closed, opened = moved(state, c.FoldAll(at_once=True)), moved(state, c.UnfoldAll(at_once=True))
+    begin = moved(closed, c.UnfoldAll())
+    assert begin.fold.progress == 0.0
+    before, first = places(compose(run, closed, resident=resident)), places(compose(run, begin, resident=resident))
+    for item, place in before.items():
+        group = resident.plan.groups.of_item(item)
+        np.testing.assert_allclose(first[item if group is None else group.last], place, atol=1e-9)
+    visible = {item for item, place in first.items() if place[-1] > 0.0}
+    assert len(visible) == len(before), "all else is hidden in the middle of its block"
+    end = replace(begin, fold=replace(begin.fold, progress=1.0))
+    last, goal = places(compose(run, end, resident=resident)), places(compose(run, opened, resident=resident))
+    assert last.keys() == goal.keys()
+    for item in goal:
+        np.testing.assert_allclose(last[item], goal[item], atol=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_turning_round_half_way_stays_where_it_is(name: str) -> None:
+    run, resident, state = case(name)
+    half = moved(state, c.FoldAll(at_once=True), c.UnfoldAll(), c.Advance(0.3))
+    back = moved(half, c.FoldAll())
+    assert back.fold.progress == pytest.approx(1.0 - half.fold.progress)
+    a, b = (places(compose(run, s, resident=resident)) for s in (half, back))
+    assert a.keys() == b.keys()
+    for item in a:
+        np.testing.assert_allclose(a[item], b[item], atol=1e-9)
+    home = moved(back, c.Advance(5.0))
+    assert home.fold == moved(state, c.FoldAll(at_once=True)).fold
+    assert not c.is_moving(home)
+
+
+def test_motion_has_no_jumps() -> None:
+    run, resident, state = case("resnet")
+    state = moved(state, c.FoldAll(at_once=True), c.UnfoldAll())
+    steps = [places(compose(run, moved(state, c.Advance(0.65 * k / 40)), resident=resident)) for k in range(40)]
+    extent = max(p[0] for p in steps[-1].values())
+    for a, b in pairwise(steps):
+        assert max(np.abs(a[i][:4] - b[i][:4]).max() for i in a) < 0.06 * extent
+
+
+def test_a_rope_into_a_group_sums_the_signs_of_the_links_under_it() -> None:
+    run, resident, state = case("googlenet")
+    state = moved(state, c.FoldAll(at_once=True), c.SetSelection("sampled"))
+    plan = resident.folds.of(()).plan
+    link = next(k for k in plan.links if len(k.under) > 2 and k.weighted is not None)
+    frame = compose(run, state, resident=resident)
+    rope = next(s for s in frame.strands if (s.source, s.target) == (link.source, link.target) and s.colour == "sign")
+    sums = np.zeros(2)
+    for n in link.under:
+        weighted = resident.plan.links[n].weighted
+        assert weighted is not None
+        sums += trunk_sums(run, weighted, 0, 0)
+    up = rope.strands["area"][rope.strands["amount"][:, 0] > 0, 0]
+    assert up[0] == pytest.approx(sums[0] / sums.sum(), rel=1e-5)
+
+
+def said(frame: Frame) -> str:
+    return " ".join(m.text for m in frame.marks if isinstance(m, Text))
+
+
+def test_what_stands_inside_closed_groups_is_counted_and_named() -> None:
+    run, resident, state = case("densenet")
+    state = moved(state, c.Resize((1600, 900)))
+    frame = compose(run, moved(state, c.FoldAll(at_once=True)), resident=resident)
+    closed = [t.layer for t in frame.tiles if t.layer >= len(run.layers)]
+    hidden = sum(len(resident.plan.groups.all[i - len(run.layers)].layers) for i in closed)
+    own = len(run.layers) - hidden
+    assert f"{len(run.layers)} layers: {own} shown, {hidden} in {len(closed)} closed groups" in said(frame)
+    assert "× 3" in said(frame)
+    assert "3 DenseLayer" in said(frame)
+    opened = compose(run, moved(state, c.UnfoldAll(at_once=True)), resident=resident)
+    assert "closed group" not in said(opened)
+    assert len(opened.tiles) == len(run.layers)
+
+
+def test_a_deck_has_a_slab_for_each_repeat_with_its_own_values() -> None:
+    run, resident, state = case("vit")
+    frame = compose(run, moved(state, c.FoldAll(at_once=True)), resident=resident)
+    blocks = next(g for g in resident.plan.groups.all if g.name == "blocks")
+    parts = resident.plan.groups.parts(blocks.index)
+    slabs = [t for t in frame.tiles if t.layer in parts]
+    assert [t.layer for t in slabs] == list(parts)
+    keys = {t.values[0].key for t in slabs if t.values is not None}
+    assert len(keys) == len(parts) == blocks.count
+
+
+def test_the_first_view_keeps_repeats_folded_and_is_not_crowded() -> None:
+    for name in NAMES:
+        run, resident, _ = case(name)
+        opened = first_open(resident.folds, (1600, 900))
+        folded = resident.folds.of(opened)
+        groups = resident.plan.groups
+        if len(opened) < len(groups.all):
+            assert len(folded.items) <= MOST_ROWS
+            closed = [g for i in folded.items if (g := groups.of_item(i)) is not None]
+            assert closed
+        assert folded.items[folded.plan.output] == resident.plan.output, "the output is seen"
+        assert len(run.layers) > 16 or len(opened) == len(groups.all)
+
+
+def test_hidden_selections_are_those_of_the_block_around_them() -> None:
+    run, resident, state = case("resnet")
+    hidden = len(run.layers) - 4
+    state = moved(state, c.FoldAll(at_once=True), c.Select(Thing(hidden, 0)))
+    rows = resident.folds.of(()).rows_state(state)
+    assert rows.selection is not None
+    assert rows.selection.tile == -1
+    block = resident.plan.groups.of_item(resident.folds.of(()).items[rows.selection.layer])
+    assert block is not None
+    assert hidden in block.layers
+    compose(run, state, resident=resident)
+
+
+def test_fold_commands_and_states_go_through_json() -> None:
+    _, _, state = case("resnet")
+    for command in (c.OpenGroup(0, True), c.OpenLevel(1, at_once=True), c.UnfoldAll(), c.FoldAll(at_once=True)):
+        assert c.from_json(c.to_json(command)) == command
+    half = moved(state, c.OpenGroup(state.fold.after[0], False), c.Advance(0.1))
+    assert half != state
+    assert jsonable.from_json(ViewState, jsonable.to_json(half)) == half
+
+
+def test_a_group_that_is_not_there_is_one_clear_line() -> None:
+    _, _, state = case("resnet")
+    with pytest.raises(Nn3dError, match="group should be 0 to"):
+        c.apply(state, c.OpenGroup(99, True))
+    with pytest.raises(Nn3dError, match="no groups"):
+        c.apply(replace(state, group_depths=()), c.OpenGroup(0, True))
