@@ -183,7 +183,7 @@ def _row(plan: Plan, groups: Groups, item: int, slabs: tuple[Slab, ...]) -> Laye
         thin = replace(own.tiles, block_thickness=min(own.tiles.block_thickness, LAYER_HALF))
         if groups.n_layers <= FEW_LAYERS or not groups.all:
             return own
-        return replace(own, tiles=thin, title=groups.short[item])
+        return replace(own, tiles=thin, title=own.title or groups.short[item])
     shown = plan.layers[group.last]
     members = [plan.layers[i].layer for i in group.layers]
     layer = replace(

@@ -28,6 +28,8 @@ def key_marks(f: Facts) -> list[Mark]:
     parts = []
     if any(not s for s in signed) and not faces:
         parts.append(_sequential_key)
+    if any(piece.is_true_scale for p in f.plan.layers if p.recurrent is not None for piece in p.recurrent.pieces):
+        parts.append(_gates_key)
     if any(signed):
         parts.append(_signed_key)
     if f.state.edges.selection != "off" and any(t.colour == "sign" for t in f.tables.values()):
@@ -76,6 +78,20 @@ def _sequential_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
     ]
     for t, label, anchor in ((0.0, "0", "la"), (0.25, "¼", "ma"), (0.5, "½", "ma"), (1.0, "1", "ra")):
         marks += _tick(f, x + w * t**POWER, y, label, anchor)
+    return marks
+
+
+def _gates_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
+    """Sigmoid gates are shown as they are, from 0 to 1."""
+    pieces = [piece for p in f.plan.layers if p.recurrent is not None for piece in p.recurrent.pieces]
+    letters = {letter for piece in pieces if piece.is_true_scale for letter in piece.letters}
+    marks: list[Mark] = [
+        Text(x, y, "gates " + ", ".join(sorted(letters, key="ifrzo".find)), 11 * f.k, "medium", f.ink("text2")),
+        Text(x + w, y, "true scale", 10 * f.k, "regular", f.ink("text3"), "ra"),
+        *_ramp_marks(f, "seq", x, y, w),
+    ]
+    for t, label, anchor in ((0.0, "0", "la"), (0.5, "½", "ma"), (1.0, "1", "ra")):
+        marks += _tick(f, x + w * t, y, label, anchor)
     return marks
 
 

@@ -15,6 +15,7 @@ from nn3d.layout.arrange import LARGE_CELLS, POWER, POWER_LARGE, Tiles, arrange,
 from nn3d.layout.bundle import tile_table
 from nn3d.layout.bus import with_buses
 from nn3d.layout.graph import Topology, topology
+from nn3d.layout.heads import head_tiles, is_heads, lower, parts_of_attention
 from nn3d.layout.parts import concat_parts, glued, part_spans
 from nn3d.layout.recurrent import Recurrent, recurrent_of
 from nn3d.layout.slices import rows_of_slice
@@ -109,7 +110,7 @@ def make_plan(run: Run) -> Plan:
     known = with_buses(run.layers, {node.id: node for node in run.graph.nodes})
     usual = usual_columns(known)
     layers = tuple(_layer_plan(run, layer, inputs, (power, usual), layer.index == output) for layer in known)
-    layers, tallest = small.columns(run, layers, power)
+    layers, tallest = small.columns(run, with_attention(layers), power)
     n_tiles = sum(plan.tiles.n for plan in layers)
     open_all = len(layers) <= MAX_OPEN_LAYERS and n_tiles <= MAX_OPEN_TILES
     top = with_part_spans(topology(known), known, layers)
@@ -179,6 +180,21 @@ def _layer_plan(
             n, drawn, is_token=is_token, is_input=is_input, is_classes=has_bars, power=power, usual=usual
         )
     return LayerPlan(layer, tiles, tile_table(tiles), shows, info, is_output, is_classes, is_token, pool, parts)
+
+
+def with_attention(layers: tuple[LayerPlan, ...]) -> tuple[LayerPlan, ...]:
+    """The layers; attention as a grid of heads as high as its tokens, and what is its Q, K or V alone said to be so."""
+    named = parts_of_attention(tuple(p.layer for p in layers))
+    out = []
+    for p in layers:
+        tiles = p.tiles
+        if is_heads(p.layer) and p.shows == "values" and p.pool == (1, 1):
+            tiles = head_tiles(p.layer)
+        elif p.layer.index in named and p.is_token:
+            tiles = lower(p.tiles)
+        title = named.get(p.layer.index, p.title)
+        out.append(p if tiles is p.tiles else replace(p, tiles=tiles, table=tile_table(tiles), title=title))
+    return tuple(out)
 
 
 def _near(run: Run, layer: Layer) -> list[int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nn3d.layout.heads import NAMES as ATTENTION_PARTS
 from nn3d.run.model import FloatArray
 from nn3d.stage import copies, recurrence
 from nn3d.stage.bars import Bars, class_bars, px_per_unit
@@ -27,7 +28,7 @@ SHELF_REACH = 1.4
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Probabilities (n classes,) of the sample on screen; ours: a softmax of the stored logits; names of the classes."""
+    """Probabilities (n classes,) of the sample on screen; ours: softmax of the stored logits; names of the classes."""
 
     shares: F64
     is_ours: bool
@@ -186,10 +187,16 @@ def feet(plan: Plan, state: ViewState, stage: Stage, floor: float, view: View) -
     out = []
     room = room_above(plan, stage, px_per_unit(stage, state))
     for i in range(n):
+        if plan.layers[i].title in ATTENTION_PARTS.values() and not _is_chosen(state, i):
+            continue  # its letter stands on it
         same = np.flatnonzero((above == above[i]) & (stage.shelf == stage.shelf[i]) & (np.arange(n) != i))
         alone = float(np.abs(px[same, 0] - px[i, 0]).min()) if same.size else 1e9
         out.append(Foot(i, float(px[i, 0]), float(px[i, 1]), bool(above[i]), alone, float(room[i])))
     return out
+
+
+def _is_chosen(state: ViewState, row: int) -> bool:
+    return row in {t.layer for t in (state.selection, state.hover) if t is not None}
 
 
 def rope_places(plan: Plan, state: ViewState, stage: Stage, view: View) -> dict[int, tuple[float, float, float]]:
