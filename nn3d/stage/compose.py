@@ -132,15 +132,19 @@ class _Composer:
             self.run, self.plan, self.state, self.palette, shown, tables, built.probabilities, built.is_softmax_ours, needs,
             neurons, self.orders, self.full[round(self.mix)],
         )
-        feet, cards = structure.feet(self.plan, self.state, stage, built.floor_y, view), list[overlay_cards.Box]()
+        feet = structure.feet(self.plan, self.state, stage, built.floor_y, view)
+        bars = overlay_bars.bar_marks(facts, built.bars, view)
+        flat: list[Mark] = [
+            *overlay_title.title_marks(facts), *overlay_key.key_marks(facts), *overlay_hud.hud_marks(facts)
+        ]  # fmt: skip
+        cards = overlay.text_boxes([*bars, *flat])
         rail, handles = structure.feet_on_rail(self.state, stage), list[overlay_groups.Handle]()
         marks: list[Mark] = [
             *overlay_neurons.neuron_marks(facts, tiles, view, neurons, self.mix),
             *overlay_cards.label_marks(facts, [t for t in feet if stage.scale[t.layer] > 0.5], cards),
             *overlay_groups.group_marks(facts, overlay_groups.Scene(self.folded, stage, view, rail), cards, handles),
             *overlay_bars.rope_marks(facts, structure.rope_places(self.plan, self.state, stage, view)),
-            *overlay_bars.bar_marks(facts, built.bars, view),
-            *overlay_title.title_marks(facts), *overlay_key.key_marks(facts), *overlay_hud.hud_marks(facts),
+            *bars, *flat,
             *tag_marks(self.state, facts.k, words.all_tags(
                 self.run, self.plan, self.state, stage, shown, tiles, first, view), view),
         ]  # fmt: skip
@@ -165,7 +169,8 @@ class _Composer:
             for slab in self.folded.slabs.get(row, ()):
                 x, found = float(stage.x[row] + slab.x), self._values(slab.layer)
                 face = replace(self._tile_layer(row, stage, found), layer=slab.item, x=x)
-                tiles.append(replace(face, key=(self.resident.identity, "tiles", slab.layer, *face.key[3:])))
+                share = self._place_of(self.plan.layers[row].layer.index, len(face.table))[1]
+                tiles.append(replace(face, key=(self.resident.identity, "tiles", slab.layer, share)))
             if row in self._recurrent_rows():
                 tiles += self.recurrences.plates(self.plan.layers[row], plate)
             if len(tiles) == first[-1]:

@@ -6,6 +6,7 @@ window's panels are drawn elsewhere.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,8 +76,40 @@ def class_name(run: Run, index: int) -> str:
 
 
 def pill(f: Facts, x: float, y: float, said: str, size: float, look: tuple[str, Colour], anchor: str) -> list[Mark]:
-    """A line of text on a card-coloured ground, so that it can be read where strands cross it; y is its middle."""
+    """A line of text on a ground of the background's colour, to be read where strands cross it; y is its middle."""
     width, (weight, ink) = text_width(said, size, look[0]), look
     left = x - width * {"l": 0.0, "m": 0.5, "r": 1.0}[anchor]
-    ground = Rect(left - 4, y - 0.68 * size, left + width + 4, y + 0.68 * size, f.ink("card", PILL), 4.0)
+    ground = Rect(left - 4, y - 0.68 * size, left + width + 4, y + 0.68 * size, f.ink("halo", PILL), 4.0)
     return [ground, Text(x, y, said, size, weight, ink, anchor + "m")]
+
+
+def text_boxes(marks: list[Mark]) -> list[tuple[float, float, float, float]]:
+    """(x0, y0, x1, y1) of each line of text."""
+    out: list[tuple[float, float, float, float]] = []
+    for m in marks:
+        if isinstance(m, Text) and math.isfinite(m.x + m.y):
+            width = text_width(m.text, m.size_px, m.weight)
+            left = m.x - width * {"l": 0.0, "m": 0.5, "r": 1.0}[m.anchor[0]]
+            top = m.y - m.size_px * {"a": 0.1, "m": 0.6, "s": 0.9, "b": 1.1, "d": 1.1}[m.anchor[1]]
+            out.append((left, top, left + width, top + 1.2 * m.size_px))
+    return out
+
+
+def free_words(words: list[Mark], others: list[Mark]) -> list[Mark]:
+    """Those of `words` whose text does not lie over other text; a ground goes with the text that follows it."""
+    taken = text_boxes(others)
+    out: list[Mark] = []
+    ground: list[Mark] = []
+    for mark in words:
+        if not isinstance(mark, Text):
+            ground.append(mark)
+            continue
+        box = text_boxes([mark])[0] if math.isfinite(mark.x + mark.y) else None
+        if box is not None and not any(_meet(box, t) for t in taken):
+            out += [*ground, mark]
+        ground = []
+    return out
+
+
+def _meet(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

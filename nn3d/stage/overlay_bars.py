@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from nn3d.stage.bars import Bar, Bars
 from nn3d.stage.frame import Colour, Mark, Text, View
-from nn3d.stage.overlay import Facts, class_name, percent, pill
+from nn3d.stage.overlay import Facts, class_name, free_words, percent, pill
 from nn3d.stage.type import text_width
+
+EDGE = 8.0
 
 
 def bar_marks(f: Facts, bars: Bars, view: View) -> list[Mark]:
@@ -22,13 +24,13 @@ def bar_marks(f: Facts, bars: Bars, view: View) -> list[Mark]:
     names, ends = (_places(view, [getattr(b, at) for b in rows], size) for at in (_name_place(bars), "end_at"))
     best = max(rows, key=lambda b: b.share).index if all(math.isfinite(b.share) for b in rows) else -1
     truth = f.run.samples[f.state.sample].label if f.run.samples else None
-    kept = _with_room(rows, ends[:, 1], {best: 2.0, truth: 1.0}, (34.0 if bars.is_above else 14.5) * f.k)
+    kept = _with_room(rows, names[:, 1], {best: 2.0, truth: 1.0}, (34.0 if bars.is_above else 14.5) * f.k)
     marks: list[Mark] = []
     for k in kept:
         bar, at = rows[k], names[k]
         look = ("semibold", f.ink("text")) if bar.index == best else ("regular", f.ink("text2"))
-        marks += _name(f, bars, bar, at, look, view)
-        marks += _end(f, bar, ends[k], look, is_truth=bar.index == truth)
+        words = [*_name(f, bars, bar, at, look, view), *_end(f, bar, ends[k], look, is_truth=bar.index == truth)]
+        marks += words if bar.index in (best, truth) else free_words(words, marks)
     low = float(max(ends[:, 1].max(), names[:, 1].max()))
     return [*marks, *_notes(f, bars, len(kept), (float(names[:, 0].min()), low))]
 
@@ -39,14 +41,14 @@ def _name(
     """The name of a class, beside its tile or over the start of its bar, above the bar's upper edge."""
     name, (x, y), size = class_name(f.run, bar.index), (float(at[0]), float(at[1])), 13 * f.k
     if bars.is_before:
-        return [Text(x - 7, y, name, size, *look, "rm")]
+        return [Text(x - 7 * f.k, y, name, size, *look, "rm")]
     if not bars.is_above:
-        return [Text(x + 8, y, name, size, *look, "lm")]
+        return [Text(x + 8 * f.k, y, name, size, *look, "lm")]
     start = np.array(bar.start_at)
     corners = _places(view, [(start + d).tolist() for d in ((0, bars.half, 0), (4, bars.half, 0))], f.state.size_px)
     across = max(float(corners[1, 0] - corners[0, 0]), 1.0)
     rise = max(0.0, float(corners[0, 1] - corners[1, 1]) / across) * text_width(name, size, look[0])
-    return [Text(x, float(corners[0, 1]) - min(rise, 24.0) - 3.0, name, size, *look, "lb")]
+    return [Text(x, float(corners[0, 1]) - min(rise, 24.0 * f.k) - 3.0 * f.k, name, size, *look, "lb")]
 
 
 def _name_place(bars: Bars) -> str:
@@ -62,7 +64,7 @@ def _end(
 ) -> list[Mark]:
     """The share behind a bar that can be seen, and the word "truth"."""
     said = percent(bar.share) if bar.share >= 0.005 else ""
-    x, y = float(at[0]) + 7, float(at[1])
+    x, y = float(at[0]) + 7 * f.k, float(at[1])
     out: list[Mark] = pill(f, x, y, said, 12 * f.k, look, "l") if said else []
     if is_truth:
         shift = text_width(said, 12 * f.k, look[0]) + 10 * f.k if said else 0.0
@@ -91,8 +93,10 @@ def _notes(f: Facts, bars: Bars, n_named: int, at: tuple[float, float]) -> list[
         said.append(f"{n_named} of {len(bars.rows)} named, no room for more")
     if not said:
         return []
-    x = at[0] if bars.is_above else at[0] + 8
-    return [Text(x, at[1] + 21 * f.k, ", ".join(said), 10 * f.k, "regular", f.ink("text3"), "lm")]
+    line, size = ", ".join(said), 10 * f.k
+    beyond = f.state.size_px[0] - EDGE - text_width(line, size)
+    x = min(at[0] if bars.is_above else at[0] + 8 * f.k, beyond)
+    return [Text(x, at[1] + 21 * f.k, line, size, "regular", f.ink("text3"), "lm")]
 
 
 def rope_marks(f: Facts, places: dict[int, tuple[float, float, float]]) -> list[Mark]:
@@ -108,8 +112,7 @@ def rope_marks(f: Facts, places: dict[int, tuple[float, float, float]]) -> list[
             continue
         share = table.signs[0] / sum(table.signs)
         size = 10.5 * f.k
-        marks += [
-            Text(x, y - 15 * f.k, f"{100 * share:.0f} % {words[0]}", size, "regular", f.ink("positive"), "mb"),
-            Text(x, y, f"{100 * (1 - share):.0f} % {words[1]}", size, "regular", f.ink("negative"), "mb"),
-        ]
+        rows = ((21, share, words[0], "positive"), (6, 1.0 - share, words[1], "negative"))
+        for up, part, word, ink in rows:
+            marks += pill(f, x, y - up * f.k, f"{100 * part:.0f} % {word}", size, ("regular", f.ink(ink)), "m")
     return marks

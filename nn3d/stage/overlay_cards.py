@@ -34,8 +34,8 @@ class Foot:
 def label_marks(f: Facts, feet: list[Foot], taken: list[Box] | None = None) -> list[Mark]:
     """Layer cards that do not overlap: selected, input and output first, then in order.
 
-    taken : boxes where no card may lie; those of the cards are added.
     A card without room loses its lower lines, then moves below its neighbours; only without any room is there none.
+    taken : boxes where no card may lie; those of the cards are added.
     """
     chosen = {t.layer for t in (f.state.selection, f.state.hover) if t is not None}
     ends = {f.plan.output} | {i for i, p in enumerate(f.plan.layers) if p.input is not None}
@@ -98,7 +98,7 @@ def _draw_card(f: Facts, foot: Foot, lines: list[str], drop: float, box: Box) ->
     selected = f.state.selection is not None and f.state.selection.layer == foot.layer
     out: list[Mark] = []
     if foot.is_above:
-        out.append(Rect(box[0] - 2, box[1], box[2] + 2, box[3], f.ink("card", PILL), 5.0))
+        out.append(Rect(box[0] - 2, box[1], box[2] + 2, box[3], f.ink("halo", PILL), 5.0))
     if drop > 0.0:
         out.append(Line(foot.x, foot.y + 8 * f.k, foot.x, top - 1, 1.0, f.ink("rail", 0.6)))
     for i, (line, dy) in enumerate(zip(lines, _heights(f, len(lines)), strict=True)):

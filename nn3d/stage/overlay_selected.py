@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.stage.frame import Colour, Line, Mark, Rect, Text, TileLayer, View
-from nn3d.stage.overlay import Facts, number
+from nn3d.stage.overlay import Facts, number, text_boxes
 from nn3d.stage.overlay_neurons import value_text
 from nn3d.stage.reference import tile_places
 from nn3d.stage.type import text_width
@@ -114,18 +113,6 @@ def _overlap(a: F64, b: F64) -> F64:
     across = np.minimum(a[:, None, 2], b[None, :, 2]) - np.maximum(a[:, None, 0], b[None, :, 0])
     down = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
     return np.asarray(np.maximum(across, 0.0) * np.maximum(down, 0.0))
-
-
-def text_boxes(marks: list[Mark]) -> list[tuple[float, ...]]:
-    """(x0, y0, x1, y1) of each line of text."""
-    out: list[tuple[float, ...]] = []
-    for m in marks:
-        if isinstance(m, Text) and math.isfinite(m.x + m.y):
-            width = text_width(m.text, m.size_px, m.weight)
-            left = m.x - width * {"l": 0.0, "m": 0.5, "r": 1.0}[m.anchor[0]]
-            top = m.y - m.size_px * {"a": 0.1, "m": 0.6, "s": 0.9, "b": 1.1, "d": 1.1}[m.anchor[1]]
-            out.append((left, top, left + width, top + 1.2 * m.size_px))
-    return out
 
 
 def _plate_box(t: TileLayer, view: View, size: tuple[int, int]) -> tuple[float, ...]:

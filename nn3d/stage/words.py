@@ -14,7 +14,7 @@ from nn3d.stage.frame import TileLayer, View
 from nn3d.stage.plan import LinkPlan, Plan
 from nn3d.stage.resident import LayerValues
 from nn3d.stage.standing import Stage
-from nn3d.stage.state import ViewState
+from nn3d.stage.state import ViewState, type_scale
 from nn3d.stage.tags import Arrow, Tag
 
 MIN_ROW_PX = 11.0
@@ -37,7 +37,7 @@ def token_tags(
         edge = -state.side * stage.width[row] / 2.0
         top, low = (stage.y[row] + s * stage.height[row] / 2.0 for s in (1.0, -1.0))
         ends = view.project(np.array([(stage.x[row], top, edge), (stage.x[row], low, edge)]), state.size_px)
-        each = max(1, int(np.ceil(MIN_ROW_PX * steps / max(1.0, abs(ends[1, 1] - ends[0, 1])))))
+        each = max(1, int(np.ceil(MIN_ROW_PX * type_scale(state) * steps / max(1.0, abs(ends[1, 1] - ends[0, 1])))))
         anchor = "rm" if state.side > 0 else "lm"
         for t in range(0, steps, each):
             y = top + (low - top) * (t + 0.5) / steps
