@@ -77,8 +77,11 @@ def _dense(
     return net, shapes
 
 
-def synthetic(name: str, *, weights: bool, seed: int = 0) -> Run:
-    """The run "vgg16" or "resnet50": smooth random maps, rectified. weights : random ones, for strands."""
+def synthetic(name: str, *, weights: bool, smooth: bool = True, seed: int = 0) -> Run:
+    """The run "vgg16" or "resnet50" with rectified random maps.
+
+    weights : random ones, for strands. smooth : maps with shapes an eighth of their size, else noise.
+    """
     net, shapes = {"vgg16": vgg16, "resnet50": resnet50}[name]()
     rng = np.random.default_rng(seed)
     names = [f"{layer['op']}{k}" for k, layer in enumerate(net)]
@@ -91,14 +94,14 @@ def synthetic(name: str, *, weights: bool, seed: int = 0) -> Run:
             w = rng.standard_normal(layer["weight"], dtype=np.float32)
             spec["parameters"] = {"weight": w / np.float32(np.sqrt(np.prod(layer["weight"][1:])))}
         specs.append(spec)
-        values[names[k]] = values[names[k - 1]].reshape(1, -1) if layer["op"] == "flatten" else _maps(rng, shape)[None]
+        is_flat = layer["op"] == "flatten"
+        values[names[k]] = values[names[k - 1]].reshape(1, -1) if is_flat else _maps(rng, shape, smooth)[None]
     inputs = [InputInfo(node=0, kind="image", value_range=(0.0, 2.5))]
     return run_from_arrays(specs, values, inputs=inputs, model=name, statistics=weights, encoding="f16")
 
 
-def _maps(rng: np.random.Generator, shape: tuple[int, ...]) -> F32:
-    """Rectified noise, smooth over an eighth of a map."""
-    if len(shape) < 3:
+def _maps(rng: np.random.Generator, shape: tuple[int, ...], smooth: bool) -> F32:
+    if len(shape) < 3 or not smooth:
         return np.maximum(rng.standard_normal(shape, dtype=np.float32), 0)
     c, h, w = shape
     coarse = rng.standard_normal((c, min(h, 9), min(w, 9)), dtype=np.float32)

@@ -1,8 +1,9 @@
 """All maps of VGG-16 and of ResNet-50 open: a frame beside a bare draw of the same vertices, and beside the peer.
 
 A frame is draw and a one-pixel read-back; the camera turns a little each time, so that nothing is kept but what every
-turn keeps. Composing it is a row of its own. The peer's times come from its own benchmark in the same window with the
-same multisampling: its lines of JSON lie in the file that NN3D_PEER_RESULTS names.
+turn keeps, and the budget is that of a moving picture: no ambient shade. A still with it, and composing, are rows of
+their own. The peer's times come from its own benchmark in the same window with the same multisampling: its lines of
+JSON lie in the file that NN3D_PEER_RESULTS names.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from benchmarks.timing import Row, interleaved
 from nn3d.offscreen import Offscreen
 from nn3d.run.run import Run
 from nn3d.stage import camera as cameras
-from nn3d.stage.commands import Resize, SetCamera, SetOpen, SetSelection, UnfoldAll, apply
+from nn3d.stage.commands import Resize, SetBudget, SetCamera, SetOpen, SetSelection, UnfoldAll, apply
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import compose_frame, initial_state
 from nn3d.stage.frame import Frame
@@ -32,6 +34,7 @@ SIZE_PX = (1280, 720)
 TITLE = f"Every map open, {SIZE_PX[0]}×{SIZE_PX[1]}, 4× MSAA"
 TURN_RAD = 0.004
 TURNS = 8
+MOTION_SAMPLES = 24  # of a strand, as in the window while something moves
 PEER = "NN3D_PEER_RESULTS"
 
 _VERT = """#version 410
@@ -71,11 +74,18 @@ def _rows(
     def composed() -> None:
         compose_frame(run, next(states), resident)
 
-    ms, bare_ms, compose_ms = interleaved(ours, bare_faces(screen.ctx, frames[0]), composed, rounds=2 * TURNS)
+    still = replace(frames[0], state=replace(state, budget=replace(state.budget, shade=True)))
+
+    def at_rest() -> None:
+        screen.draw(still).read(viewport=(0, 0, 1, 1))
+
+    actions = ours, bare_faces(screen.ctx, frames[0]), composed, at_rest
+    ms, bare_ms, compose_ms, rest_ms = interleaved(*actions, rounds=2 * TURNS)
     n_tiles, calls = sum(t.table.size for t in frames[0].tiles), screen.figures.draw_calls
     note = f"{n_tiles:,} tiles, {calls} draw calls"
     out = [
         Row(title, ms, "bare draw of the same squares", bare_ms, note),
+        Row(f"{title}: at rest, with ambient shade", rest_ms, "the moving frame", ms),
         Row(f"{title}: composing", compose_ms, "its frame", ms, f"{len(frames[0].marks)} marks"),
     ]
     if peer_ms is not None:
@@ -88,6 +98,7 @@ def opened(run: Run, resident: Resident, edges: str) -> ViewState:
     state = initial_state(run, resident, size_px=SIZE_PX)
     for command in (
         Resize(SIZE_PX, 1.0), UnfoldAll(at_once=True), SetOpen(None, True, at_once=True), SetSelection(edges),
+        SetBudget(replace(state.budget, shade=False, samples=MOTION_SAMPLES)),
     ):  # fmt: skip
         state = apply(state, command)
     return state

@@ -54,17 +54,18 @@ def lattice_of(at: NDArray[np.float32], half: tuple[float, float]) -> Lattice | 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Framebuffer px of a unit of a plate's height and width, where they are smallest and largest on it."""
+    """Framebuffer px of a unit of a plate's height and width, where they are smallest and largest on it.
+
+    depth : of its middle, from the eye.
+    """
 
     smallest: tuple[float, float]
     largest: tuple[float, float]
-
-
-UNKNOWN = Scale((0.0, 0.0), (np.inf, np.inf))
+    depth: float
 
 
 def scales(frame: Frame) -> list[Scale]:
-    """How large each plate of a frame is drawn; UNKNOWN where it reaches behind the eye."""
+    """How large each plate of a frame is drawn; 0 … ∞ px where it reaches behind the eye."""
     if not frame.tiles:
         return []
     signs = np.array([(-1.0, -1.0), (-1.0, 1.0), (1.0, -1.0), (1.0, 1.0)])
@@ -82,9 +83,11 @@ def scales(frame: Frame) -> list[Scale]:
     px = at[..., :2] / depth[..., None] * np.array(frame.state.size_px) * 0.5 * frame.state.scale
     size = np.linalg.norm(px[:, :, 1:] - px[:, :, :1], axis=-1)
     low, high, is_behind = size.min(1), size.max(1), at[..., 3].min((1, 2)) <= 1e-6
+    low[is_behind], high[is_behind] = 0.0, np.inf
+    middle = at[:, :, 0, 3].mean(1)
     return [
-        UNKNOWN if behind else Scale((float(a[0]), float(a[1])), (float(b[0]), float(b[1])))
-        for a, b, behind in zip(low, high, is_behind.tolist(), strict=True)
+        Scale((float(a[0]), float(a[1])), (float(b[0]), float(b[1])), float(w))
+        for a, b, w in zip(low, high, middle, strict=True)
     ]
 
 

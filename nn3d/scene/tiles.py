@@ -18,6 +18,9 @@ from nn3d.stage.frame import TILE, Frame, TileLayer
 from nn3d.stage.stance import plate_axes
 
 SEEN_PX = 0.35  # sides thinner than this are left out
+# Where tiles are nearer to each other than this, their edges are blended over what lies behind; elsewhere they cover as
+# many samples as their share of the pixel, so that strands behind an edge show through it.
+SOFT_PX = 16.0
 FAR_PX = 1.7  # tiles nearer to each other than this are averaged
 LINES_PX = 4.4  # lines are drawn between cells of at least this size
 SAMPLE_ALPHA_TO_COVERAGE = 0x809E
@@ -72,7 +75,7 @@ class TilePass:
         self.ctx, self.uploads = ctx, uploads
         self.maps = Maps(ctx, uploads)
         self.ramps = Ramps(ctx, uploads)
-        self._programs: dict[str, moderngl.Program] = {}
+        self.programs: dict[str, moderngl.Program] = {}
         self._layers: dict[Hashable, _Layer] = {}
 
     def prepare(self, frame: Frame) -> None:
@@ -88,17 +91,17 @@ class TilePass:
     def draw(self, frame: Frame, common: dict[str, object]) -> int:
         """Draw every layer's plate; returns the number of draw calls."""
         calls = 0
-        canvas, sizes = self.ctx.fbo, scales(frame)
+        canvas = self.ctx.fbo
         canvas.color_mask = True, True, True, False
         canvas.use()  # a mask counts from here on
-        self.ctx.enable_direct(SAMPLE_ALPHA_TO_COVERAGE)
+        self.ctx.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
         begun: set[str] = set()
-        for tile, size in zip(frame.tiles, sizes, strict=True):
+        plates = [*zip(frame.tiles, scales(frame), strict=True)]
+        for tile, size in sorted(plates, key=lambda plate: -plate[1].depth):
             calls += self._draw_faces(frame, tile, size, common, begun)
-        self.ctx.disable_direct(SAMPLE_ALPHA_TO_COVERAGE)
         canvas.color_mask = True, True, True, True  # alpha says what takes ambient shade: sides do, faces do not
         canvas.use()
-        for tile, size in zip(frame.tiles, sizes, strict=True):
+        for tile, size in plates:
             calls += self._draw_sides(frame, tile, size, common, begun)
         return calls
 
@@ -126,10 +129,15 @@ class TilePass:
         set_uniforms(program, PLACE, **end_uniforms((tile,)))
         self.ramps.use(frame, "seq" if tile.lut == "rgb" else tile.lut, 2)
         n_pages = 1 if atlases is None else len(atlases[0].pages)
+        is_soft = lattice is not None and min(np.multiply(size.smallest, lattice.pitch)) < SOFT_PX
+        (self.ctx.enable if is_soft else self.ctx.disable)(moderngl.BLEND)
+        (self.ctx.disable_direct if is_soft else self.ctx.enable_direct)(SAMPLE_ALPHA_TO_COVERAGE)
         for page in range(n_pages):
             self._bind_block(layer, cells_block(tile, atlases, lattice, page), page)
             self.maps.use(tile, page)
             self._render(layer, name, program, 1 if lattice is not None else tile.table.size, 4)
+        self.ctx.disable(moderngl.BLEND)
+        self.ctx.disable_direct(SAMPLE_ALPHA_TO_COVERAGE)
         return n_pages
 
     def _set_faces(self, program: moderngl.Program, frame: Frame, common: dict[str, object]) -> None:
@@ -203,13 +211,13 @@ class TilePass:
         known[1].bind_to_uniform_block(0)
 
     def _program(self, name: str) -> moderngl.Program:
-        if name not in self._programs:
+        if name not in self.programs:
             parts = name.split("-")
             flags = {k.upper(): True for k in parts if k not in ("tiles", "pick")}
             vertex = "side.vert" if "side" in parts else "tile.vert"
             fragment = "pick.frag" if "pick" in parts else "side.frag" if "side" in parts else "tile.frag"
-            self._programs[name] = load_program(self.ctx, vertex, fragment=fragment, defines={"ENDS": 1, **flags})
-        return self._programs[name]
+            self.programs[name] = load_program(self.ctx, vertex, fragment=fragment, defines={"ENDS": 1, **flags})
+        return self.programs[name]
 
     def release(self) -> None:
         """Give everything back."""
@@ -218,7 +226,7 @@ class TilePass:
         self._layers.clear()
         self.maps.release()
         self.ramps.release()
-        for program in self._programs.values():
+        for program in self.programs.values():
             program.release()
 
 

@@ -32,8 +32,9 @@ vec3 ramp(float s) {
 
 vec3 coloured(vec2 v, vec2 w) {
 #ifdef MASKED
-  // A cell that is not finite stays in sight however small it is: on smaller levels a part of it is enough.
-  if (v.y > (max(w.x, w.y) > 1.0 ? 0.2 : 0.5)) return u_nonfinite;
+  // A cell that is not finite stays in sight however small it is: on smaller levels an eighth of it is enough,
+  // as much as the nearest pixel has of it at least.
+  if (v.y > (max(w.x, w.y) > 1.0 ? 0.12 : 0.5)) return u_nonfinite;
 #endif
   return ramp(v.x);
 }
