@@ -137,11 +137,14 @@ class _Composer:
         flat: list[Mark] = [
             *overlay_title.title_marks(facts), *overlay_key.key_marks(facts), *overlay_hud.hud_marks(facts)
         ]  # fmt: skip
-        cards = overlay.text_boxes([*bars, *flat])
+        taken = overlay.text_boxes([*bars, *flat])
+        n_taken = len(taken)
+        labels = overlay_cards.label_marks(facts, [t for t in feet if stage.scale[t.layer] > 0.5], taken)
+        cards = taken[n_taken:]
         rail, handles = structure.feet_on_rail(self.state, stage), list[overlay_groups.Handle]()
         marks: list[Mark] = [
             *overlay_neurons.neuron_marks(facts, tiles, view, neurons, self.mix),
-            *overlay_cards.label_marks(facts, [t for t in feet if stage.scale[t.layer] > 0.5], cards),
+            *labels,
             *overlay_groups.group_marks(facts, overlay_groups.Scene(self.folded, stage, view, rail), cards, handles),
             *overlay_bars.rope_marks(facts, structure.rope_places(self.plan, self.state, stage, view)),
             *bars, *flat,
