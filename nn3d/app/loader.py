@@ -24,6 +24,7 @@ class Loader:
         self._wake = wake
         self._missing: tuple[Need, ...] = ()
         self._wanted: Wanted | None = None
+        self._ahead: tuple[Need, ...] = ()
         self._is_busy = False
         self._is_closed = False
         self._error: Exception | None = None
@@ -31,20 +32,23 @@ class Loader:
         self._thread = Thread(target=self._work, name="nn3d loader", daemon=True)
         self._thread.start()
 
-    def want(self, missing: tuple[Need, ...], wanted: Wanted | None = None) -> None:
+    def want(
+        self, missing: tuple[Need, ...], wanted: Wanted | None = None, ahead: tuple[Need, ...] = ()
+    ) -> None:
         """Replace what the picture lacks: what an earlier picture lacked and this one does not is not read any more.
 
-        wanted : all that the picture is made of, so that memory keeps it. Facts speak for themselves.
+        wanted : all that the picture is made of, so that memory keeps it. ahead : what a later picture will need, read
+        when there is nothing else to do. Facts speak for themselves.
         """
         with self._changed:
-            self._missing, self._wanted = missing, wanted
+            self._missing, self._wanted, self._ahead = missing, wanted, ahead
             self._changed.notify()
 
     @property
     def is_idle(self) -> bool:
         """Nothing is missing and nothing is being read."""
         with self._changed:
-            return not (self._is_busy or self._missing or self._facts.wanted())
+            return not (self._is_busy or self._missing or self._ahead or self._facts.wanted())
 
     def check(self) -> None:
         """Raise, on the caller's thread, what stopped the loader."""
@@ -70,6 +74,10 @@ class Loader:
                 if wanted:
                     self._is_busy = True
                     return partial(self._warm_fact, wanted[0])
+                if self._ahead:
+                    need, self._ahead = self._ahead[0], self._ahead[1:]
+                    self._is_busy = True
+                    return partial(self._warm_ahead, need)
                 self._changed.wait()
         return None
 
@@ -80,6 +88,11 @@ class Loader:
         with self._changed:
             if self._wanted is wanted:
                 self._missing = (*self._missing, need)
+        return False
+
+    def _warm_ahead(self, need: Need) -> bool:
+        """Read something that no picture waits for yet."""
+        self._resident.warm(need)
         return False
 
     def _warm_fact(self, key: Hashable) -> bool:

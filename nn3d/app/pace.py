@@ -14,6 +14,23 @@ SLOW_SECS: Final = 0.05
 SETTLE_SECS: Final = 0.15
 LONGEST_STEP_SECS: Final = 0.5
 FIRST_STEP_SECS: Final = 1.0 / 60.0
+HOLD_SECS: Final = 0.3
+
+
+class Patience:
+    """How long the picture before stays on screen while the next one is still being read: no plate blinks."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def holds(self, now: float, *, lacks: bool) -> bool:
+        """Whether to wait for a picture that lacks something: from when it first did, for 0.3 s at the most."""
+        if not lacks:
+            self._since = None
+            return False
+        if self._since is None:
+            self._since = now
+        return now - self._since < HOLD_SECS
 
 
 class Pace:

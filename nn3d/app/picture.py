@@ -42,6 +42,15 @@ class Picture:
         self.frame = self._renderer.draw(frame, self._target, upload_bytes=UPLOAD_BYTES)
         self.draws += 1
 
+    def is_like(self, frame: Frame) -> bool:
+        """Whether the picture on screen is whole and is the same view at another time, or of another sample."""
+        drawn = self.frame
+        if drawn is None or drawn.missing or not self.is_whole:
+            return False
+        was, now = drawn.state, frame.state
+        same = replace(was, time=now.time, sample=now.sample, hover=now.hover, budget=now.budget)
+        return same == now and np.array_equal(drawn.view.clip_from_world, frame.view.clip_from_world)
+
     @property
     def is_whole(self) -> bool:
         """Nothing of the frame that was shown last waits to be uploaded."""

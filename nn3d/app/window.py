@@ -16,13 +16,14 @@ from typing import Final, cast
 
 import glfw
 
+from nn3d.app.ahead import Ahead
 from nn3d.app.cards import fitting_panels, steady
 from nn3d.app.desk import Names
 from nn3d.app.events import Events, Gesture, Window, framebuffer_scale
 from nn3d.app.facts import Facts
 from nn3d.app.fitting import grown
 from nn3d.app.loader import Loader
-from nn3d.app.pace import REST_SAMPLES, Pace
+from nn3d.app.pace import REST_SAMPLES, Pace, Patience
 from nn3d.app.picture import Picture, Pixels
 from nn3d.app.saving import save_picture
 from nn3d.app.surface import Surface
@@ -62,7 +63,8 @@ class Viewer:
         self._picture = Picture(self._window.ctx, run, self._resident)
         self._loader = Loader(self._resident, self._facts, glfw.post_empty_event)
         self._events = Events(self._window, self._is_card, time.monotonic)
-        self._pace = Pace()
+        self._pace, self._patience, self._ahead = Pace(), Patience(), Ahead(run, self._resident)
+        self._is_held = False
         self._run = run
         self._version = -1
         self._settle = SETTLE_FRAMES
@@ -90,7 +92,7 @@ class Viewer:
     @property
     def is_idle(self) -> bool:
         """Nothing moves, nothing is missing, and the picture is the state's."""
-        rests = self._settle == 0 and not is_moving(self.state) and self._has_full_budget
+        rests = self._settle == 0 and not is_moving(self.state) and self._has_full_budget and not self._is_held
         return rests and self._loader.is_idle and self._version == self._loader.version and self._picture.is_whole
 
     @property
@@ -146,7 +148,7 @@ class Viewer:
             return
         now = time.monotonic()
         timers = [longest, self._surface.wake_secs(now)]
-        if not self._has_full_budget:
+        if self._is_held or not self._has_full_budget:
             timers.append(0.05)
         end = min((now + t for t in timers if t is not None), default=math.inf)
         while not (self._events.happened or self._window.is_closing or self._version != self._loader.version):
@@ -166,7 +168,7 @@ class Viewer:
         for gesture in gestures:
             self._answer(gesture)
         self._pass_time(now, has_gesture=any(g.trigger.startswith(("drag", "wheel")) for g in gestures))
-        self._compose()
+        self._compose(now)
         if self._settle > 0:
             self._paint(now)
 
@@ -227,20 +229,27 @@ class Viewer:
         if budget != self.state.budget:
             self.do([SetBudget(budget)])
 
-    def _compose(self) -> None:
+    def _compose(self, now: float) -> None:
         version = self._loader.version
         if self._settle > 0:
             self._place(REFIT_SECS)
         if self.state is self.frame.state and version == self._version:
-            if not self._picture.is_whole:
-                self._picture.show(self.frame)
-                self._settle = max(self._settle, 1)
+            if self._is_held or not self._picture.is_whole:
+                self._show(now)
             return
         self.frame = compose_frame(self._run, self.state, self._resident)
         self.state = self.frame.state if self.frame.state == self.state else self.state
         self._version = version
-        self._loader.want(cast(tuple[Need, ...], self.frame.missing), self.frame.wanted)
-        self._picture.show(self.frame)
+        missing = cast(tuple[Need, ...], self.frame.missing)
+        self._loader.want(missing, self.frame.wanted, self._ahead.of(self.state))
+        self._show(now)
+
+    def _show(self, now: float) -> None:
+        """Draw the frame, unless only time has passed and it lacks something that will be read in a moment."""
+        lacks = bool(self.frame.missing) and self._picture.is_like(self.frame)
+        self._is_held = self._patience.holds(now, lacks=lacks)
+        if not self._is_held:
+            self._picture.show(self.frame)
         self._settle = max(self._settle, 1)
 
     def _paint(self, now: float) -> None:

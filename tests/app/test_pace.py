@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nn3d.app.pace import LONGEST_STEP_SECS, Pace
+from nn3d.app.pace import HOLD_SECS, LONGEST_STEP_SECS, Pace, Patience
 from nn3d.stage.state import Budget
 
 
@@ -42,3 +42,13 @@ def test_strands_are_left_alone() -> None:
     pace = Pace()
     pace.step(1.0, is_moving=True)
     assert pace.budget(Budget(strands=77), 1.0).strands == 77
+
+
+def test_a_picture_that_lacks_something_is_waited_for_a_moment_and_no_longer() -> None:
+    patience = Patience()
+    assert not patience.holds(1.0, lacks=False)
+    assert patience.holds(1.0, lacks=True)
+    assert patience.holds(1.0 + 0.9 * HOLD_SECS, lacks=True)
+    assert not patience.holds(1.0 + 1.1 * HOLD_SECS, lacks=True)
+    assert not patience.holds(2.0, lacks=False)
+    assert patience.holds(3.0, lacks=True)

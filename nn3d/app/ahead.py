@@ -1,0 +1,38 @@
+"""What the next recorded epoch will need, so that it is in memory before the picture gets there."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import replace
+from typing import cast
+
+from nn3d.run.run import Run
+from nn3d.stage.compose import compose_frame
+from nn3d.stage.resident import Need, Resident
+from nn3d.stage.state import ViewState
+
+
+class Ahead:
+    """Looks at the pair of epochs after the one on screen, once for each pair."""
+
+    def __init__(self, run: Run, resident: Resident) -> None:
+        self._run, self._resident = run, resident
+        self._key: Hashable = None
+        self._needs: tuple[Need, ...] = ()
+
+    def of(self, state: ViewState) -> tuple[Need, ...]:
+        """What a view needs next while time passes; nothing when it rests, or when memory is half full already."""
+        time = state.time
+        if not time.is_playing and time.target == time.epoch:
+            return ()
+        if self._resident.held.nbytes * 2 > state.budget.memory_mb << 20:
+            return ()
+        forward = time.is_playing or time.target > time.epoch
+        opened = tuple(v.is_open for v in state.layers)
+        key = (int(time.epoch), forward, state.sample, state.edges, state.fold, opened)
+        if key != self._key:
+            at = min(max(int(time.epoch) + (1.5 if forward else -0.5), 0.0), max(0.0, state.n_epochs - 1.0))
+            later = replace(state, time=replace(time, epoch=at, target=at, is_playing=False))
+            frame = compose_frame(self._run, later, self._resident)
+            self._key, self._needs = key, cast(tuple[Need, ...], frame.missing)
+        return self._needs
