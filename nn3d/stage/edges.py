@@ -50,7 +50,7 @@ def edge_strands(run: Run, plan: Plan, link: LinkPlan, need: StrandsNeed, per_si
         index, batches = sampling.batches(index.size, EXACT_PASSES)
     ends = wires.ends(index, level)
     looks = {e: _looks(run, wires, amounts[e], picks[e], index, ends.weight, e, selection) for e in picks}
-    if small.joins_columns(plan, link):
+    if small.joins_columns(plan, link) and selection != "exact":
         looks = {
             e: small.scaled(run, plan, k, picks[e], index, Moment(e, need.sample, need.mode)) for e, k in looks.items()
         }
