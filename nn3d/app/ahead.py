@@ -13,7 +13,7 @@ from nn3d.stage.state import ViewState
 
 
 class Ahead:
-    """Looks at the pair of epochs after the one on screen, once for each pair."""
+    """Looks at the pair of epochs after the one on screen, and at the goal, once for each pair."""
 
     def __init__(self, run: Run, resident: Resident) -> None:
         self._run, self._resident = run, resident
@@ -29,10 +29,13 @@ class Ahead:
             return ()
         forward = time.is_playing or time.target > time.epoch
         opened = tuple(v.is_open for v in state.layers)
-        key = (int(time.epoch), forward, state.sample, state.edges, state.fold, opened)
+        key = (int(time.epoch), forward, time.target if not time.is_playing else None, state.sample, state.edges, state.fold, opened)
         if key != self._key:
             at = min(max(int(time.epoch) + (1.5 if forward else -0.5), 0.0), max(0.0, state.n_epochs - 1.0))
-            later = replace(state, time=replace(time, epoch=at, target=at, is_playing=False))
-            frame = compose_frame(self._run, later, self._resident)
-            self._key, self._needs = key, cast(tuple[Need, ...], frame.missing)
+            ends = () if time.is_playing else self._missing_at(state, time.target)
+            self._key, self._needs = key, (*self._missing_at(state, at), *ends)
         return self._needs
+
+    def _missing_at(self, state: ViewState, epoch: float) -> tuple[Need, ...]:
+        later = replace(state, time=replace(state.time, epoch=epoch, target=epoch, is_playing=False))
+        return cast(tuple[Need, ...], compose_frame(self._run, later, self._resident).missing)
