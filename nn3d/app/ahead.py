@@ -29,7 +29,8 @@ class Ahead:
             return ()
         forward = time.is_playing or time.target > time.epoch
         opened = tuple(v.is_open for v in state.layers)
-        key = (int(time.epoch), forward, time.target if not time.is_playing else None, state.sample, state.edges, state.fold, opened)
+        goal = None if time.is_playing else time.target
+        key = (int(time.epoch), forward, goal, state.sample, state.edges, state.fold, opened)
         if key != self._key:
             at = min(max(int(time.epoch) + (1.5 if forward else -0.5), 0.0), max(0.0, state.n_epochs - 1.0))
             ends = () if time.is_playing else self._missing_at(state, time.target)
