@@ -7,7 +7,7 @@ c plus the bias is the node's value). Arrays are float32 in the weight's own lay
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from nn3d.run.model import Array, FloatArray, LayerLink, Node
 from nn3d.run.run import Run
 
 CONV_DIMS = {"conv1d": 1, "conv2d": 2, "conv3d": 3}
+TRANSPOSED_DIMS = {"conv_transpose1d": 1, "conv_transpose2d": 2, "conv_transpose3d": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +38,18 @@ class WeightedLink:
 def weighted_link(run: Run, target: int, link: LayerLink) -> WeightedLink | None:
     """What a link of layer `target` multiplies, or None when its edges carry no single weight matrix.
 
-    Convolutions (not transposed) and linear operations have one; recurrent and fused attention links do not.
+    Convolutions (transposed ones without groups) and linear operations have one; recurrent and fused attention links
+    do not.
     """
     layer = run.layers[target]
     if link.kind != "weight" or layer.weight is None:
         return None
     node = run.node(layer.nodes[0])
-    if node.op not in CONV_DIMS and node.op != "linear":
-        return None
+    dims = {"linear": 0, **CONV_DIMS, **TRANSPOSED_DIMS}.get(node.op)
     shape = run.parameter_info(layer.weight).shape
-    if len(shape) != (2 if node.op == "linear" else 2 + CONV_DIMS[node.op]):
-        return None
     groups = int(node.attributes.get("groups", 1) or 1)
+    if dims is None or len(shape) != 2 + dims or (node.op in TRANSPOSED_DIMS and groups > 1):
+        return None
     return WeightedLink(layer.weight, shape, node, (link.node, link.output), groups)
 
 
@@ -65,6 +66,8 @@ def input_sums(run: Run, link: WeightedLink, epoch: int, sample: int) -> FloatAr
     a = run.values(*link.source, epoch, sample)
     if link.node.op == "linear":
         return np.asarray(a.reshape(-1, link.shape[1]).sum(0), np.float32)
+    if link.node.op in TRANSPOSED_DIMS:
+        return transposed_sums(a, link)
     return patch_sums(a, link.shape[2:], link.node.attributes)
 
 
@@ -86,7 +89,20 @@ def gradient_sums(run: Run, link: WeightedLink, epoch: int, sample: int) -> Floa
     if link.node.op == "linear":
         g, x = of_output.reshape(-1, link.shape[0]), a.reshape(-1, link.shape[1])
         return np.asarray(g.T @ x, np.float32)
+    if link.node.op in TRANSPOSED_DIMS:
+        swapped = replace(link, shape=(link.shape[1], link.shape[0], *link.shape[2:]))
+        return np.ascontiguousarray(np.swapaxes(patch_products(of_output, a, swapped), 0, 1))
     return patch_products(a, of_output, link)
+
+
+def transposed_sums(a: FloatArray, link: WeightedLink) -> FloatArray:
+    """(I, *kernel): Σ of a (I, *space) over the positions whose product with a kernel cell lies in the output.
+
+    A transposed convolution meets its output as the convolution with the same numbers meets its input.
+    """
+    space = link.node.outputs[0].shape[1:]
+    swapped = replace(link, shape=(a.shape[0], 1, *link.shape[2:]))
+    return patch_products(np.ones((1, *space), np.float32), a, swapped)[:, 0]
 
 
 def patch_products(a: FloatArray, g: FloatArray, link: WeightedLink) -> FloatArray:

@@ -12,7 +12,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from nn3d.analysis.contribution import WeightedLink, padding_of
+from nn3d.analysis.contribution import TRANSPOSED_DIMS, WeightedLink, padding_of
 from nn3d.run.model import FloatArray
 
 I64 = NDArray[np.int64]
@@ -152,7 +152,12 @@ class Wiring:
 def wiring(
     link: WeightedLink, source: tuple[int, int, int], target: tuple[int, int, int], is_token: bool
 ) -> Wiring | None:
-    """The wiring of a link between layers of these tiles (K, R, C), or None when the shapes do not tell the ends."""
+    """The wiring of a link between layers of these tiles (K, R, C), or None when the shapes do not tell the ends.
+
+    Transposed convolutions are ropes: they have none.
+    """
+    if link.node.op in TRANSPOSED_DIMS:
+        return None
     n_out, n_in = link.shape[0], link.shape[1] * link.groups
     if len(link.shape) > 2:
         fits = source[0] % n_in == 0 and target[0] % n_out == 0 and (len(link.shape) == 5 or source[0] == n_in)

@@ -39,7 +39,7 @@ def token_tags(
         ends = view.project(np.array([(stage.x[row], top, edge), (stage.x[row], low, edge)]), state.size_px)
         each = max(1, int(np.ceil(MIN_ROW_PX * type_scale(state) * steps / max(1.0, abs(ends[1, 1] - ends[0, 1])))))
         anchor = "rm" if state.side > 0 else "lm"
-        for t in range(0, steps, each):
+        for t in range((steps - 1) % each, steps, each):
             y = top + (low - top) * (t + 0.5) / steps
             is_last = t == steps - 1
             place = (float(stage.x[row]), float(y), float(edge))

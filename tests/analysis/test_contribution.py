@@ -50,3 +50,19 @@ def test_a_pool_has_no_weights() -> None:
     run = bundled()
     pool = run.layer("pool1")
     assert weighted_link(run, pool.index, pool.links[0]) is None
+
+
+@pytest.mark.parametrize(("stride", "padding", "more"), [(2, 0, 0), (1, 1, 0), (3, 1, 2), (2, 1, 1)])
+def test_contributions_of_a_transposed_convolution_sum_to_its_output(stride: int, padding: int, more: int) -> None:
+    torch = pytest.importorskip("torch")
+    from nn3d.extract.trace import capture
+
+    torch.manual_seed(stride)
+    layer = torch.nn.ConvTranspose2d(3, 4, 3, stride, padding, more, bias=False)
+    run = capture(torch.nn.Sequential(torch.nn.Identity(), layer), torch.randn(1, 3, 5, 6))
+    at = next(la for la in run.layers if la.op == "conv_transpose2d")
+    link = weighted_link(run, at.index, at.links[0])
+    assert link is not None
+    c = contributions(weights(run, link, 0), input_sums(run, link, 0, 0))
+    out = run.values(at.shown, 0, 0, 0)
+    np.testing.assert_allclose(c.reshape(4, -1).sum(1), out.reshape(4, -1).sum(1), rtol=1e-4, atol=1e-4)
