@@ -146,7 +146,7 @@ class _Composer:
             *overlay_neurons.neuron_marks(facts, tiles, view, neurons, self.mix),
             *labels,
             *overlay_groups.group_marks(facts, overlay_groups.Scene(self.folded, stage, view, rail), cards, handles),
-            *overlay_bars.rope_marks(facts, structure.rope_places(self.plan, self.state, stage, view)),
+            *overlay_bars.rope_marks(facts, structure.rope_places(self.plan, self.state, stage, view), labels),
             *bars, *flat,
             *tag_marks(self.state, facts.k, words.all_tags(
                 self.run, self.plan, self.state, stage, shown, tiles, first, view), view),

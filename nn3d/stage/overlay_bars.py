@@ -99,8 +99,11 @@ def _notes(f: Facts, bars: Bars, n_named: int, at: tuple[float, float]) -> list[
     return [Text(x, at[1] + 21 * f.k, line, size, "regular", f.ink("text3"), "lm")]
 
 
-def rope_marks(f: Facts, places: dict[int, tuple[float, float, float]]) -> list[Mark]:
-    """The shares of both signs, "57 % for", over the ropes of collapsed pairs. places: link → (x, y, room) in px."""
+def rope_marks(f: Facts, places: dict[int, tuple[float, float, float]], others: list[Mark]) -> list[Mark]:
+    """The shares of both signs, "57 % for", over the ropes of collapsed pairs, where they lie over no other text.
+
+    places : link → (x, y, room) in px.
+    """
     marks: list[Mark] = []
     by_input = f.state.edges.mode == "contribution"
     words = ("for", "against") if by_input else ("positive", "negative")
@@ -113,6 +116,10 @@ def rope_marks(f: Facts, places: dict[int, tuple[float, float, float]]) -> list[
         share = table.signs[0] / sum(table.signs)
         size = 10.5 * f.k
         rows = ((21, share, words[0], "positive"), (6, 1.0 - share, words[1], "negative"))
-        for up, part, word, ink in rows:
-            marks += pill(f, x, y - up * f.k, f"{100 * part:.0f} % {word}", size, ("regular", f.ink(ink)), "m")
+        said = [
+            mark
+            for up, part, word, ink in rows
+            for mark in pill(f, x, y - up * f.k, f"{100 * part:.0f} % {word}", size, ("regular", f.ink(ink)), "m")
+        ]
+        marks += said if len(free_words(said, [*others, *marks])) == len(said) else []
     return marks

@@ -12,7 +12,8 @@ from nn3d.stage.type import text_width
 
 EDGE = 6.0
 ROW_PX = 19.0
-MAX_ROWS = 4
+MAX_ROWS = 6
+MAX_ROWS_ABOVE = 4
 Box = tuple[float, float, float, float]
 
 
@@ -34,35 +35,56 @@ class Foot:
 def label_marks(f: Facts, feet: list[Foot], taken: list[Box] | None = None) -> list[Mark]:
     """Layer cards that do not overlap: selected, input and output first, then in order.
 
-    A card without room loses its lower lines, then moves below its neighbours; only without any room is there none.
+    First every layer gets its name, farther from its plate where neighbours leave no room; then the cards that hang
+    at their usual place get as many of their other lines as there is room for.
     taken : boxes where no card may lie; those of the cards are added.
     """
     chosen = {t.layer for t in (f.state.selection, f.state.hover) if t is not None}
     ends = {f.plan.output} | {i for i, p in enumerate(f.plan.layers) if p.input is not None}
     feet = sorted(feet, key=lambda t: (t.layer not in chosen, t.layer not in ends, t.layer))
     taken = [] if taken is None else taken
-    marks: list[Mark] = []
+    cards: dict[int, _Card] = {}
     for foot in feet:
-        found = next((c for c in _choices(f, foot) if not _meets(c[2], taken)), None)
+        found = next((c for c in _names(f, foot) if not _meets(c.box, taken)), None)
         if found is not None:
-            lines, drop, box = found
-            taken.append(box)
-            marks += _draw_card(f, foot, lines, drop, box)
-    return marks
+            taken.append(found.box)
+            cards[foot.layer] = found
+    for foot in feet:
+        card = cards.get(foot.layer)
+        if card is None or card.drop:
+            continue
+        taken.remove(card.box)
+        card = next((c for c in _fuller(f, foot) if not _meets(c.box, taken)), card)
+        taken.append(card.box)
+        cards[foot.layer] = card
+    return [mark for foot in feet if foot.layer in cards for mark in _draw_card(f, foot, cards[foot.layer])]
 
 
-def _choices(f: Facts, foot: Foot) -> Iterator[tuple[list[str], float, Box]]:
-    """(lines, px below the usual place, box), the best first."""
-    for detail in (4, 3, 2, 1):
-        if detail == 1 or foot.alone >= (0, 0, 58, 78, 92)[detail] * f.k:
+@dataclass(frozen=True, slots=True)
+class _Card:
+    """A card's lines, how far it hangs from its usual place (px), and its box."""
+
+    lines: list[str]
+    drop: float
+    box: Box
+
+
+def _names(f: Facts, foot: Foot) -> Iterator[_Card]:
+    """The name alone, at its usual place or farther off, the best first."""
+    lines = _card(f, foot.layer)[:1]
+    for row in range(MAX_ROWS_ABOVE if foot.is_above else MAX_ROWS):
+        drop = row * ROW_PX * f.k
+        if not foot.is_above or _heights(f, 1)[-1] + 16 * f.k + drop <= foot.room:
+            yield _Card(lines, drop, _box(f, foot, lines, -drop if foot.is_above else drop))
+
+
+def _fuller(f: Facts, foot: Foot) -> Iterator[_Card]:
+    """More lines at the usual place, most first."""
+    for detail in (4, 3, 2):
+        if foot.alone >= (0, 0, 58, 78, 92)[detail] * f.k:
             lines = _card(f, foot.layer)[:detail]
-            if foot.is_above and _heights(f, len(lines))[-1] + 16 * f.k > foot.room:
-                continue
-            yield lines, 0.0, _box(f, foot, lines, 0.0)
-    if not foot.is_above:
-        for row in range(1, MAX_ROWS):
-            drop = row * ROW_PX * f.k
-            yield lines, drop, _box(f, foot, lines, drop)
+            if not foot.is_above or _heights(f, len(lines))[-1] + 16 * f.k <= foot.room:
+                yield _Card(lines, 0.0, _box(f, foot, lines, 0.0))
 
 
 def _meets(box: Box, taken: list[Box]) -> bool:
@@ -92,15 +114,17 @@ def _box(f: Facts, foot: Foot, lines: list[str], drop: float) -> Box:
     return x - half - 4, top, x + half + 4, top + height
 
 
-def _draw_card(f: Facts, foot: Foot, lines: list[str], drop: float, box: Box) -> list[Mark]:
+def _draw_card(f: Facts, foot: Foot, card: _Card) -> list[Mark]:
+    lines, box = card.lines, card.box
     top, x = box[1] + 2, (box[0] + box[2]) / 2.0
     inks = ("text", "text2", "text2", "text3")
     selected = f.state.selection is not None and f.state.selection.layer == foot.layer
     out: list[Mark] = []
     if foot.is_above:
         out.append(Rect(box[0] - 2, box[1], box[2] + 2, box[3], f.ink("halo", PILL), 5.0))
-    if drop > 0.0:
-        out.append(Line(foot.x, foot.y + 8 * f.k, foot.x, top - 1, 1.0, f.ink("rail", 0.6)))
+    if card.drop > 0.0:
+        y0, y1 = (box[3], foot.y - 2) if foot.is_above else (foot.y + 8 * f.k, top - 1)
+        out.append(Line(foot.x, y0, foot.x, y1, 1.0, f.ink("rail", 0.6)))
     for i, (line, dy) in enumerate(zip(lines, _heights(f, len(lines)), strict=True)):
         ink = f.ink("accent" if selected and i == 0 else inks[i])
         size = (15 if i == 0 else 11) * f.k
