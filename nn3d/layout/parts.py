@@ -54,4 +54,4 @@ def part_spans(tiles: Tiles, parts: tuple[int, ...]) -> F64:
     start = np.concatenate([[0], np.cumsum(parts)[:-1]])
     high = np.maximum.reduceat(tiles.mosaic[:, 0], start) + tiles.mosaic_half[0]
     low = np.minimum.reduceat(tiles.mosaic[:, 0], start) - tiles.mosaic_half[0]
-    return np.stack([low, high], 1).astype(np.float64) / tiles.extents[3, 0]
+    return np.asarray(np.stack([low, high], 1) / tiles.extents[3, 0], np.float64)

@@ -123,9 +123,9 @@ class Recurrences:
                 loop = np.zeros(found.steps, STRAND)
                 loop["spread"][:, 1] = np.linspace(-LOOP_REACH, LOOP_REACH, found.steps)
                 loop["amount"], loop["area"] = back["amount"][part], back["area"][part]
-                name = self._named("loop", plan.layer.index, level, d)
+                key = self._named("loop", plan.layer.index, level, d)
                 edge = tiles[gates].y + (1.0 if d == 0 else -1.0) * (found.extent[0] / 2.0 + LOOP_HEIGHT)
-                made = _strands(given, (hidden, gates), name, loop, "sign", STEP_HW)
+                made = _strands(given, (hidden, gates), key, loop, "sign", STEP_HW)
                 out.append(replace(made, path="loop", apex=edge))
         return out
 

@@ -41,7 +41,7 @@ class StepsNeed:
 class Steps:
     """(levels, directions, T, 2) float64 each: Σ and Σ|·| of w·x through the input's and the recurrent weights.
 
-    sources : (T,) steps of the layer's input that each of its rows is. Epochs without the arrays hold zeros.
+    Epochs without the arrays hold zeros.
     """
 
     through_input: F64
@@ -96,4 +96,4 @@ def steps_of(run: Run, found: Recurrent, layer: int, need: StepsNeed) -> Steps:
 def _sums(run: Run, parameter: int, rows: F64, epoch: int) -> F64:
     """(T, 2) Σ and Σ|·| over all products of each row with a weight (out, in)."""
     w = np.asarray(run.parameter(parameter, epoch), np.float64)
-    return np.nan_to_num(np.stack([rows @ w.sum(0), np.abs(rows) @ np.abs(w).sum(0)], 1))
+    return np.asarray(np.nan_to_num(np.stack([rows @ w.sum(0), np.abs(rows) @ np.abs(w).sum(0)], 1)), np.float64)
