@@ -1,4 +1,4 @@
-# make demo   the bundled run in a window; without a display, as pictures
+# make demo   a bundled run in a window; without a display, as pictures
 # make test   lint, types, contracts, tests
 # Everything else is a refinement of these two.
 

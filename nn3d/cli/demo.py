@@ -76,7 +76,10 @@ def write_pictures(name: str, run: Run, folder: Path) -> list[Path]:
               help="Folder for the pictures.")
 @click.option("--list", "list_", is_flag=True, help="List the bundled runs.")
 def command(name: str | None, pictures: bool, output: Path, list_: bool) -> None:
-    """Show a bundled run (NAME, or the first): in the window, or without a display as pictures."""
+    """Show a bundled run: in the window, or without a display as pictures.
+
+    NAME is a run's or its beginning: lenet, mlp, resnet, gpt; without one, the first.
+    """
     if list_:
         click.echo("\n".join(bundled_runs()))
         return
