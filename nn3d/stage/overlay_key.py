@@ -14,7 +14,7 @@ KEY_GAP = 32.0
 STRAND_WORDS = {
     "weight": ("weight  w", "negative", "positive"),
     "contribution": ("contribution  a · w", "against", "for"),
-    "gradient": ("gradient  a · w · ∂L/∂z", "lowers loss", "raises it"),
+    "gradient": ("gradient  c · ∂L", "lowers loss", "raises it"),
 }
 
 
