@@ -5,6 +5,7 @@ from __future__ import annotations
 from nn3d.layout.arrange import side
 from nn3d.stage.frame import Mark, Text
 from nn3d.stage.overlay import Facts, number
+from nn3d.stage.overlay_memory import memory_words, note_words
 from nn3d.stage.plan import LinkPlan
 from nn3d.stage.small import joins_columns
 from nn3d.stage.state import EXACT_PASSES
@@ -77,15 +78,6 @@ def _font_words(f: Facts) -> list[str]:
     return [f"no font here has {n} {'character' if n == 1 else 'characters'}: shown as U+…"] if n else []
 
 
-def memory_words(f: Facts) -> list[str]:
-    """What is not on the picture because it is still being read, or because memory has no room for it."""
-    words = [f"reading {number(len(f.due.missing))} more"] if f.due.missing else []
-    if f.due.left_out:
-        n = len(f.due.left_out)
-        words.append(f"{number(n)} {'array' if n == 1 else 'arrays'} left out: memory is {f.state.budget.memory_mb} MB")
-    return words
-
-
 def strand_figures(f: Facts, *, with_units: bool = True) -> list[str]:
     """One entry a link: "conv2 867 of 2,400 (81 % of |c|)"; many ropes are summed up.
 
@@ -94,12 +86,12 @@ def strand_figures(f: Facts, *, with_units: bool = True) -> list[str]:
     if f.state.edges.selection == "off":
         return ["strands off"]
     what = MAGNITUDES[f.state.edges.mode]
-    singles, silent, ropes, pairs, columns = [], [], 0, 0, 0
+    singles, ropes, pairs, columns = [], 0, 0, 0
     for i, table in sorted(f.tables.items()):
         link = f.plan.links[i]
         if table.note:
-            silent.append(f.plan.layers[link.target].layer.name)
-        elif table.words and table.shown and not _is_rope(f, link):
+            continue
+        if table.words and table.shown and not _is_rope(f, link):
             singles.append(f"{f.plan.layers[link.target].layer.name} {number(table.shown)} ropes of {table.words}")
         elif table.colour != "sign":
             pairs += 1
@@ -115,8 +107,7 @@ def strand_figures(f: Facts, *, with_units: bool = True) -> list[str]:
                 f"{f.plan.layers[link.target].layer.name} {number(table.shown)} of {number(table.total)}{share}{unit}"
             )
     out = [f"strands, {_selection(f)}", *singles] if singles else []
-    if silent:
-        out.append(f"gradient not recorded: {', '.join(silent)}")
+    out += note_words(f)
     if columns:
         out += _column_figures(f, columns, what)
     if ropes:

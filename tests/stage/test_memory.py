@@ -50,7 +50,7 @@ def test_what_is_held_stays_within_the_budget_and_the_rest_is_named_on_the_pictu
     assert not frame.missing
     empty = sum(t.values is None for t in frame.tiles)
     assert (empty > 0) == (mb < 64)
-    assert (f"left out: memory is {mb} MB" in said(frame)) == (mb < 64)
+    assert (f"left out, memory is {mb} MB: " in said(frame)) == (mb < 64)
     assert len(frame.left_out) >= empty
 
 

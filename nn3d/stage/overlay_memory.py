@@ -1,0 +1,47 @@
+"""Words for what is not on the picture: still being read, left out for want of memory, or not known."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+
+from nn3d.stage.overlay import Facts, number
+from nn3d.stage.resident import ValuesNeed
+from nn3d.stage.strands import StrandsNeed
+
+MOST_NAMES = 3
+
+
+def memory_words(f: Facts) -> list[str]:
+    """What is not on the picture because it is still being read, or because memory has no room for it."""
+    words = [f"reading {number(len(f.due.missing))} more"] if f.due.missing else []
+    if f.due.left_out:
+        names = dict.fromkeys(_name(f, need) for need in f.due.left_out)
+        words.append(f"left out, memory is {f.state.budget.memory_mb} MB: {named(names)}")
+    return words
+
+
+def note_words(f: Facts) -> list[str]:
+    """Links that carry a note instead of what was asked for: "not known yet: fc1, fc2"."""
+    notes: dict[str, list[str]] = {}
+    for i, table in sorted(f.tables.items()):
+        if table.note:
+            notes.setdefault(table.note, []).append(f.plan.layers[f.plan.links[i].target].layer.name)
+    return [f"{note}: {named(names)}" for note, names in notes.items()]
+
+
+def named(names: Iterable[str]) -> str:
+    """The first names, and how many there are more."""
+    each = list(names)
+    if len(each) <= MOST_NAMES + 1:
+        return ", ".join(each)
+    return ", ".join(each[:MOST_NAMES]) + f" and {number(len(each) - MOST_NAMES)} more"
+
+
+def _name(f: Facts, need: Hashable) -> str:
+    layers = f.run.layers
+    if isinstance(need, ValuesNeed):
+        return f"values of {layers[need.layer].name}"
+    if isinstance(need, StrandsNeed):
+        into = next((p.target for p in f.plan.links if (p.under or (p.index,))[0] == need.link), None)
+        return "strands" if into is None else f"strands into {f.plan.layers[into].layer.name}"
+    return "figures"
