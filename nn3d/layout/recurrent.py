@@ -86,6 +86,15 @@ class Recurrent:
         wider = self.extent[1] - float(self.plates[-1, 1])
         return float(self.places(yaw_rad)[-1]) + wider / 2.0 / math.tan(yaw_rad)
 
+    def level(self, piece: Piece) -> int:
+        """Which of the stacked layers a piece belongs to."""
+        words = piece.name.split()
+        return int(words[1]) - 1 if len(words) > 1 else 0
+
+    def hidden(self, level: int) -> Piece:
+        """The piece that shows h of a level."""
+        return next(p for p in self.pieces if p.name.split()[0] == "h" and self.level(p) == level)
+
     def lane(self, direction: int) -> tuple[float, float]:
         """(bottom, top) of a direction's lane as shares of the plates' height, −½ … ½; forward is above."""
         height = self.extent[0]

@@ -30,7 +30,7 @@ def hud_marks(f: Facts) -> list[Mark]:
         right.insert(0, "dashed = inferred")
     elif f.state.edges.print == "grey":
         right.insert(0, "dashed = negative")
-    right = [*memory_words(f), *folded_words(f), *_font_words(f), *_order_words(f), *right]
+    right = [*memory_words(f), *folded_words(f), *_font_words(f), *_order_words(f), *f.notes, *right]
     pooled = (p for p in f.plan.layers if p.pool != (1, 1))
     right += [f"{p.layer.name}: a cell is the mean of {p.pool[0] * p.pool[1]}" for p in pooled]
     tail = ", ".join(right)
@@ -112,9 +112,15 @@ def strand_figures(f: Facts, *, with_units: bool = True) -> list[str]:
         out += _column_figures(f, columns, what)
     if ropes:
         out.append(f"{ropes} {'pair' if ropes == 1 else 'pairs'} as ropes, one a sign, area ~ share of Σ{what}")
+    if any(p.recurrent is not None for p in f.plan.layers):
+        out.append(f"recurrent: one strand a step, area ~ Σ{what}, without biases")
     if pairs:
-        out.append("grey, ivory: no weight")
+        out.append("grey: no weight, ivory: copies" if _has_copies(f) else "grey: no weight")
     return out
+
+
+def _has_copies(f: Facts) -> bool:
+    return any(table.colour == "identity" for table in f.tables.values())
 
 
 def _selection(f: Facts) -> str:

@@ -5,7 +5,7 @@ The layer's own plate is the last one, h; the others are parts of it (PART + ite
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -20,14 +20,13 @@ from nn3d.stage.plan import LayerPlan, Plan
 from nn3d.stage.resident import LayerValues, Need, Resident
 from nn3d.stage.standing import Stage
 from nn3d.stage.state import YAW_RAD, ViewState
-from nn3d.stage.steps import PieceNeed, StepsNeed
+from nn3d.stage.steps import PieceNeed, Steps, StepsNeed
 
 F64 = NDArray[np.float64]
 
 LOOP_REACH = 0.92
 READ_HW = 0.06
 STEP_HW = 0.12
-ROW_SHARE = 0.42
 SIGNED_POWER = 0.8
 
 
@@ -91,46 +90,84 @@ class Recurrences:
         """Strands of a recurrent layer whose plates are `tiles[first:]`; `given` is the link of its input."""
         found = plan.recurrent
         assert found is not None
-        needs = [StepsNeed(plan.layer.index, e, self.state.sample) for e in self.epochs]
+        is_weight = self.state.edges.mode == "weight"
+        needs = [StepsNeed(plan.layer.index, e, self.state.sample, is_weight) for e in self.epochs]
         steps = [self.resident.steps(n) for n in needs]
         self.missing += [n for n, s in zip(dict.fromkeys(needs), steps, strict=False) if s is None]
         a, b = steps
         if a is None or b is None or given is None:
             return []
-        out: list[StrandLayer] = []
-        top = max(float(s.through_input[..., 1].max(initial=0.0)) for s in (a, b))
-        top = max([top, *(float(s.through_state[..., 1].max(initial=0.0)) for s in (a, b))]) or 1.0
-        starts: dict[int, int] = {}
-        for k, piece in enumerate(found.pieces):
-            starts.setdefault(piece.plate, first + k)
-        plates = sorted(starts)
-        for plate, after in pairwise(plates):
-            ends, name = (starts[plate], starts[after]), ("rows", plan.layer.index, plate)
-            kind = found.pieces[starts[after] - first].name.split()[0]
-            if kind != "gates":
-                out.append(_between(given, ends, self._named(*name), _rows(found, found.steps), READ_HW))
+        woven = _Woven(found, first, tiles, given, self._named(plan.layer.index, is_weight), (a, b))
+        out = woven.between_plates()
         for level in range(found.levels):
-            own = [p for p in plates if _level(found, p, starts, first) == level]
-            gates, hidden = starts[own[0]], starts[own[-1]]
-            source = given.source if level == 0 else starts[own[0] - 1]
-            is_rows = level > 0 or _is_rows(tiles[given.source], found.steps)
-            rows = _rows(found, found.steps, is_rows=is_rows)
-            looks = _looks([s.through_input[level] for s in (a, b)], top)
-            out.append(_signed(given, (source, gates), self._named("input", plan.layer.index, level), rows, looks))
-            back = _looks([s.through_state[level] for s in (a, b)], top)
-            for d in range(found.directions):
-                part = slice(d * found.steps, (d + 1) * found.steps)
-                loop = np.zeros(found.steps, STRAND)
-                loop["spread"][:, 1] = np.linspace(-LOOP_REACH, LOOP_REACH, found.steps)
-                loop["amount"], loop["area"] = back["amount"][part], back["area"][part]
-                key = self._named("loop", plan.layer.index, level, d)
-                edge = tiles[gates].y + (1.0 if d == 0 else -1.0) * (found.extent[0] / 2.0 + LOOP_HEIGHT)
-                made = _strands(given, (hidden, gates), key, loop, "sign", STEP_HW)
-                out.append(replace(made, path="loop", apex=edge))
+            out += [*woven.inputs(level), *woven.loops(level)]
         return out
 
     def _named(self, *name: object) -> tuple[object, ...]:
         return (self.resident.identity, *name, self.epochs, self.state.sample)
+
+
+@dataclass(frozen=True, slots=True)
+class _Woven:
+    """The strands of one recurrent layer. first : place of its first piece among the tiles; `given` : its input's link.
+
+    steps : at the two epochs that are mixed.
+    """
+
+    found: Recurrent
+    first: int
+    tiles: tuple[TileLayer, ...]
+    given: StrandLayer
+    name: tuple[object, ...]
+    steps: tuple[Steps, Steps]
+
+    @property
+    def full(self) -> float:
+        """Σ|c| that the thickest strand stands for."""
+        parts = [x[..., 1].max(initial=0.0) for s in self.steps for x in (s.through_input, s.through_state)]
+        return float(max(parts)) or 1.0
+
+    def _at(self, kind: str, level: int) -> int:
+        pieces = enumerate(self.found.pieces)
+        own = (k for k, p in pieces if p.name.split()[0] == kind and self.found.level(p) == level)
+        return self.first + next(own)
+
+    def between_plates(self) -> list[StrandLayer]:
+        """From gates to c to h, row to row, without weights."""
+        out, lanes = [], [self.found.lane(d) for d in range(self.found.directions)]
+        for (k, before), (n, after) in pairwise(enumerate(self.found.pieces)):
+            if before.plate != after.plate and self.found.level(before) == self.found.level(after):
+                rows = _rows(self.found, [(lane, lane) for lane in lanes])
+                ends = (self.first + k, self.first + n)
+                out.append(_strands(self.given, ends, (*self.name, "rows", k), rows, "neutral", READ_HW))
+        return out
+
+    def inputs(self, level: int) -> list[StrandLayer]:
+        """Through the input's weights of a level, a strand a step from each source to each direction's gates."""
+        lanes = [self.found.lane(d) for d in range(self.found.directions)]
+        if level == 0:
+            is_rows = _is_rows(self.tiles[self.given.source], self.found.steps)
+            sources, start = [(-0.5, 0.5) if is_rows else (-0.31, 0.31)], self.given.source
+        else:
+            sources, start = lanes, self._at("h", level - 1)
+        rows = _rows(self.found, [(source, lane) for lane in lanes for source in sources])
+        sums = [s.through_input[level, :, : len(sources)].reshape(-1, 2) for s in self.steps]
+        rows["amount"], rows["area"] = _looks(sums, self.full)
+        ends = (start, self._at("gates", level))
+        return [_strands(self.given, ends, (*self.name, "input", level), rows, "sign", STEP_HW)]
+
+    def loops(self, level: int) -> list[StrandLayer]:
+        """Through the recurrent weights, h(t) to the next step's gates: over the lane forward, under it backward."""
+        out, gates = [], self.tiles[self._at("gates", level)]
+        ends = (self._at("h", level), self._at("gates", level))
+        for d in range(self.found.directions):
+            rows = np.zeros(self.found.steps, STRAND)
+            rows["spread"][:, 1] = np.linspace(-LOOP_REACH, LOOP_REACH, self.found.steps)
+            rows["amount"], rows["area"] = _looks([s.through_state[level, d] for s in self.steps], self.full)
+            apex = gates.y + (1.0 if d == 0 else -1.0) * (gates.block_half[0] + LOOP_HEIGHT)
+            made = _strands(self.given, ends, (*self.name, "loop", level, d), rows, "sign", STEP_HW)
+            out.append(replace(made, path="loop", apex=apex))
+        return out
 
 
 def corners(plan: Plan, stage: Stage) -> F64:
@@ -155,35 +192,25 @@ def _is_rows(source: TileLayer, steps: int) -> bool:
     return source.cells[0] == steps and source.table.size == 1
 
 
-def _level(found: Recurrent, plate: int, starts: dict[int, int], first: int) -> int:
-    words = found.pieces[starts[plate] - first].name.split()
-    return int(words[1]) - 1 if len(words) > 1 else 0
-
-
-def _rows(found: Recurrent, steps: int, *, is_rows: bool | None = None) -> NDArray[np.void]:
-    """STRAND rows, direction by direction: from lane to lane, or (is_rows given) from the rows of one source tile."""
-    out = np.zeros(found.directions * steps, STRAND)
-    within = 0.5 - (np.arange(steps) + 0.5) / steps
-    for d in range(found.directions):
-        low, high = found.lane(d)
-        part = slice(d * steps, (d + 1) * steps)
-        lane = (low + high) / 2.0 + within * (high - low)
-        out["spread"][part, 2] = lane
-        out["spread"][part, 0] = lane if is_rows is None else within if is_rows else within * 0.62
+def _rows(found: Recurrent, spans: list[tuple[tuple[float, float], tuple[float, float]]]) -> NDArray[np.void]:
+    """STRAND rows, a strand a step for each pair of (bottom, top) shares of the source's and the target's height."""
+    out = np.zeros(len(spans) * found.steps, STRAND)
+    within = (np.arange(found.steps) + 0.5) / found.steps
+    for k, ends in enumerate(spans):
+        for end, (low, high) in zip((0, 2), ends, strict=True):
+            out["spread"][k * found.steps : (k + 1) * found.steps, end] = high - within * (high - low)
     out["amount"], out["area"] = 1.0, 1.0
     return out
 
 
-def _looks(sums: list[F64], top: float) -> NDArray[np.void]:
-    """Looks by (direction, step): colour by the sign of the sum and its share of all, area by Σ|c|."""
-    n = sums[0].shape[0] * sums[0].shape[1]
-    out = np.zeros(n, STRAND)
-    for e, part in enumerate(sums):
-        signed, whole = part.reshape(n, 2).T
-        share = np.divide(np.abs(signed), whole, out=np.zeros(n), where=whole > 0)
-        out["amount"][:, e] = np.where(signed < 0, -1.0, 1.0) * np.maximum(share, 1e-3)
-        out["area"][:, e] = whole / top
-    return out
+def _looks(sums: list[F64], full: float) -> tuple[F64, F64]:
+    """(m, 2) amounts and areas at two epochs of sums (m, 2): colour by the sign and share of Σ, area by Σ|·|."""
+    amount, area = (np.zeros((len(sums[0]), 2)) for _ in range(2))
+    for e, (signed, whole) in enumerate(part.T for part in sums):
+        share = np.divide(np.abs(signed), whole, out=np.zeros(len(whole)), where=whole > 0)
+        amount[:, e] = np.where(signed < 0, -1.0, 1.0) * np.maximum(share, 1e-3)
+        area[:, e] = whole / full
+    return amount, area
 
 
 def _strands(
@@ -196,16 +223,3 @@ def _strands(
         weight_index=np.zeros(0, np.int64), weight=np.zeros(0, np.float32), source_cell=np.zeros(0, np.int64),
         target_cell=np.zeros(0, np.int64), is_drawn=None,
     )  # fmt: skip
-
-
-def _between(
-    given: StrandLayer, ends: tuple[int, int], key: tuple[object, ...], rows: NDArray[np.void], hw: float
-) -> StrandLayer:
-    return _strands(given, ends, key, rows, "neutral", hw)
-
-
-def _signed(
-    given: StrandLayer, ends: tuple[int, int], key: tuple[object, ...], rows: NDArray[np.void], looks: NDArray[np.void]
-) -> StrandLayer:
-    rows["amount"], rows["area"] = looks["amount"], looks["area"]
-    return _strands(given, ends, key, rows, "sign", STEP_HW)

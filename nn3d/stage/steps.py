@@ -30,16 +30,23 @@ class PieceNeed:
 
 @dataclass(frozen=True, slots=True)
 class StepsNeed:
-    """What passes through a recurrent layer's weights at one epoch index, for one sample index."""
+    """What passes through a recurrent layer's weights at one epoch index, for one sample index.
+
+    is_weight : of the weights alone, as if every input were 1.
+    """
 
     layer: int
     epoch: int
     sample: int
+    is_weight: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """(levels, directions, T, 2) float64 each: Σ and Σ|·| of w·x through the input's and the recurrent weights.
+    """Σ and Σ|·| of w·x through the weights, float64, step by step.
+
+    through_input : (levels, directions, sources, T, 2); the input of a level above the first is the h of all
+    directions below, each a source of its own. through_state : (levels, directions, T, 2).
 
     Epochs without the arrays hold zeros.
     """
@@ -74,26 +81,34 @@ def steps_of(run: Run, found: Recurrent, layer: int, need: StepsNeed) -> Steps:
     """Sums over the steps of a recurrent layer."""
     link = next(k for k in run.layers[layer].links if k.argument == "input")
     node = run.node(link.target)
-    shape = (found.levels, found.directions, found.steps, 2)
-    into, back = np.zeros(shape), np.zeros(shape)
+    n = found.directions
+    into, back = np.zeros((found.levels, n, n, found.steps, 2)), np.zeros((found.levels, n, found.steps, 2))
     if not run.has_values(link.node, link.output, need.epoch):
         return Steps(into, back)
-    below = np.asarray(run.values(link.node, link.output, need.epoch, need.sample), np.float64)
-    by_name = {(p.plate, p.name.split()[0]): p for p in found.pieces}
-    hidden = [p for (_, name), p in sorted(by_name.items()) if name == "h"]
+    below = [np.asarray(run.values(link.node, link.output, need.epoch, need.sample), np.float64)]
     for level in range(found.levels):
         states = [
-            np.asarray(run.values(node.id, o, need.epoch, need.sample), np.float64) for o in hidden[level].outputs
+            np.asarray(run.values(node.id, output, need.epoch, need.sample), np.float64)
+            for output in found.hidden(level).outputs
         ]
-        for d in range(found.directions):
-            suffix = found.suffixes[level * found.directions + d]
-            for out, rows, role in ((into, below, f"weight_ih_{suffix}"), (back, states[d], f"weight_hh_{suffix}")):
-                out[level, d] = _sums(run, node.parameters[role], rows.reshape(found.steps, -1), need.epoch)
-        below = np.concatenate(states, -1)
+        for d in range(n):
+            suffix = found.suffixes[level * n + d]
+            weight = np.asarray(run.parameter(node.parameters[f"weight_ih_{suffix}"], need.epoch), np.float64)
+            parts = np.split(weight, len(below), axis=1)
+            for source, (rows, part) in enumerate(zip(below, parts, strict=True)):
+                into[level, d, source] = _sums(part, _met(rows, found.steps, need))
+            weight = np.asarray(run.parameter(node.parameters[f"weight_hh_{suffix}"], need.epoch), np.float64)
+            back[level, d] = _sums(weight, _met(states[d], found.steps, need))
+        below = states
     return Steps(into, back)
 
 
-def _sums(run: Run, parameter: int, rows: F64, epoch: int) -> F64:
+def _met(rows: F64, steps: int, need: StepsNeed) -> F64:
+    """(T, in) numbers that the weights are multiplied by."""
+    found = rows.reshape(steps, -1)
+    return np.ones_like(found) if need.is_weight else found
+
+
+def _sums(w: F64, rows: F64) -> F64:
     """(T, 2) Σ and Σ|·| over all products of each row with a weight (out, in)."""
-    w = np.asarray(run.parameter(parameter, epoch), np.float64)
     return np.asarray(np.nan_to_num(np.stack([rows @ w.sum(0), np.abs(rows) @ np.abs(w).sum(0)], 1)), np.float64)

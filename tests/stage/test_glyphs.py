@@ -177,8 +177,8 @@ def test_the_sums_of_a_step_are_those_of_its_weights() -> None:
     x = run.values(link.node, link.output, 0, 0).astype(np.float64)
     w = run.parameter(node.parameters["weight_ih_l0"], 0).astype(np.float64)
     products = x[:, None, :] * w[None]
-    np.testing.assert_allclose(steps.through_input[0, 0, :, 0], products.sum((1, 2)), rtol=1e-6, atol=1e-9)
-    np.testing.assert_allclose(steps.through_input[0, 0, :, 1], np.abs(products).sum((1, 2)), rtol=1e-6)
+    np.testing.assert_allclose(steps.through_input[0, 0, 0, :, 0], products.sum((1, 2)), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(steps.through_input[0, 0, 0, :, 1], np.abs(products).sum((1, 2)), rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["gpt", "unet", "densenet", "lstm_both", "vit", "googlenet"])
