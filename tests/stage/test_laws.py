@@ -257,3 +257,29 @@ def test_faces_change_continuously_through_a_recorded_epoch(run: Run, epoch: flo
     assert len(here) == len(near)
     for a, b in zip(here, near, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def widths(frame: Frame) -> list[dict[tuple[int, ...], float]]:
+    """Half width in u of every single strand that has one, by what it stands for, for each link."""
+    out = []
+    for s in frame.strands:
+        rows = s.strands[s.n_trunk :]
+        area = rows["area"][:, 0] * (1.0 - frame.epoch_mix) + rows["area"][:, 1] * frame.epoch_mix
+        ends = np.column_stack([rows["tiles"], s.weight_index, s.source_cell, s.target_cell]).astype(int)
+        thick = s.hw * np.sqrt(np.maximum(area, 0.0))
+        out.append({tuple(k): w for k, w in zip(ends.tolist(), thick.tolist(), strict=True) if w > 1e-3})
+    return out
+
+
+@law(runs(3), st.sampled_from([0.0, 1.0, 2.0]), st.sampled_from([1e-7, -1e-7]), st.sampled_from(["sampled", "top"]))
+def test_strands_grow_and_fade_continuously_through_a_recorded_epoch(
+    run: Run, epoch: float, step: float, selection: str
+) -> None:
+    resident = Resident(run)
+    state = initial_state(run, resident)
+    few = [c.SetSelection(selection), c.SetBudget(replace(state.budget, strands=20))]
+    here = played(run, [*few, c.SetEpoch(epoch, at_once=True)], resident)
+    near = played(run, [*few, c.SetEpoch(min(2.0, max(0.0, epoch + step)), at_once=True)], resident)
+    for a, b in zip(widths(here), widths(near), strict=True):
+        for strand in a.keys() | b.keys():
+            assert abs(a.get(strand, 0.0) - b.get(strand, 0.0)) < 2e-3
