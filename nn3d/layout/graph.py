@@ -142,13 +142,16 @@ def _is_joint(layers: Sequence[Layer], at: int) -> bool:
 
 
 def positions(
-    topology: Topology, widths: ArrayLike, heights: ArrayLike, gaps: ArrayLike, yaw_rad: float, depths: ArrayLike = 0.0
-) -> tuple[F64, F64]:
+    topology: Topology, widths: ArrayLike, heights: ArrayLike, gaps: ArrayLike, yaw_rad: float,
+    depths: ArrayLike = 0.0, half_field_rad: float = 0.0,
+) -> tuple[F64, F64]:  # fmt: skip
     """Centres of the layers, x (n,) and y (n,) in u.
 
     widths, heights : (n,) full extents in z and y as they are now. gaps : (n,) wanted before each layer.
     depths : (n,) half extents along x of what is not a thin plate: blocks and decks of closed groups.
     yaw_rad : the view from which no plate shall cover its neighbour: Δx = (W_a + W_b)/2·cot φ + gap / sin φ.
+    half_field_rad : half of the angle over which the network is seen. A plate at share u of the way from the middle to
+    the far end is seen from cot φ(u) = cot φ + u·tan(half field) / sin²φ, so that its step is wider; never narrower.
     """
     column = topology.column
     n_columns = int(column.max()) + 1 if len(column) else 0
@@ -157,8 +160,12 @@ def positions(
     np.maximum.at(gap, column, np.asarray(gaps, np.float64))
     depth = np.zeros(n_columns)
     np.maximum.at(depth, column, np.broadcast_to(np.asarray(depths, np.float64), column.shape))
-    steps = (width[1:] + width[:-1]) / 2.0 / math.tan(yaw_rad) + gap[1:] / math.sin(yaw_rad) + depth[1:] + depth[:-1]
-    at = np.concatenate([np.zeros(min(1, n_columns)), np.cumsum(steps)])
+    at = np.zeros(n_columns)
+    for far in (0.0, math.tan(half_field_rad) / math.sin(yaw_rad) ** 2):
+        beyond = np.maximum(0.0, (at[1:] + at[:-1]) / max(at[-1], 1e-9) - 1.0) if n_columns else at
+        cot = 1.0 / math.tan(yaw_rad) + far * beyond
+        steps = (width[1:] + width[:-1]) / 2.0 * cot + gap[1:] * np.sqrt(1.0 + cot * cot) + depth[1:] + depth[:-1]
+        at = np.concatenate([np.zeros(min(1, n_columns)), np.cumsum(steps)])
     high = np.asarray(heights, np.float64)
     y = _heights_of_lanes(topology._cells, high)
     return at[column], y if topology.levels is None else level_heights(topology.levels, y, high)

@@ -55,7 +55,10 @@ def fits(folded: Folded, size_px: tuple[int, int]) -> bool:
 
 
 def plate_px(folded: Folded, size_px: tuple[int, int]) -> float:
-    """Median width in px of the plates on the main line, once the camera has fitted the network; perspective left out."""
+    """Median width in px of the plates on the main line, once the camera has fitted the network; perspective left out.
+
+    A plate counts as wide as a square one of the same area, seen from the same side.
+    """
     plan = folded.plan
     n = plan.groups.n_layers
     views = tuple(LayerView(opening=float(o), is_open=o) if i < n else CLOSED for i, o in
@@ -67,4 +70,5 @@ def plate_px(folded: Folded, size_px: tuple[int, int]) -> float:
     top, low = float((stage.y + stage.height / 2).max()), float(stage.rail.min())
     upright = (top - low) * math.cos(PITCH_RAD) + float(np.ptp(stage.x)) * math.cos(yaw) * math.sin(PITCH_RAD)
     px_per_unit = min((x1 - x0) / max(across, 1e-6), (y1 - y0) / max(upright, 1e-6))
-    return float(np.median(stage.width[~stage.is_aloft])) * math.cos(yaw) * px_per_unit
+    wide = np.sqrt(stage.width * stage.height)[~stage.is_aloft]
+    return float(np.median(wide)) * math.cos(yaw) * px_per_unit

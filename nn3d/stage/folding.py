@@ -154,12 +154,18 @@ def deck(plan: Plan, group: Group | None) -> tuple[Slab, ...]:
     )
 
 
+def brief(group: Group) -> str:
+    """What a closed group is, as short as its card: "6 Bottleneck", "8 layers"."""
+    return f"{group.count} {group.kind}" if group.count else f"{len(group.layers)} layers"
+
+
 def words(group: Group) -> str:
     """What a closed group is, for people: "6 Bottleneck, 2 – 6 equal"."""
     if not group.count:
         plain = f"{len(group.layers)} layers"
+        plain += " of one resolution, grouped here" if group.note else ""
         return plain if group.type in CONTAINERS else f"{group.type}, {plain}"
-    said = f"{group.count} {group.kind}"
+    said = brief(group)
     if len(group.equal) == group.count:
         return f"{said}, equal"
     return f"{said}, {group.equal[0] + 1} – {group.equal[-1] + 1} equal" if group.equal else said
@@ -173,7 +179,8 @@ def half_depth(group: Group) -> float:
 
 def group_row(plan: Plan, item: int) -> LayerPlan:
     """The row of a closed group by its item number: its name, what it is, the sums of its layers."""
-    return _row(plan, plan.groups, item, ())
+    row, group = _row(plan, plan.groups, item, ()), plan.groups.of_item(item)
+    return row if group is None else replace(row, layer=replace(row.layer, kind=words(group)))
 
 
 def _row(plan: Plan, groups: Groups, item: int, slabs: tuple[Slab, ...]) -> LayerPlan:
@@ -187,7 +194,7 @@ def _row(plan: Plan, groups: Groups, item: int, slabs: tuple[Slab, ...]) -> Laye
     shown = plan.layers[group.last]
     members = [plan.layers[i].layer for i in group.layers]
     layer = replace(
-        shown.layer, name=group.name, kind=words(group), links=(), n_params=sum(m.n_params for m in members),
+        shown.layer, name=group.name, kind=brief(group), links=(), n_params=sum(m.n_params for m in members),
         macs=sum(m.macs for m in members), weight=None,
     )  # fmt: skip
     thick = SLAB_HALF if slabs else half_depth(group)

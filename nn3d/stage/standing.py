@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +14,13 @@ from nn3d.layout.proportion import stretched
 from nn3d.stage import small
 from nn3d.stage.plan import Plan
 from nn3d.stage.stance import spread
-from nn3d.stage.state import LONG_YAW_RAD, PITCH_RAD, YAW_RAD, ViewState, smooth
+from nn3d.stage.state import LONG_FOV_RAD, LONG_YAW_RAD, PITCH_RAD, YAW_RAD, ViewState, smooth
 
 F64 = NDArray[np.float64]
 
 LONG_NETWORK = 14
+# Half of the angle over which a long network is seen: tan(fov / 2)·16/9 of a picture, of which .87 are free.
+LONG_HALF_FIELD_RAD = math.atan(math.tan(LONG_FOV_RAD / 2.0) * 16.0 / 9.0 * 0.87)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +59,11 @@ def stage_of(plan: Plan, state: ViewState) -> Stage:
     weights = np.array([v.weights for v in state.layers])
     size = (extents[:, :3] * weights[:, :, None]).sum(1)
     size = extents[:, 3] * (1 - opened[:, None]) + size * opened[:, None]
-    yaw = LONG_YAW_RAD if plan.groups.n_layers > LONG_NETWORK else YAW_RAD
+    is_long = plan.groups.n_layers > LONG_NETWORK
+    yaw, field = (LONG_YAW_RAD, LONG_HALF_FIELD_RAD) if is_long else (YAW_RAD, 0.0)
     before = small.gaps(plan, opened, gaps(plan.topology, opened))
     depths = [p.depth for p in plan.layers]
-    x, y = positions(plan.topology, size[:, 1], size[:, 0], before, yaw, depths)
+    x, y = positions(plan.topology, size[:, 1], size[:, 0], before, yaw, depths, field)
     left, top, right, bottom = state.anchors.free
     aspect = (right - left) / max(1.0, bottom - top)
     x = spread(state, stretched(plan.topology, x, y, size, aspect, (yaw, PITCH_RAD)))
