@@ -20,7 +20,7 @@ LEAST_PX = 18.0
 SIZES_PX = (9.0, 16.0)
 SMALLEST_PX = 8.5
 MAX_NUMBERS = 600
-DARK_INK, LIGHT_INK = (0x10, 0x16, 0x1B), (0xF4, 0xF6, 0xF8)
+DARK_INK, LIGHT_INK = (0x0A, 0x0E, 0x12), (0xFF, 0xFF, 0xFF)
 
 
 def neuron_marks(f: Facts, tiles: tuple[TileLayer, ...], view: View, neurons: Neurons | None, mix: float) -> list[Mark]:
@@ -123,7 +123,7 @@ def value_text(v: float) -> str:
 
 
 def face_inks(palette: Palette, t: TileLayer, value: F64, mix: float) -> list[Colour]:
-    """An ink for each face: dark or light, whichever has more contrast with the face's colour (WCAG 2 luminance)."""
+    """An ink for each face: dark or light, whichever has more contrast with the face's colour."""
     gain = t.gain[0] * (1.0 - mix) + t.gain[1] * mix
     offset = t.offset[0] * (1.0 - mix) + t.offset[1] * mix
     shown = np.nan_to_num((value - offset) * gain, nan=0.0, posinf=1.0, neginf=-1.0)
@@ -134,11 +134,12 @@ def face_inks(palette: Palette, t: TileLayer, value: F64, mix: float) -> list[Co
     face = np.where(np.isfinite(value)[:, None], face, np.array(palette.nonfinite[:3]))
     dark, light = (np.array(c) / 255.0 for c in (DARK_INK, LIGHT_INK))
     inks = [(*(float(c) for c in ink), 1.0) for ink in (dark, light)]
-    use_dark = _contrast(face, dark) >= _contrast(face, light)
+    use_dark = contrast(face, dark) >= contrast(face, light)
     return [inks[0] if d else inks[1] for d in use_dark]  # type: ignore[misc]
 
 
-def _contrast(a: F64, b: F64) -> F64:
+def contrast(a: F64, b: F64) -> F64:
+    """Contrast of colours (n, 3) sRGB, 1 … 21: WCAG 2."""
     la, lb = _luminance(a), _luminance(b)
     return np.asarray((np.maximum(la, lb) + 0.05) / (np.minimum(la, lb) + 0.05))
 
