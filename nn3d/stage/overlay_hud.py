@@ -115,7 +115,8 @@ def strand_figures(f: Facts, *, with_units: bool = True) -> list[str]:
     if any(p.recurrent is not None for p in f.plan.layers):
         out.append(f"recurrent: one strand a step, area ~ Σ{what}, without biases")
     if pairs:
-        out.append("grey: no weight, ivory: copies" if _has_copies(f) else "grey: no weight")
+        ink = "dark" if f.palette.is_light else "ivory"
+        out.append(f"grey: no weight, {ink}: copies" if _has_copies(f) else "grey: no weight")
     return out
 
 
