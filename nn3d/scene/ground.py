@@ -11,6 +11,7 @@ from nn3d.scene.meshes import CORNER, FLAT, unit_box, unit_square
 from nn3d.stage.frame import BOX, SHADOW, Frame
 
 START_ROWS = 256
+OVER = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA, moderngl.ZERO, moderngl.ONE
 
 
 class GroundPass:
@@ -53,7 +54,7 @@ class GroundPass:
         self.ctx.disable(moderngl.DEPTH_TEST)
         self.screen.render(moderngl.TRIANGLES, vertices=3)
         self.ctx.enable(moderngl.BLEND)
-        self.ctx.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA, moderngl.ZERO, moderngl.ONE
+        self.ctx.blend_func = OVER  # type: ignore[assignment]
         set_uniforms(
             self.shadow, (), u_clip_from_world=view.clip_from_world, u_floor_y=frame.floor_y,
             u_along=view.world_from_bench[[0, 2], 2], u_shadow=(*pal.shadow[:3], pal.shadow_strength),

@@ -17,6 +17,7 @@ from nn3d.scene.shade import ShadePass
 from nn3d.scene.sums import SumPass
 from nn3d.scene.tiles import TilePass
 from nn3d.scene.uploading import within
+from nn3d.scene.veil import VeilPass
 from nn3d.stage.frame import Frame
 from nn3d.stage.stance import plate_axes
 from nn3d.stage.state import Thing
@@ -48,6 +49,7 @@ class Renderer:
         self.ribbons = RibbonPass(ctx, self.uploads)
         self.sums = SumPass(ctx, self.ribbons, self.tiles)
         self.shade = ShadePass(ctx)
+        self.veil = VeilPass(ctx, self.ribbons)
         self.labels = Labels(ctx, self.uploads)
         self.picking = PickPass(ctx, self.tiles)
         self._target: tuple[tuple[int, int], moderngl.Framebuffer] | None = None
@@ -75,7 +77,7 @@ class Renderer:
         calls += self.tiles.draw(frame, common)
         calls += self.ground.draw_boxes(frame, common)
         more, segments = self.ribbons.draw(frame, common)
-        more += self._finish(frame, canvas, target)
+        more += self._finish(frame, common, canvas, target)
         more += self.sums.draw(frame, common, target)
         target.use()
         target.viewport = (0, 0, *size)
@@ -90,11 +92,16 @@ class Renderer:
         self.tiles.prepare(frame)
         self.ribbons.prepare(frame)
 
-    def _finish(self, frame: Frame, canvas: moderngl.Framebuffer, target: moderngl.Framebuffer) -> int:
-        """Bring the canvas, whose alpha says what takes shade, to the target; returns draw calls."""
-        if frame.state.budget.shade:
-            self.shade.resolve(canvas)
-            return self.shade.draw(frame, target)
+    def _finish(
+        self, frame: Frame, common: dict[str, object], canvas: moderngl.Framebuffer, target: moderngl.Framebuffer
+    ) -> int:
+        """Bring the canvas, whose alpha says what takes shade, to the target, and the veil over it; returns calls."""
+        is_veiled, is_shaded = frame.state.focus.share > 0.0, frame.state.budget.shade
+        flat = self.shade.resolve(canvas) if is_veiled or is_shaded else None
+        calls = self.shade.draw(frame, target) if is_shaded else self._copy(canvas, target)
+        return calls if flat is None else calls + self.veil.draw(frame, common, flat, target)
+
+    def _copy(self, canvas: moderngl.Framebuffer, target: moderngl.Framebuffer) -> int:
         self.ctx.copy_framebuffer(target, canvas)
         target.color_mask = False, False, False, True
         target.use()
@@ -136,7 +143,8 @@ class Renderer:
     def release(self) -> None:
         """Give everything back, in reverse order."""
         self._drop_canvas()
-        for item in (self.picking, self.labels, self.shade, self.sums, self.ribbons, self.tiles, self.ground):
+        over = (self.picking, self.labels, self.veil, self.shade, self.sums)
+        for item in (*over, self.ribbons, self.tiles, self.ground):
             item.release()
 
 

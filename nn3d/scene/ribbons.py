@@ -85,6 +85,9 @@ class RibbonPass:
         self.sum_program = load_program(
             ctx, "strand.vert", "strand.geom", "strand.frag", defines={"ENDS": 2, "SUM": True}
         )
+        self.veil_program = load_program(
+            ctx, "strand.vert", "strand.geom", "strand.frag", defines={"ENDS": 2, "VEIL": True}
+        )
         self.check_program = load_program(
             ctx, "strand.vert", varyings=[*(f"v_c{k}" for k in range(N_CONTROL)), "v_look"], defines={"ENDS": 2}
         )
@@ -136,7 +139,7 @@ class RibbonPass:
         looks, shape = make_buffer(self.ctx, rows, self.uploads), self._shapes[shape_of(s)]
         arrays = tuple(
             self.ctx.vertex_array(p, [attributes(p, shape.buffer, SHAPE), attributes(p, looks, LOOK)])
-            for p in (self.program, self.id_program, self.check_program, self.sum_program)
+            for p in (self.program, self.id_program, self.check_program, self.sum_program, self.veil_program)
         )
         return _Link(shape_of(s), looks, arrays)
 
@@ -181,20 +184,33 @@ class RibbonPass:
             if not count:
                 continue
             self._set_route(self.program, frame, s, phase)
-            self._set_shade(frame, s, phase)
-            self.ctx.fbo.depth_mask = phase != DIMMED
+            self._set_shade(self.program, frame, s, 1.0)
+            set_uniforms(self.program, (), u_alpha=1.0 if phase else 0.5)
             self._links[s.key].arrays[0].render(moderngl.POINTS, vertices=count, first=first)
             n_calls, n_segments = n_calls + 1, n_segments + count * samples
-        self.ctx.fbo.depth_mask = True
         return n_calls, n_segments
 
-    def _set_shade(self, frame: Frame, s: StrandLayer, phase: int) -> None:
+    def draw_veil(self, frame: Frame, common: dict[str, object], opacity: float) -> int:
+        """Add what does not stand out to the bound sums of transparency, blending as it is set; returns draw calls."""
+        program, n_calls = self.veil_program, 0
+        self.set_frame(program, frame, common)
+        set_uniforms(program, (), u_veil=(opacity, frame.view.distance))
+        for s in frame.strands:
+            first, count = _visible(s, is_summed=bool(s.batches) and frame.state.edges.passes > 0)
+            if not count:
+                continue
+            self._set_route(program, frame, s, DIMMED)
+            self._set_shade(program, frame, s, 1.0 - DIM_STRANDS * frame.state.focus.share)
+            self._links[s.key].arrays[4].render(moderngl.POINTS, vertices=count, first=first)
+            n_calls += 1
+        return n_calls
+
+    def _set_shade(self, program: moderngl.Program, frame: Frame, s: StrandLayer, bright: float) -> None:
         dashes = DASHES if s.is_dashed else 0.0
-        bright = s.bright * (1.0 - DIM_STRANDS * frame.state.focus.share if phase == DIMMED else 1.0)
-        shade = (float(frame.palette.is_light), bright, STRENGTH_FLOOR, dashes)
+        shade = (float(frame.palette.is_light), s.bright * bright, STRENGTH_FLOOR, dashes)
         is_grey_print = frame.state.edges.print == "grey" and s.colour == "sign"
         set_uniforms(
-            self.program, (), **self._colours(frame, s), u_shade=shade,
+            program, (), **self._colours(frame, s), u_shade=shade,
             u_dash_negative=DASHES if is_grey_print else 0.0,
         )  # fmt: skip
 
@@ -264,7 +280,7 @@ class RibbonPass:
             self._forget_shape(key)
         for texture in self._anchors.values():
             texture.release()
-        for program in (self.sum_program, self.check_program, self.id_program, self.program):
+        for program in (self.veil_program, self.sum_program, self.check_program, self.id_program, self.program):
             program.release()
 
 
@@ -274,11 +290,10 @@ def shape_of(s: StrandLayer) -> Hashable:
 
 
 def _order(frame: Frame) -> Iterator[tuple[StrandLayer, int]]:
-    """Layers with what is drawn of them: all (0), or first what does not stand out (1), then what does (2)."""
+    """Layers with what is drawn of them: all (0), or what stands out (2), while the rest is a veil (1)."""
     if frame.state.focus.share <= 0.0:
         yield from ((s, 0) for s in frame.strands)
         return
-    yield from ((s, DIMMED) for s in frame.strands)
     yield from ((s, 2) for s in frame.strands if s.lit is not None)
 
 

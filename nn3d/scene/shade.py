@@ -24,6 +24,7 @@ class ShadePass:
         self._arrays = tuple(ctx.vertex_array(p, []) for p in (self.ambient, self.shaded))
         self.flat: moderngl.Framebuffer | None = None
         self._shade: moderngl.Framebuffer | None = None
+        self._textures: dict[str, moderngl.Texture] = {}
 
     def resolve(self, canvas: moderngl.Framebuffer) -> moderngl.Framebuffer:
         """The multisampled canvas as one sample a pixel, with its depth; valid until the next call."""
@@ -34,6 +35,7 @@ class ShadePass:
             colour, shade = self.ctx.texture(canvas.size, 4), self.ctx.texture(canvas.size, 1)
             for texture in (depth, colour, shade):
                 texture.filter = moderngl.NEAREST, moderngl.NEAREST
+            self._textures = {"colour": colour, "depth": depth, "shade": shade}
             self.flat, self._shade = self.ctx.framebuffer([colour], depth), self.ctx.framebuffer([shade])
         self.ctx.copy_framebuffer(self.flat, canvas)
         return self.flat
@@ -45,12 +47,13 @@ class ShadePass:
         view = frame.view
         lens = (view.near, view.far, view.px_per_unit / frame.state.scale, RADIUS)
         self.ctx.enable_only(moderngl.NOTHING)
-        self.flat.color_attachments[0].use(0)
-        self.flat.depth_attachment.use(1)  # type: ignore[union-attr]
+        colour, depth, shade = (self._textures[name] for name in ("colour", "depth", "shade"))
+        colour.use(0)
+        depth.use(1)
         self._shade.use()
         set_uniforms(self.ambient, (), u_colour=0, u_depth=1, u_lens=lens)
         self._arrays[0].render(moderngl.TRIANGLES, vertices=3)
-        self._shade.color_attachments[0].use(2)
+        shade.use(2)
         target.use()
         target.viewport = (0, 0, *target.size)
         set_uniforms(
@@ -62,15 +65,15 @@ class ShadePass:
     def _drop(self) -> None:
         for target in (self.flat, self._shade):
             if target is not None:
-                attachments = (*target.color_attachments, target.depth_attachment)
                 target.release()
-                for item in attachments:
-                    if item is not None:
-                        item.release()
-        self.flat = self._shade = None
+        for texture in self._textures.values():
+            texture.release()
+        self.flat, self._shade, self._textures = None, None, {}
 
     def release(self) -> None:
         """Give everything back."""
         self._drop()
-        for item in (*self._arrays, self.shaded, self.ambient):
-            item.release()
+        for array in self._arrays:
+            array.release()
+        for program in (self.shaded, self.ambient):
+            program.release()

@@ -1,6 +1,7 @@
 // How much of the open sky a pixel of structure or strands lacks, from the depth of its neighbours (after Mittring 2007).
 // Faces of tiles and the background take none: the colour of a face is a number.
-uniform sampler2D u_colour;  // alpha: share of the pixel that takes shade
+#include "alpha.glsl"
+uniform sampler2D u_colour;
 uniform sampler2D u_depth;
 uniform vec4 u_lens;         // near, far, world units a px and unit distance, radius in u
 layout(location = 0) out float f_shade;
@@ -17,7 +18,7 @@ float distance_at(ivec2 p) {
 void main() {
   ivec2 p = ivec2(gl_FragCoord.xy);
   f_shade = 0.0;
-  if (texelFetch(u_colour, p, 0).a < 0.02) return;
+  if (takes_shade(texelFetch(u_colour, p, 0).a) < 0.02) return;
   ivec2 last = textureSize(u_depth, 0) - 1;
   float d = distance_at(p);
   float reach = clamp(u_lens.w / (u_lens.z * d), 3.0, 48.0);

@@ -11,5 +11,5 @@ void main() {
   float f = n.y > 0.5 ? 1.22 : n.y < -0.5 ? 0.55 : n.z > 0.5 ? 0.92 : n.x < -0.5 ? 1.0 : 0.6;
   f = mix(f, mix(1.0, f, 0.55), u_light);
   vec3 c = v_colour.rgb * f;
-  f_colour = vec4(mix(c, fogged(c, distance(u_eye, v_world)), v_colour.a), 0.4);  // alpha: share of ambient shade
+  f_colour = vec4(mix(c, fogged(c, distance(u_eye, v_world)), v_colour.a), 0.2);  // see include/alpha.glsl
 }

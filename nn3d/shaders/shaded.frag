@@ -1,4 +1,5 @@
 // The resolved picture with its ambient shade, smoothed over 4 × 4 px of about the same depth.
+#include "alpha.glsl"
 uniform sampler2D u_colour;
 uniform sampler2D u_depth;
 uniform sampler2D u_ambient;
@@ -15,16 +16,17 @@ void main() {
   ivec2 p = ivec2(gl_FragCoord.xy);
   vec4 c = texelFetch(u_colour, p, 0);
   f_colour = vec4(c.rgb, 1.0);
-  if (c.a < 0.02) return;
+  float share = takes_shade(c.a);
+  if (share < 0.02) return;
   ivec2 last = textureSize(u_depth, 0) - 1;
   float d = distance_at(p), sum = 0.0, weights = 0.0;
   for (int y = -2; y < 2; ++y) {
     for (int x = -2; x < 2; ++x) {
       ivec2 q = clamp(p + ivec2(x, y), ivec2(0), last);
-      float w = texelFetch(u_colour, q, 0).a * (1.0 - smoothstep(0.3, 1.5, abs(distance_at(q) - d))) + 1e-4;
+      float w = takes_shade(texelFetch(u_colour, q, 0).a) * (1.0 - smoothstep(0.3, 1.5, abs(distance_at(q) - d))) + 1e-4;
       sum += w * texelFetch(u_ambient, q, 0).r;
       weights += w;
     }
   }
-  f_colour.rgb *= 1.0 - u_strength * c.a * sum / weights;
+  f_colour.rgb *= 1.0 - u_strength * share * sum / weights;
 }

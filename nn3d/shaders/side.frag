@@ -11,5 +11,5 @@ layout(location = 0) out vec4 f_colour;
 void main() {
   float f = v_normal.y > 0.5 ? 1.22 : v_normal.y < -0.5 ? 0.55 : v_normal.z > 0.5 ? 0.92 : 0.6;
   vec3 c = fogged(u_side * (u_light > 0.5 ? mix(1.0, f, 0.55) : f), distance(u_eye, v_world));
-  f_colour = vec4(mix(u_fog, c, u_bright), 0.4);  // alpha: share of ambient shade
+  f_colour = vec4(mix(u_fog, c, u_bright), 0.2);  // see include/alpha.glsl
 }

@@ -16,7 +16,12 @@ uniform vec4 u_shade;  // light theme, bright, floor of the strength, dashes a s
 layout(location = 0) out uvec2 f_id;
 #elif defined(SUM)
 layout(location = 0) out vec4 f_sum;
+#elif defined(VEIL)
+uniform vec2 u_veil;  // opacity, distance of the camera from its target
+layout(location = 0) out vec4 f_sum;
+layout(location = 1) out vec4 f_log;
 #else
+uniform float u_alpha;  // see include/alpha.glsl
 layout(location = 0) out vec4 f_colour;
 #endif
 
@@ -51,6 +56,15 @@ void main() {
   float aa = fwidth(off_axis);
   float halo = smoothstep(hw - aa * 0.5, hw + aa * 0.5, off_axis);
   c = mix(c, mix(u_fog, u_halo, min(1.0, u_shade.y * 1.2)), halo);
-  f_colour = vec4(fogged(c, distance(u_eye, g_world)), 1.0);
+  float far = distance(u_eye, g_world);
+  c = fogged(c, far);
+#ifdef VEIL
+  float alpha = min(0.98, u_veil.x * clamp((total - off_axis) / max(aa, 1e-6) + 0.5, 0.0, 1.0));
+  float weight = alpha * exp2(clamp(0.6 * (u_veil.y - far), -10.0, 10.0));
+  f_sum = vec4(c * weight, weight);
+  f_log = vec4(log(1.0 - alpha), 0.0, 0.0, 0.0);
+#else
+  f_colour = vec4(c, u_alpha);
+#endif
 #endif
 }
