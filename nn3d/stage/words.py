@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nn3d.layout.recurrent import LOOP_HEIGHT
+from nn3d.layout.recurrent import LOOP_HEIGHT, Recurrent
 from nn3d.layout.staves import n_tokens
 from nn3d.run.run import Run
 from nn3d.stage.frame import TileLayer, View
@@ -20,6 +20,8 @@ from nn3d.stage.tags import Arrow, Tag
 MIN_ROW_PX = 11.0
 LETTERS = {"query": "Q", "key": "K", "value": "V"}
 EDGE_PX = 8.0
+# Room for the cubes of a tile seen from close by, u.
+CUBE = 0.62
 
 
 def token_tags(
@@ -42,7 +44,7 @@ def token_tags(
         for t in range((steps - 1) % each, steps, each):
             y = top + (low - top) * (t + 0.5) / steps
             is_last = t == steps - 1
-            place = (float(stage.x[row]), float(y), float(edge))
+            place = (float(stage.x[row]) - CUBE, float(y), float(edge))
             out.append(Tag(place, said[t], 11.0, anchor, (-EDGE_PX * state.side, 0.0), is_strong=is_last))
     return out
 
@@ -105,38 +107,53 @@ def recurrent_tags(plan: Plan, state: ViewState, tiles: tuple[TileLayer, ...], f
     """Letters of the gates, c and h; lanes' directions and time; where the recurrence goes."""
     out: list[Tag | Arrow] = []
     for row, p in enumerate(plan.layers):
-        found = p.recurrent
-        if found is None or len(tiles) < first[row] + len(found.pieces) or tiles[first[row]].key[1:2] != ("piece",):  # type: ignore[index]
+        if p.recurrent is None:
             continue
-        plates = tiles[first[row] : first[row] + len(found.pieces)]
-        for piece, plate in zip(found.pieces, plates, strict=True):
-            letters = piece.letters or (piece.name.split()[0],) * piece.tiles.n
-            for k, letter in enumerate(letters):
-                y, z = piece.tiles.at_grid[k] + np.array([piece.tiles.half[0], -piece.tiles.half[1] * state.side])
-                at = (plate.x, plate.y + float(y), float(z))
-                out.append(Tag(at, letter, 11.0, "mm", (11.0 * state.side, 14.0), has_pill=True, is_strong=True))
-        gates = plates[0]
-        edge = -state.side * gates.block_half[1]
-        for d in range(found.directions):
-            low, high = (gates.y + share * 2.0 * gates.block_half[0] for share in found.lane(d))
-            ends = ((gates.x, high, edge), (gates.x, low, edge))
-            aside = -9.0 * state.side
-            out.append(Arrow(*(ends if d == 0 else ends[::-1]), (aside, 0.0)))
-            anchor = "rm" if state.side > 0 else "lm"
-            out += [
-                Tag(ends[0], "t 0", 10.0, anchor, (aside * 1.6, 5.0)),
-                Tag(ends[1], f"t {found.steps - 1}", 10.0, anchor, (aside * 1.6, -5.0)),
-            ]
-            if found.directions > 1:
-                said = ("forward", "backward")[d]
-                middle = (gates.x, (high + low) / 2.0, edge)
-                out.append(Tag(middle, said, 11.0, anchor, (aside * 1.9, 0.0), has_pill=True, is_strong=True))
-            sign = 1.0 if d == 0 else -1.0
-            x = (gates.x + plates[-1].x) / 2.0
-            apex = gates.y + sign * (found.extent[0] / 2.0 + LOOP_HEIGHT)
-            step = "+" if d == 0 else "−"
-            said = f"h(t) → gates at t {step} 1"
-            out.append(Tag((x, apex, 0.0), said, 11.0, "mm", (0.0, -16.0 * sign), has_pill=True))
+        plates = tiles[first[row] : first[row] + len(p.recurrent.pieces)]
+        out += _letters(p.recurrent, plates, state.side)
+        out += _times(p.recurrent, plates[0], state.side)
+        out += _recurrences(p.recurrent, plates)
+    return out
+
+
+def _letters(found: Recurrent, plates: tuple[TileLayer, ...], side: float) -> list[Tag]:
+    out = []
+    for piece, plate in zip(found.pieces, plates, strict=True):
+        corner = np.array([piece.tiles.half[0], -piece.tiles.half[1] * side])
+        letters = piece.letters or (piece.name.split()[0],) * piece.tiles.n
+        for letter, (y, z) in zip(letters, piece.tiles.at_grid + corner, strict=True):
+            at = (plate.x, plate.y + float(y), float(z))
+            out.append(Tag(at, letter, 11.0, "mm", (11.0 * side, 14.0), has_pill=True, is_strong=True))
+    return out
+
+
+def _times(found: Recurrent, gates: TileLayer, side: float) -> list[Tag | Arrow]:
+    """A time arrow a direction at the left edge of the first gates, its head where the direction ends."""
+    out: list[Tag | Arrow] = []
+    edge, aside, anchor = -side * gates.block_half[1], -9.0 * side, "rm" if side > 0 else "lm"
+    for d in range(found.directions):
+        low, high = (gates.y + share * 2.0 * gates.block_half[0] for share in found.lane(d))
+        top, bottom = (gates.x, high, edge), (gates.x, low, edge)
+        out.append(Arrow(*((top, bottom) if d == 0 else (bottom, top)), (aside, 0.0)))
+        for at, step, drop in ((top, 0, 5.0), (bottom, found.steps - 1, -5.0)):
+            out.append(Tag(at, f"t {step}", 10.0, anchor, (aside * 1.9, drop), has_pill=True))
+        if found.directions > 1:
+            middle = (gates.x, (high + low) / 2.0, edge)
+            said = ("forward", "backward")[d]
+            out.append(Tag(middle, said, 11.0, anchor, (aside * 1.9, 0.0), has_pill=True, is_strong=True))
+    return out
+
+
+def _recurrences(found: Recurrent, plates: tuple[TileLayer, ...]) -> list[Tag]:
+    """What the arcs of the first level are, over and under them."""
+    gates = plates[0]
+    x = (gates.x + plates[found.pieces.index(found.hidden(0))].x) / 2.0
+    out = []
+    for d in range(found.directions):
+        sign, step = (1.0, "+") if d == 0 else (-1.0, "−")
+        apex = gates.y + sign * (gates.block_half[0] + LOOP_HEIGHT)
+        said = f"h(t) → gates at t {step} 1"
+        out.append(Tag((x, apex, 0.0), said, 11.0, "mm", (0.0, -16.0 * sign), has_pill=True))
     return out
 
 
