@@ -14,6 +14,7 @@ from nn3d.layout.arrange import HALF_THICKNESS
 from nn3d.run.run import Run
 from nn3d.stage import camera as cameras
 from nn3d.stage import (
+    cubes,
     next_token,
     overlay,
     overlay_bars,
@@ -126,25 +127,27 @@ class _Composer:
         bench = world_from_bench(self.state)
         camera = cameras.resolved(self.state, built.corners)
         view = cameras.view_of(camera, self.state.size_px, cameras.depth_range(built.corners, camera), bench)
+        tiles, n_flat = cubes.raised(tiles, view, self.state)
         shown = {i: v[0] for i, v in values.items() if v is not None}
         needs = due(self.resident, self.plan, self.state, stage, view)
         facts = overlay.Facts(
             self.run, self.plan, self.state, self.palette, shown, tables, built.probabilities, built.is_softmax_ours, needs,
             neurons, self.orders, self.full[round(self.mix)],
+            cubes.words(tiles, n_flat),
         )
         feet = structure.feet(self.plan, self.state, stage, built.floor_y, view)
         bars = overlay_bars.bar_marks(facts, built.bars, view)
         flat: list[Mark] = [
             *overlay_title.title_marks(facts), *overlay_key.key_marks(facts), *overlay_hud.hud_marks(facts)
         ]  # fmt: skip
-        taken = overlay.text_boxes([*bars, *flat])
+        numbers = overlay_neurons.neuron_marks(facts, tiles, view, neurons, self.mix)
+        taken = overlay.text_boxes([*bars, *flat, *numbers])
         n_taken = len(taken)
         labels = overlay_cards.label_marks(facts, [t for t in feet if stage.scale[t.layer] > 0.5], taken)
         cards = taken[n_taken:]
         rail, handles = structure.feet_on_rail(self.state, stage), list[overlay_groups.Handle]()
         marks: list[Mark] = [
-            *overlay_neurons.neuron_marks(facts, tiles, view, neurons, self.mix),
-            *labels,
+            *numbers, *labels,
             *overlay_groups.group_marks(facts, overlay_groups.Scene(self.folded, stage, view, rail), cards, handles),
             *overlay_bars.rope_marks(facts, structure.rope_places(self.plan, self.state, stage, view), labels),
             *bars, *flat,
