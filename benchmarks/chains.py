@@ -39,6 +39,7 @@ DEEP_PARAMETERS = 10_000_000
 MEMORY_MB = 256
 TURN_RAD = 0.01
 ROUNDS = 7
+START_ROUNDS = 3
 
 
 class Anonymous:
@@ -122,6 +123,12 @@ def _frames(folders: Sequence[Path]) -> list[float]:
     return [statistics.median(taken) for taken in times]
 
 
+def _starts(folders: Sequence[Path]) -> list[float]:
+    """Median milliseconds of whole processes, the runs in turn, after a round that warms up."""
+    taken = [[_in_a_process(folder)[0] for folder in folders] for _ in range(START_ROUNDS + 1)]
+    return [statistics.median(times) for times in zip(*taken[1:], strict=True)]
+
+
 def rows() -> list[Row]:
     """Frames, starts and memory of each size, beside the smallest; starts of deeper chains beside the shallowest."""
     with tempfile.TemporaryDirectory() as folder:
@@ -131,7 +138,7 @@ def rows() -> list[Row]:
         for path, n in zip(deep, DEPTHS, strict=True):
             write_chain(path, n, round((DEEP_PARAMETERS / n) ** 0.5))
         frames = _frames(wide)
-        starts = [statistics.median(_in_a_process(p)[0] for _ in range(3)) for p in (*wide, *deep)]
+        starts = _starts([*wide, *deep])
         memory = [_in_a_process(p, "open")[1] for p in wide]
     found = [
         Row(f"frame, {n:,} parameters", ms, "the smallest", frames[0]) for n, ms in zip(sizes, frames, strict=True)

@@ -62,18 +62,24 @@ class Holding(Generic[Item]):
         """
         with self._lock:
             self._turn_to(wanted)
-            budget, rank = self._wanted.budget_bytes, self._rank.get(need, -1)
-            before = sum(size for n, (_, size) in self._held.items() if 0 <= self._rank.get(n, -1) < rank)
-            if rank >= 0 and before + nbytes > budget:
+            self._drop(need)
+            if self._bytes + nbytes > self._wanted.budget_bytes and not self._make_room(need, nbytes):
                 self._refused |= {need}
                 return
-            self._drop(need)
             self._held[need] = (item, nbytes)
             self._bytes += nbytes
-            for victim in self._least_urgent(need):
-                if self._bytes <= budget:
-                    return
-                self._drop(victim)
+
+    def _make_room(self, need: Hashable, nbytes: int) -> bool:
+        """Let go of what is less urgent; False when what is more urgent leaves no room."""
+        budget, rank = self._wanted.budget_bytes, self._rank.get(need, -1)
+        before = sum(size for n, (_, size) in self._held.items() if 0 <= self._rank.get(n, -1) < rank)
+        if rank >= 0 and before + nbytes > budget:
+            return False
+        for victim in self._least_urgent():
+            if self._bytes + nbytes <= budget:
+                break
+            self._drop(victim)
+        return True
 
     def _turn_to(self, wanted: Wanted | None) -> None:
         if wanted is None or wanted == self._wanted:
@@ -81,10 +87,10 @@ class Holding(Generic[Item]):
         self._wanted, self._refused = wanted, frozenset()
         self._rank = {need: k for k, need in enumerate(wanted.needs)}
 
-    def _least_urgent(self, kept: Hashable) -> list[Hashable]:
+    def _least_urgent(self) -> list[Hashable]:
         """Everything else in the order in which it may go: first what the picture does not need, oldest first."""
-        idle = [n for n in self._held if n not in self._rank and n != kept]
-        needed = sorted((n for n in self._held if n in self._rank and n != kept), key=lambda n: -self._rank[n])
+        idle = [n for n in self._held if n not in self._rank]
+        needed = sorted((n for n in self._held if n in self._rank), key=lambda n: -self._rank[n])
         return idle + needed
 
     def _drop(self, need: Hashable) -> None:
