@@ -163,7 +163,7 @@ def words(group: Group) -> str:
     """What a closed group is, for people: "6 Bottleneck, 2 – 6 equal"."""
     if not group.count:
         plain = f"{len(group.layers)} layers"
-        plain += " of one resolution, grouped here" if group.note else ""
+        plain += ", inferred" if group.note else ""
         return plain if group.type in CONTAINERS else f"{group.type}, {plain}"
     said = brief(group)
     if len(group.equal) == group.count:

@@ -24,6 +24,9 @@ PILL_HEIGHT = 20.0
 BRACKET_DROP = 16.0
 BRACKET_TICK = 7.0
 NARROWEST = 40.0
+# Words may be wider than their bracket by this; brackets with a name alone hang no lower than this.
+OVERHANG = 36.0
+FARTHEST_DROP = 110.0
 # Arcs on a closed block: at most so many are drawn, over ±.84 of its half width, .9 u high.
 MOST_ARCS = 24
 ARC_REACH = 0.84
@@ -63,7 +66,7 @@ def group_marks(f: Facts, scene: Scene, taken: list[Box], handles: list[Handle])
         found = _bracket(f, scene, group, taken)
         marks += found
         if found:
-            handles.append((groups.n_layers + group.index, taken[-2]))
+            handles.append((groups.n_layers + group.index, taken[-1]))
     return marks
 
 
@@ -135,9 +138,8 @@ def _bracket(f: Facts, scene: Scene, group: Group, taken: list[Box]) -> list[Mar
     (x0, y0), (x1, y1) = px[order]
     if x1 - x0 < NARROWEST * f.k:
         return []
-    lines = _said(f.plan.groups, group)
-    half = max(text_width(lines[0], 13 * f.k, "semibold"), text_width(lines[1], 10.5 * f.k, "regular")) / 2
-    return _hung(f, (float(x0), float(y0), float(x1), float(y1)), lines, half, taken)
+    said = _said(f.plan.groups, group)
+    return _hung(f, (float(x0), float(y0), float(x1), float(y1)), said, taken)
 
 
 def _is_plain(group: Group, items: set[int]) -> bool:
@@ -151,28 +153,36 @@ def _side(scene: Scene, rows: list[int], sign: int) -> float:
     return scene.folded.plan.layers[row].depth + 0.8
 
 
-def _hung(f: Facts, ends: Box, lines: tuple[str, str], half: float, taken: list[Box]) -> list[Mark]:
-    """The bracket as low as the cards over it ask for; () where the foot of the picture is in the way."""
+def _hung(f: Facts, ends: Box, said: tuple[str, str], taken: list[Box]) -> list[Mark]:
+    """The bracket as low as the cards over it ask for, with what of its words it has room for; () without any."""
     x0, y0, x1, y1 = ends
-    slope, middle = (y1 - y0) / max(x1 - x0, 1e-6), (x0 + x1) / 2
-    left, right = min(x0, middle - half), max(x1, middle + half)
-    drop = BRACKET_DROP * f.k
-    for box in taken:
-        if box[0] < right and box[2] > left and box[3] > y0 + slope * (box[0] - x0) - 40 * f.k:
-            at = np.clip((box[0], box[2]), x0, x1)
-            drop = max(drop, box[3] - float(min(y0 + slope * (at[0] - x0), y0 + slope * (at[1] - x0))) + 6 * f.k)
-    foot = (y0 + y1) / 2 + drop + 6 * f.k
-    bottom = foot + 34 * f.k
-    if f.state.anchors.hud is not None and bottom > f.state.anchors.hud[2] - 8 * f.k:
+    sizes, weights = (13 * f.k, 10.5 * f.k), ("semibold", "regular")
+    wide = [text_width(t, size, w) for t, size, w in zip(said, sizes, weights, strict=True)]
+    lines = [said[k] for k in range(2) if max(wide[: k + 1]) <= x1 - x0 + OVERHANG * f.k]
+    if not lines:
         return []
-    taken.append((middle - half - 6, foot - 4 * f.k, middle + half + 6, bottom))
+    slope, middle, half = (y1 - y0) / max(x1 - x0, 1e-6), (x0 + x1) / 2, max(wide[: len(lines)]) / 2
+
+    def lowest(box: Box) -> float:
+        return float(min(y0 + slope * (x - x0) for x in np.clip((box[0], box[2]), x0, x1)))
+
+    drops = [box[3] - lowest(box) + 6 * f.k for box in taken if box[0] < x1 and box[2] > x0 and box[3] > lowest(box)]
+    drop = max([BRACKET_DROP * f.k, *drops])
+    top = (y0 + y1) / 2 + drop + abs(slope) * half + 4 * f.k
+    under = [box for box in taken if box[0] < middle + half + 6 and box[2] > middle - half - 6]
+    top = max([top, *(box[3] + 2 for box in under if box[3] > top - 4 and box[1] < top + 17 * f.k * len(lines))])
+    bottom = top + 17 * f.k * len(lines)
+    is_far = drop > FARTHEST_DROP * f.k and len(lines) < 2
+    if is_far or (f.state.anchors.hud is not None and bottom > f.state.anchors.hud[2] - 8 * f.k):
+        return []
     taken.append((x0, min(y0, y1) + drop - 2, x1, max(y0, y1) + drop + 2))
+    taken.append((middle - half - 6, top - 2, middle + half + 6, bottom))
     ink, tick = f.ink("rail"), BRACKET_TICK * f.k
+    inks = (f.ink("text"), f.ink("text2"))
     return [
         Line(x0, y0 + drop, x1, y1 + drop, 1.0, ink),
         Line(x0, y0 + drop - tick, x0, y0 + drop, 1.0, ink), Line(x1, y1 + drop - tick, x1, y1 + drop, 1.0, ink),
-        Text(middle, foot, lines[0], 13 * f.k, "semibold", f.ink("text"), "ma"),
-        Text(middle, foot + 17 * f.k, lines[1], 10.5 * f.k, "regular", f.ink("text2"), "ma"),
+        *(Text(middle, top + 17 * f.k * k, line, sizes[k], weights[k], inks[k], "ma") for k, line in enumerate(lines)),
     ]  # fmt: skip
 
 
