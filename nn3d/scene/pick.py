@@ -9,7 +9,7 @@ import numpy as np
 
 from nn3d.scene.ribbons import RibbonPass
 from nn3d.scene.tiles import TilePass
-from nn3d.stage.frame import PART, Frame
+from nn3d.stage.frame import PART, Frame, TileLayer
 from nn3d.stage.reference import cell_under
 from nn3d.stage.state import Thing
 
@@ -33,9 +33,9 @@ class PickPass:
         self._draw(frame)
         assert self._target is not None
         raw = self._target.read(
-            viewport=(int(x_px), h - 1 - int(y_px), 1, 1), components=2, alignment=1, dtype="u4"
+            viewport=(int(x_px), h - 1 - int(y_px), 1, 1), components=4, alignment=1, dtype="u4"
         )
-        layer, tile = (int(v) for v in np.frombuffer(raw, np.uint32)[:2])
+        layer, tile, cell = (int(v) for v in np.frombuffer(raw, np.uint32)[:3])
         layer &= ~FACE_BIT
         if layer == 0:
             return None
@@ -43,6 +43,9 @@ class PickPass:
             return Thing(layer - 1 - PART)
         if tile == WHOLE_LAYER:
             return Thing(layer - 1)
+        plate = next(t for t in frame.tiles if t.layer == layer - 1)
+        if plate.cubes is not None and cell:
+            return Thing(layer - 1, tile, *divmod(cell - 1, plate.cells[1]))
         row, col = cell_under(frame, layer - 1, tile, x_px + 0.5, y_px + 0.5)
         return Thing(layer - 1, tile, row, col)
 
@@ -50,6 +53,7 @@ class PickPass:
         key = (
             frame.state.size_px, frame.view.clip_from_world.tobytes(), frame.view.world_from_bench.tobytes(),
             tuple((t.key, t.x, t.y, t.opening, t.weights) for t in frame.tiles),
+            frame.epoch_mix, tuple(_cubes_key(t) for t in frame.tiles if t.cubes is not None),
         )  # fmt: skip
         if key == self._key and self._target is not None:
             return
@@ -57,7 +61,7 @@ class PickPass:
         if self._target is None or self._target.size != size:
             self.release()
             self._target = self.ctx.framebuffer(
-                [self.ctx.texture(size, 2, dtype="u4")], self.ctx.depth_renderbuffer(size)
+                [self.ctx.texture(size, 4, dtype="u4")], self.ctx.depth_renderbuffer(size)
             )
         self._target.use()
         self._target.clear(0, 0, 0, 0, depth=1.0)
@@ -78,7 +82,7 @@ class PickPass:
 
     def _count_faces(self) -> int:
         assert self._target is not None
-        raw = np.frombuffer(self._target.read(components=2, alignment=1, dtype="u4"), np.uint32).reshape(-1, 2)
+        raw = np.frombuffer(self._target.read(components=4, alignment=1, dtype="u4"), np.uint32).reshape(-1, 4)
         return int(((raw[:, 0] & FACE_BIT) != 0).sum())
 
     def release(self) -> None:
@@ -90,3 +94,8 @@ class PickPass:
                 if item is not None:
                     item.release()
         self._target, self._key = None, None
+
+
+def _cubes_key(tile: TileLayer) -> Hashable:
+    """What the cubes of a layer depend on, beside its place."""
+    return None if tile.cubes is None else (tile.cubes.tobytes(), tile.gain, tuple(v.key for v in tile.values or ()))

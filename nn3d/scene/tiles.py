@@ -9,6 +9,7 @@ import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
+from nn3d.scene.cubes import CubePass
 from nn3d.scene.gpu import Uploads, attributes, make_buffer, set_uniforms
 from nn3d.scene.library import load_program
 from nn3d.scene.maps import Maps
@@ -24,6 +25,7 @@ SOFT_PX = 16.0
 FAR_PX = 1.7  # tiles nearer to each other than this are averaged
 LINES_PX = 4.4  # lines are drawn between cells of at least this size
 SAMPLE_ALPHA_TO_COVERAGE = 0x809E
+CAMERA = ("u_clip_from_world", "u_stance", "u_eye")
 PLACE = ("u_place", "u_weights", "u_half", "u_extent")
 
 
@@ -75,12 +77,14 @@ class TilePass:
         self.ctx, self.uploads = ctx, uploads
         self.maps = Maps(ctx, uploads)
         self.ramps = Ramps(ctx, uploads)
+        self.cubes = CubePass(ctx, uploads, self.maps, self.ramps)
         self.programs: dict[str, moderngl.Program] = {}
         self._layers: dict[Hashable, _Layer] = {}
 
     def prepare(self, frame: Frame) -> None:
         """Upload what this frame shows and was not here; forget what it no longer shows."""
         self.maps.prepare(frame.tiles)
+        self.cubes.prepare(frame)
         tables = {t.key: t.table for t in frame.tiles}
         for key in [k for k in self._layers if k not in tables]:
             self._layers.pop(key).release()
@@ -103,7 +107,19 @@ class TilePass:
         canvas.use()
         for tile, size in plates:
             calls += self._draw_sides(frame, tile, size, common, begun)
+            calls += self._draw_cubes(frame, tile, {k: common[k] for k in CAMERA})
         return calls
+
+    def _draw_cubes(self, frame: Frame, tile: TileLayer, camera: dict[str, object], *, is_pick: bool = False) -> int:
+        atlases = self.maps.atlases(tile)
+        if tile.cubes is None or atlases is None:
+            return 0
+        for page in range(len(atlases[0].pages)):
+            layer = self._layers[tile.key]
+            self._bind_block(layer, cells_block(tile, atlases, layer.lattice(tile), page), page)
+            self.maps.use(tile, page)
+            self.cubes.draw(frame, tile, camera | end_uniforms((tile,)), is_pick=is_pick)
+        return len(atlases[0].pages)
 
     def _draw_faces(
         self, frame: Frame, tile: TileLayer, size: Scale, common: dict[str, object], begun: set[str]
@@ -143,7 +159,7 @@ class TilePass:
     def _set_faces(self, program: moderngl.Program, frame: Frame, common: dict[str, object]) -> None:
         pal = frame.palette
         values = {
-            **{k: common[k] for k in ("u_clip_from_world", "u_stance", "u_eye", "u_fog")},
+            **{k: common[k] for k in (*CAMERA, "u_fog")},
             "u_px": frame.view.px_per_unit / frame.state.scale, "u_rim": pal.rim[:3], "u_side": pal.side[:3],
             "u_nonfinite": pal.nonfinite[:3], "u_grid": pal.grid, "u_mix": frame.epoch_mix, "u_maps_a": 0,
             "u_maps_b": 1, "u_ramp": 2, "u_gains": 3, "Cells": 0,
@@ -158,7 +174,7 @@ class TilePass:
         program = self._program("side")
         if "side" not in begun:
             begun.add("side")
-            keys = ("u_clip_from_world", "u_stance", "u_eye", "u_fog", "u_fog_range")
+            keys = (*CAMERA, "u_fog", "u_fog_range")
             set_uniforms(
                 program, (), **{k: common[k] for k in keys}, u_side=frame.palette.side[:3],
                 u_light=float(frame.palette.is_light),
@@ -171,7 +187,9 @@ class TilePass:
     def draw_ids(self, frame: Frame) -> None:
         """Draw layer and tile numbers into the bound integer target."""
         begun: set[str] = set()
-        view, axes = frame.view, plate_axes(frame.view.world_from_bench)
+        view = frame.view
+        camera = view.clip_from_world, plate_axes(view.world_from_bench), view.eye_world
+        seen = dict(zip(CAMERA, camera, strict=True))
         for tile, size in zip(frame.tiles, scales(frame), strict=True):
             layer = self._layers[tile.key]
             lattice = layer.lattice(tile)
@@ -184,13 +202,11 @@ class TilePass:
                 program = self._program(name)
                 if name not in begun:
                     begun.add(name)
-                    set_uniforms(
-                        program, ("u_px", "Cells"), u_clip_from_world=view.clip_from_world, u_stance=axes,
-                        u_eye=view.eye_world, u_px=view.px_per_unit, Cells=0,
-                    )  # fmt: skip
+                    set_uniforms(program, ("u_px", "Cells"), **seen, u_px=view.px_per_unit, Cells=0)
                 optional = (*PLACE, "u_block")
                 set_uniforms(program, optional, **end_uniforms((tile,)), u_layer=tile.layer, u_block=int(is_block))
                 self._render(layer, name, program, n, vertices)
+            self._draw_cubes(frame, tile, {**seen, "u_layer": tile.layer}, is_pick=True)
 
     def _render(self, layer: _Layer, name: str, program: moderngl.Program, n: int, vertices: int) -> None:
         array = layer.arrays.get(name)
@@ -224,6 +240,7 @@ class TilePass:
         for layer in self._layers.values():
             layer.release()
         self._layers.clear()
+        self.cubes.release()
         self.maps.release()
         self.ramps.release()
         for program in self.programs.values():

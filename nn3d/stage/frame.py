@@ -74,6 +74,7 @@ class TileLayer:
     values : at the two epochs that are mixed by Frame.epoch_mix; None while missing (plates are drawn empty).
     lut : "seq", "div", "grey" or "rgb"; shown value = lut((|v|·gain)^power, with its sign for "div").
     gain, offset : at the two epochs: t = (v − offset)·gain. gains : more of it for single tiles, or None.
+    cubes : (m,) int32 tiles whose cells rise as cubes, ascending; None: none do.
     bright : 0 … 1, how much of its colour the layer keeps (hover dims). scale : of the places in `table`: below 1 while
     the plate grows out of a closed group; the half sizes are already scaled.
     layer : the item (nn3d.run.groups): a layer of the run, or its number of layers + a group; PART + item for a further
@@ -98,6 +99,7 @@ class TileLayer:
     gain: tuple[float, float]
     offset: tuple[float, float] = (0.0, 0.0)
     gains: Gains | None = None
+    cubes: NDArray[np.int32] | None = None
     bright: float = 1.0
     scale: float = 1.0
 

@@ -33,7 +33,7 @@ PILL = 0.78
 class Facts:
     """What the overlay tells about: layer values by layer index, strand tables by link index, probabilities.
 
-    full : the value that has full colour in the scope "network", at the nearer epoch.
+    full : the value that has full colour in the scope "network", at the nearer epoch. notes : more for the foot line.
     """
 
     run: Run
@@ -48,6 +48,7 @@ class Facts:
     neurons: Neurons | None = None
     orders: Orders | None = None
     full: float = 1.0
+    notes: tuple[str, ...] = ()
 
     def ink(self, name: str, alpha: float = 1.0) -> tuple[float, float, float, float]:
         """A colour of the theme."""
