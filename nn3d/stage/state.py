@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 ARRANGEMENTS = ("line", "circle", "grid")
 LEVELS = ("trunk", "maps", "kernels", "all")
@@ -212,6 +213,7 @@ class ViewState:
     focus: Focus = field(default_factory=Focus)
 
 
+@lru_cache(maxsize=64)
 def default_anchors(size_px: tuple[int, int]) -> Anchors:
     """Anchors of a picture without a window: 4 % left, 9 % right, 13 % top, 14 % bottom."""
     w, h = float(size_px[0]), float(size_px[1])
