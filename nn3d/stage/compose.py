@@ -15,7 +15,6 @@ from nn3d.run.run import Run
 from nn3d.stage import camera as cameras
 from nn3d.stage import (
     cubes,
-    cubes,
     next_token,
     overlay,
     overlay_bars,
@@ -128,7 +127,6 @@ class _Composer:
         bench = world_from_bench(self.state)
         camera = cameras.resolved(self.state, built.corners)
         view = cameras.view_of(camera, self.state.size_px, cameras.depth_range(built.corners, camera), bench)
-        tiles, n_flat = cubes.raised(tiles, view, self.state)
         tiles, n_flat = cubes.raised(tiles, view, self.state)
         shown = {i: v[0] for i, v in values.items() if v is not None}
         needs = due(self.resident, self.plan, self.state, stage, view)
