@@ -6,6 +6,7 @@ What is not in memory yet is left out of the picture and listed in Frame.missing
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,7 +121,7 @@ class _Composer:
         strands = tuple(
             replace(s, source=ends[s.source + 1] - 1, target=ends[s.target]) for s in weaver.layers(stage)
         )
-        strands = self.recurrences.woven(self._recurrent_rows(), tiles, first, strands)
+        strands = self.recurrences.woven(self._recurrent, tiles, first, strands)
         built = structure.build(self.plan, self.state, stage, self._probabilities(values))
         neurons = self._neurons()
         stubs = stub_boxes(self.palette, tiles, neurons, self.mix, self.state.side)
@@ -177,13 +178,14 @@ class _Composer:
                 face = replace(self._tile_layer(row, stage, found), layer=slab.item, x=x)
                 share = self._place_of(self.plan.layers[row].layer.index, len(face.table))[1]
                 tiles.append(replace(face, key=(self.resident.identity, "tiles", slab.layer, share)))
-            if row in self._recurrent_rows():
+            if row in self._recurrent:
                 tiles += self.recurrences.plates(self.plan.layers[row], plate)
             if len(tiles) == first[-1]:
                 tiles.append(plate)
         return tuple(tiles), first
 
-    def _recurrent_rows(self) -> dict[int, LayerPlan]:
+    @cached_property
+    def _recurrent(self) -> dict[int, LayerPlan]:
         """Recurrent layers that are visible as themselves, by row: they stand as several plates."""
         n = self.plan.groups.n_layers
         rows = zip(self.folded.items, self.plan.layers, strict=True)

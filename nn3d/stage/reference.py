@@ -149,7 +149,7 @@ def control_points(frame: Frame, strands: StrandLayer) -> F64:
     source, target = frame.tiles[strands.source], frame.tiles[strands.target]
     side, strength = frame.state.side, frame.state.edges.strength
     if strands.path in reference_paths.PATHS:
-        out = reference_paths.path_points(source, target, strands, side)
+        out = reference_paths.path_points(source, target, strands, side, behind_share(frame.state))
     elif strands.path == "arc":
         out = _arc(source, target, strands.apex, rows["spread"][:, 1].astype(np.float64))
     else:

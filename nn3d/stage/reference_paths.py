@@ -16,12 +16,14 @@ LOOP_AT = np.array([0.0, 0.0, 0.01, 0.05, 0.16, 0.5, 0.84, 0.95, 0.99, 1.0, 1.0]
 LOOP_UP = np.array([0.0, 0.35, 0.75, 0.96, 1.0, 1.0, 1.0, 0.96, 0.75, 0.35, 0.0])
 
 
-def path_points(source: TileLayer, target: TileLayer, strands: StrandLayer, side: float) -> F64:
+def path_points(
+    source: TileLayer, target: TileLayer, strands: StrandLayer, side: float, behind: float = 0.0
+) -> F64:
     """(m, 11, 3) control points of a link whose path is "stave" or "loop", before the strength is applied."""
     spread = strands.strands["spread"].astype(np.float64)
     if strands.path == "loop":
         return _loop(source, target, strands.apex, spread[:, 1])
-    return _stave(source, target, strands.turn, spread[:, [0, 2]], side)
+    return _stave(source, target, strands.turn, spread[:, [0, 2]], side, behind)
 
 
 def _ease(p: F64) -> F64:
@@ -29,7 +31,9 @@ def _ease(p: F64) -> F64:
     return np.asarray(q * q * (3.0 - 2.0 * q))
 
 
-def _stave(source: TileLayer, target: TileLayer, turn: tuple[float, float], rows: F64, side: float) -> F64:
+def _stave(
+    source: TileLayer, target: TileLayer, turn: tuple[float, float], rows: F64, side: float, behind: float
+) -> F64:
     a = source.y + rows[:, 0] * 2.0 * source.block_half[0]
     b = target.y + rows[:, 1] * 2.0 * target.block_half[0]
     length = max(abs(target.x - source.x), 1e-3)
@@ -40,7 +44,8 @@ def _stave(source: TileLayer, target: TileLayer, turn: tuple[float, float], rows
     out[:, :, 1] = a[:, None] + (b - a)[:, None] * lift
     z = (side * source.block_half[1], -side * target.block_half[1])
     bow = min(1.0, max(0.0, (abs(z[1] - z[0]) / length - 0.35) / 0.5))
-    out[:, :, 2] = z[0] + (z[1] - z[0]) * (ROWS_AT * (1.0 - bow) + ROWS_OVER * bow)
+    bowed = ROWS_OVER * (1.0 - behind) + (1.0 - ROWS_OVER[::-1]) * behind
+    out[:, :, 2] = z[0] + (z[1] - z[0]) * (ROWS_AT * (1.0 - bow) + bowed * bow)
     return out
 
 

@@ -64,6 +64,11 @@ def test_edge_on_from_behind_and_from_above_too(screen: Offscreen, yaw: float, p
     assert hidden(screen, "bundled", yaw=yaw, pitch=pitch) <= DEFAULT
 
 
+@pytest.mark.parametrize("name", ["resnet", "densenet", "unet", "gpt"])
+def test_from_behind_the_other_kinds_of_links_too(screen: Offscreen, name: str) -> None:
+    assert hidden(screen, name, yaw=127.0) <= DEFAULT
+
+
 @pytest.mark.parametrize("arrangement", ["line", "circle"])
 def test_lines_and_circles_too(screen: Offscreen, arrangement: str) -> None:
     assert hidden(screen, "bundled", c.Arrange(None, arrangement, at_once=True)) <= DEFAULT

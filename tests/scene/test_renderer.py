@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from nn3d.extract.trace import capture
 from nn3d.offscreen import Offscreen
 from nn3d.stage import commands as c
 from nn3d.stage.complete import compose
@@ -15,6 +16,7 @@ from nn3d.stage.frame import Frame
 from nn3d.stage.reference import control_points, tile_places
 from nn3d.stage.resident import Resident
 from nn3d.stage.state import Camera, ViewState
+from tests.networks import SMALL
 from tests.runs import bundled
 
 RESIDENT = Resident(bundled())
@@ -62,6 +64,20 @@ def test_the_gpu_computes_what_the_reference_computes(screen: Offscreen, moment:
     frame = frame_of(*MOMENTS[moment])
     screen.draw(frame)
     extent = max(t.x for t in frame.tiles)
+    for n, strands in enumerate(frame.strands):
+        gpu = screen.renderer.ribbons.control_points(frame, n)
+        assert np.abs(gpu - control_points(frame, strands)).max() < 1e-5 * extent
+
+
+@pytest.mark.parametrize("name", ["gpt", "densenet", "lstm_both", "unet"])
+@pytest.mark.parametrize("secs", [0.15, 1.0])
+def test_it_computes_the_same_from_behind_for_every_kind_of_link(screen: Offscreen, name: str, secs: float) -> None:
+    run = capture(*SMALL[name]())
+    resident = Resident(run)
+    state = c.apply(initial_state(run, resident), c.SetCamera(Camera(yaw_rad=-2.3, pitch_rad=0.7)))
+    frame = compose(run, c.apply(state, c.Advance(secs)), resident=resident)
+    screen.draw(frame)
+    extent = max(abs(t.x) for t in frame.tiles)
     for n, strands in enumerate(frame.strands):
         gpu = screen.renderer.ribbons.control_points(frame, n)
         assert np.abs(gpu - control_points(frame, strands)).max() < 1e-5 * extent

@@ -16,7 +16,8 @@ void stave(vec2 rows, out vec3 c[N_CONTROL]) {
   float steep = clamp(8.0 * abs(b.y - a.y) / max(abs(b.x - a.x), 1e-3) - 0.4, 0.0, 1.0);
   for (int k = 0; k < N_CONTROL; ++k) {
     float lift = mix(ROWS_AT[k], ease((ROWS_AT[k] - u_turn.x) / max(u_turn.y - u_turn.x, 1e-3)), steep);
-    c[k] = vec3(mix(a.x, b.x, ROWS_AT[k]), mix(a.y, b.y, lift), mix(a.z, b.z, mix(ROWS_AT[k], ROWS_OVER[k], bow)));
+    float bowed = mix(ROWS_OVER[k], 1.0 - ROWS_OVER[N_CONTROL - 1 - k], u_behind.x);
+    c[k] = vec3(mix(a.x, b.x, ROWS_AT[k]), mix(a.y, b.y, lift), mix(a.z, b.z, mix(ROWS_AT[k], bowed, bow)));
   }
 }
 
