@@ -30,6 +30,7 @@ from nn3d.stage.commands import (
     SetOrder,
     SetPanels,
     SetSample,
+    SetSelection,
     SetStrength,
     SetTheme,
     StepEpoch,
@@ -42,6 +43,7 @@ RAD_PER_PX: Final = math.radians(0.28)
 WHEEL_FACTOR: Final = 0.88
 FLY_SHARE: Final = 0.12
 FLY_SECS: Final = 0.25
+CYCLE: Final = ("sampled", "top", "exact", "all", "off")
 GROUPS: Final = ("Camera", "Picture", "Time and samples", "Window")
 
 
@@ -236,6 +238,11 @@ def _mode(c: Context) -> Acts:
     return (SetMode(MODES[(MODES.index(c.state.edges.mode) + 1) % len(MODES)]),)
 
 
+def _selection(c: Context) -> Acts:
+    at = CYCLE.index(c.state.edges.selection)
+    return (SetSelection(CYCLE[(at + 1) % len(CYCLE)]),)
+
+
 def _back(c: Context) -> Acts:
     panels = c.state.panels
     if panels.help:
@@ -301,7 +308,8 @@ TABLE: Final[tuple[Row, ...]] = (
     _keys(_PICTURE, "strength of the strands", ("−", "+"), {
         "-": _strength(-0.1), "+": _strength(0.1), "=": _strength(0.1),
     }),
-    _row(_PICTURE, "weight or contribution", ("W",), W=_mode),
+    _row(_PICTURE, "weight, contribution, gradient", ("W",), W=_mode),
+    _row(_PICTURE, "sampled, strongest, exact, all edges, none", ("E",), E=_selection),
     _row(_PICTURE, "let go, one step back", ("Esc",), Esc=_back),
     _row(_TIME, "play or pause", ("Space",), Space=_play),
     _row(_TIME, "one epoch", ("←", "→"), Left=_epoch(-1), Right=_epoch(1)),

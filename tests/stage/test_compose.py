@@ -204,4 +204,4 @@ def test_a_level_that_cannot_be_drawn_is_named_for_what_is_drawn(monkeypatch: py
     monkeypatch.setattr(wiring, "MAX_PRODUCTS", 1000)
     state = c.apply(c.apply(FIRST, c.SetLevel("all", at_once=True)), c.SetSelection("top"))
     assert "kernels" in said(compose(bundled(), state, resident=Resident(bundled())))
-    assert "neurons" in said(frame_of(c.SetLevel("maps", at_once=True)))
+    assert "8 × 7 clusters" in said(frame_of(c.SetLevel("maps", at_once=True)))
