@@ -68,7 +68,9 @@ def number(n: float) -> str:
 def percent(share: float) -> str:
     """A share as "90.4 %"; 100 % only when it is."""
     value = 100.0 * share
-    return f"{value:.0f} %" if value > 99.95 or value == 0 else f"{value:.1f} %"
+    if 99.95 <= value < 100.0:
+        return "> 99.9 %"
+    return f"{value:.0f} %" if value in (0.0, 100.0) else f"{value:.1f} %" if value >= 0.05 else "< 0.1 %"
 
 
 def class_name(run: Run, index: int) -> str:

@@ -13,6 +13,7 @@ from nn3d.stage.overlay import Facts, class_name, free_words, percent, pill
 from nn3d.stage.type import text_width
 
 EDGE = 8.0
+LEAST_SAID = 0.005
 
 
 def bar_marks(f: Facts, bars: Bars, view: View) -> list[Mark]:
@@ -25,11 +26,12 @@ def bar_marks(f: Facts, bars: Bars, view: View) -> list[Mark]:
     best = max(rows, key=lambda b: b.share).index if all(math.isfinite(b.share) for b in rows) else -1
     truth = f.run.samples[f.state.sample].label if f.run.samples else None
     kept = _with_room(rows, names[:, 1], {best: 2.0, truth: 1.0}, (34.0 if bars.is_above else 14.5) * f.k)
+    least = 0.0 if len(rows) < bars.total else LEAST_SAID
     marks: list[Mark] = []
     for k in kept:
         bar, at = rows[k], names[k]
         look = ("semibold", f.ink("text")) if bar.index == best else ("regular", f.ink("text2"))
-        words = [*_name(f, bars, bar, at, look, view), *_end(f, bar, ends[k], look, is_truth=bar.index == truth)]
+        words = [*_name(f, bars, bar, at, look, view), *_end(f, bar, ends[k], look, least, is_truth=bar.index == truth)]
         marks += words if bar.index in (best, truth) else free_words(words, marks)
     low = float(max(ends[:, 1].max(), names[:, 1].max()))
     return [*marks, *_notes(f, bars, len(kept), (float(names[:, 0].min()), low))]
@@ -60,10 +62,10 @@ def _places(view: View, points: list[tuple[float, float, float]], size: tuple[in
 
 
 def _end(
-    f: Facts, bar: Bar, at: NDArray[np.float64], look: tuple[str, Colour], *, is_truth: bool
+    f: Facts, bar: Bar, at: NDArray[np.float64], look: tuple[str, Colour], least: float, *, is_truth: bool
 ) -> list[Mark]:
-    """The share behind a bar that can be seen, and the word "truth"."""
-    said = percent(bar.share) if bar.share >= 0.005 else ""
+    """A share of at least `least` behind its bar, and the word "truth"."""
+    said = percent(bar.share) if bar.share >= least else ""
     x, y = float(at[0]) + 7 * f.k, float(at[1])
     out: list[Mark] = pill(f, x, y, said, 12 * f.k, look, "l") if said else []
     if is_truth:

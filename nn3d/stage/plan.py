@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -159,7 +160,7 @@ def _layer_plan(
     shows = _shows(run, layer)
     n, rows, cols = _weight_face(run, layer) if shows == "weights" else fold(layer.shape, layer.axes)
     info = next((inputs[n] for n in layer.nodes if n in inputs), None)
-    is_classes = is_output and (rows, cols) == (1, 1) and (n <= MAX_CLASS_BARS or n == len(run.classes))
+    is_classes = is_output and (rows, cols) == (1, 1) and _are_classes(run, layer, n)
     if info is not None and info.kind == "image" and n == 3:
         n = 1
     is_token = shows == "values" and _is_token(layer)
@@ -195,6 +196,14 @@ def with_attention(layers: tuple[LayerPlan, ...]) -> tuple[LayerPlan, ...]:
         title = named.get(p.layer.index, p.title)
         out.append(p if tiles is p.tiles else replace(p, tiles=tiles, table=tile_table(tiles), title=title))
     return tuple(out)
+
+
+def _are_classes(run: Run, layer: Layer, n: int) -> bool:
+    """Whether n output neurons are taken for classes: few, named, a softmax, or linear and unlike any input."""
+    if n <= MAX_CLASS_BARS or n == len(run.classes) or run.node(layer.shown).op == "softmax":
+        return True
+    inputs = [math.prod(k.shape) for k in run.layers if not k.links]
+    return run.node(layer.shown).op == "linear" and n not in inputs
 
 
 def _near(run: Run, layer: Layer) -> list[int]:
