@@ -21,7 +21,7 @@ KINDS: dict[str, np.dtype[Any]] = {
 
 
 def dump_arrays(run: Run, frame: Frame) -> dict[str, NDArray[Any]]:
-    """The arrays of docs: layers, tile_*, params, edge_* on the bench, and world_from_bench. Ropes are left out: they stand for edges that are not drawn.
+    """The arrays of docs: layers, groups (a closed one is tile_layer len(layers) + its number), tile_*, params, edge_* on the bench, and world_from_bench. Ropes are left out: they stand for edges that are not drawn.
 
     Raises Nn3dError when a drawn picture holds more than 5,000,000 edges.
     """
@@ -43,6 +43,7 @@ def _tiles(run: Run, frame: Frame) -> dict[str, NDArray[Any]]:
     ]
     return {
         "layers": np.array([layer.name for layer in run.layers], np.str_),
+        "groups": np.array([] if frame.groups is None else [g.name for g in frame.groups.all], np.str_),
         "tile_layer": np.concatenate([np.full(t.table.size, t.layer, np.int32) for t in frame.tiles]),
         "tile_index": np.concatenate([np.arange(t.table.size, dtype=np.int32) for t in frame.tiles]),
         "tile_center": np.concatenate([c for c, _ in places]).astype(np.float32),

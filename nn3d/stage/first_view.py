@@ -1,4 +1,4 @@
-"""Which groups are open when a run is first looked at: from the near end on, as far as plates stay wide enough to read."""
+"""Which groups are open when a run is first looked at: from the near end on, as long as plates can be read."""
 
 from __future__ import annotations
 
