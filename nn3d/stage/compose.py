@@ -132,9 +132,8 @@ class _Composer:
         shown = {i: v[0] for i, v in values.items() if v is not None}
         needs = due(self.resident, self.plan, self.state, stage, view)
         facts = overlay.Facts(
-            self.run, self.plan, self.state, self.palette, shown, tables, built.probabilities, built.is_softmax_ours, needs,
-            neurons, self.orders, self.full[round(self.mix)],
-            cubes.words(tiles, n_flat),
+            self.run, self.plan, self.state, self.palette, shown, tables, built.probabilities, built.is_softmax_ours,
+            needs, neurons, self.orders, self.full[round(self.mix)], cubes.words(tiles, n_flat),
         )
         feet = structure.feet(self.plan, self.state, stage, built.floor_y, view)
         bars = overlay_bars.bar_marks(facts, built.bars, view)
@@ -158,8 +157,9 @@ class _Composer:
         marks += overlay_selected.selected_marks(facts, tiles, first, view, marks)
         return Frame(
             state=self.given, view=view, palette=self.palette, tiles=tiles, strands=strands,
-            boxes=np.concatenate([built.boxes, stubs]), shadows=built.shadows, floor_y=built.floor_y, floor_rect=built.floor_rect, marks=tuple(marks),
-            epoch_mix=self.mix, missing=needs.missing, wanted=needs.wanted, left_out=needs.left_out, stats=_stats(tables, tiles),
+            boxes=np.concatenate([built.boxes, stubs]), shadows=built.shadows, floor_y=built.floor_y,
+            floor_rect=built.floor_rect, marks=tuple(marks), epoch_mix=self.mix, missing=needs.missing,
+            wanted=needs.wanted, left_out=needs.left_out, stats=_stats(tables, tiles),
             groups=self.plan.groups, stands=tuple(first[row] for row in self.folded.stands),
             handles=tuple(handles),
         )  # fmt: skip
@@ -215,7 +215,13 @@ class _Composer:
         if found is None or not (plan.is_classes or is_text) or plan.shows != "values":
             return None
         node = self.run.node(plan.layer.shown)
-        logits = [next_token.last_row(v.values.cells) if is_text else v.values.cells.ravel() for v in found]
+        logits = [v.values.cells.ravel() for v in found]
+        if is_text:
+            needs = [next_token.LastRowNeed(plan.layer.index, e, self.state.sample) for e in self.epochs]
+            rows = [row for need in needs if (row := self.resident.last_row(need)) is not None]
+            logits = [row.values for row in rows]
+        if len(logits) < 2:
+            return None
         pair = [structure.probabilities(v, node.op) for v in logits]
         shares = pair[0] * (1 - self.mix) + pair[1] * self.mix
         return structure.Outcome(shares, node.op not in structure.PROBABILITIES, tuple(self.run.classes))

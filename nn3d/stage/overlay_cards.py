@@ -88,7 +88,8 @@ def _fuller(f: Facts, foot: Foot) -> Iterator[_Card]:
 
 
 def _meets(box: Box, taken: list[Box]) -> bool:
-    return any(box[0] < t[2] and t[0] < box[2] and box[1] < t[3] and t[1] < box[3] for t in taken)
+    x0, y0, x1, y1 = box
+    return any(x0 < a1 and a0 < x1 and y0 < b1 and b0 < y1 for a0, b0, a1, b1 in taken)
 
 
 def _card(f: Facts, index: int) -> list[str]:
