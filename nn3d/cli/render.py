@@ -32,7 +32,7 @@ def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tu
 @click.option("--size", callback=_size, metavar="WxH", help="Picture size in px.  [1600x900]")
 @click.option("--scale", type=click.FloatRange(0.5, 4.0), help="Device px a px: 2 doubles every side.  [1]")
 @click.option("--yaw", type=float, metavar="D", help="Degrees around the network; 53 sees the input sides.")
-@click.option("--pitch", type=float, metavar="D", help="Degrees above the floor.")
+@click.option("--pitch", type=float, metavar="D", help="Degrees above the floor; from 25 on it swings to the side.")
 @click.option("--near", metavar="LAYER[/TILE]", help="The camera near one layer, or close up to one of its tiles.")
 @click.option("--hover", metavar="LAYER[/TILE[/ROW,COLUMN]]", help="The pointer over a layer, a tile or a cell.")
 @click.option(
@@ -83,6 +83,7 @@ def _turned(state: Any, yaw: float | None, pitch: float | None) -> Any:
     from dataclasses import replace
 
     from nn3d.stage.commands import Advance, SetCamera
+    from nn3d.stage.stance import swung
 
     if yaw is None and pitch is None:
         return state
@@ -90,6 +91,7 @@ def _turned(state: Any, yaw: float | None, pitch: float | None) -> Any:
     camera = replace(camera, yaw_rad=camera.yaw_rad if yaw is None else math.radians(yaw))
     if pitch is not None:
         camera = replace(camera, pitch_rad=math.radians(min(86.0, max(-86.0, pitch))))
+        camera = swung(camera) if yaw is None else camera
     return play(state, [SetCamera(camera), Advance(1.0)])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nn3d.layout.arrange import side
+from nn3d.stage import stance
 from nn3d.stage.frame import Mark, Text
 from nn3d.stage.overlay import Facts, number
 from nn3d.stage.overlay_memory import memory_words, note_words
@@ -30,6 +31,7 @@ def hud_marks(f: Facts) -> list[Mark]:
         right.insert(0, "dashed = inferred")
     elif f.state.edges.print == "grey":
         right.insert(0, "dashed = negative")
+    right = [*stance.words(f.state), *right]
     right = [*memory_words(f), *folded_words(f), *_font_words(f), *_order_words(f), *f.notes, *right]
     pooled = (p for p in f.plan.layers if p.pool != (1, 1))
     right += [f"{p.layer.name}: a cell is the mean of {p.pool[0] * p.pool[1]}" for p in pooled]

@@ -9,13 +9,14 @@ to right. Angles are radians. The same map stands in shaders/include/stance.glsl
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.stage.camera import angles
-from nn3d.stage.state import ViewState, smooth
+from nn3d.stage.state import Camera, ViewState, smooth
 
 F64 = NDArray[np.float64]
 
@@ -25,6 +26,7 @@ TURN_RAD: Final = math.radians(43.0)
 LEAN_RAD: Final = math.radians(42.0)
 LEVEL_YAW_RAD: Final = math.radians(35.0)  # seen from above, plates are turned until the reader is this far off
 STEEP_YAW_RAD: Final = math.radians(68.0)  # plates are not seen at a steeper angle than this
+SWING_RAD: Final = math.radians(25.0)
 GAP_ABOVE: Final = 0.32
 GAP_BEHIND: Final = 0.5
 RAIL_ABOVE: Final = 11.0
@@ -61,6 +63,25 @@ def world_from_bench(state: ViewState) -> F64:
         out[:, 1] = math.sin(lean) * math.cos(turn), math.cos(lean), -math.sin(lean) * math.sin(turn)
         out[:, 2] = math.sin(turn), 0.0, math.cos(turn)
     return out
+
+
+def swung(camera: Camera) -> Camera:
+    """The camera with the bench swung toward the side, as a view from above wants it: up to 25° at a pitch of 60°."""
+    share = min(1.0, max(0.0, (camera.pitch_rad - LOW_PITCH_RAD) / (HIGH_PITCH_RAD - LOW_PITCH_RAD)))
+    return replace(camera, yaw_rad=camera.yaw_rad + share * SWING_RAD)
+
+
+def words(state: ViewState) -> list[str]:
+    """What the line under the picture says of plates that do not stand as they lie on the bench."""
+    turn, lean = turn_and_lean(state)
+    behind = state.facing < 0.0
+    off = round(math.degrees(abs(turn - math.pi if behind else turn)))
+    tilt = round(math.degrees(lean))
+    how = [f"turn {off}°"] * (off > 0) + [f"lean {tilt}°"] * (tilt > 0)
+    said = f"plates {' and '.join(how)} to the reader" if how else ""
+    if not behind:
+        return [said] if said else []
+    return [f"seen from behind, plates turned round{': ' + said if said else ''}"]
 
 
 def spread(state: ViewState, x: F64) -> F64:

@@ -15,7 +15,7 @@ from nn3d.stage.compose import initial_state
 from nn3d.stage.frame import Frame
 from nn3d.stage.reference import cell_under, tile_places
 from nn3d.stage.resident import Resident
-from nn3d.stage.stance import STEEP_YAW_RAD, plate_axes, world_from_bench
+from nn3d.stage.stance import STEEP_YAW_RAD, plate_axes, swung, words, world_from_bench
 from nn3d.stage.state import ViewState
 from tests.runs import bundled
 
@@ -115,3 +115,19 @@ def test_plates_turn_without_a_jump(yaw: float) -> None:
     camera = replace(FIRST.camera, yaw_rad=math.radians(yaw), pitch_rad=math.radians(40.0))
     here, there = (c.apply(FIRST, c.SetCamera(replace(camera, yaw_rad=camera.yaw_rad + d))) for d in (0.0, step))
     assert np.abs(world_from_bench(here) - world_from_bench(there)).max() < 2.0 * step
+
+
+def test_the_picture_says_how_plates_stand() -> None:
+    assert words(FIRST) == []
+    assert words(seen(127.0)) == ["seen from behind, plates turned round"]
+    assert words(seen(78.0, 60.0)) == ["plates turn 43° and lean 42° to the reader"]
+    assert words(seen(102.0, 60.0)) == [
+        "seen from behind, plates turned round: plates turn 43° and lean 42° to the reader"
+    ]
+
+
+def test_the_bench_swings_to_the_side_only_from_above() -> None:
+    camera = FIRST.camera
+    assert swung(camera) == camera
+    above = swung(replace(camera, pitch_rad=math.radians(60.0)))
+    assert math.degrees(above.yaw_rad) == pytest.approx(78.0)
