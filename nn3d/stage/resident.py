@@ -19,6 +19,7 @@ from nn3d.stage.folding import Folds
 from nn3d.stage.frame import Values
 from nn3d.stage.holding import BUDGET_BYTES, Holding, Wanted
 from nn3d.stage.links import choose_strands
+from nn3d.stage.next_token import LastRow, LastRowNeed, last_row
 from nn3d.stage.ordering import OrderNeed, Orders, ordered, orders_of
 from nn3d.stage.plan import Plan, make_plan
 from nn3d.stage.shades import SEQUENTIAL_QUANTILE, SIGNED_QUANTILE, Peaks, PeaksNeed, dressed, peaks_of
@@ -77,8 +78,8 @@ class LayerValues:
         return self.lowest < -1e-3 * max(self.highest, 1e-12)
 
 
-Need = ValuesNeed | StrandsNeed | NeuronsNeed | PieceNeed | StepsNeed | PeaksNeed | SumsNeed | OrderNeed
-Held = LayerValues | StrandTable | StrandHistory | Neurons | Steps | Peaks | Orders
+Need = ValuesNeed | StrandsNeed | NeuronsNeed | PieceNeed | StepsNeed | PeaksNeed | SumsNeed | OrderNeed | LastRowNeed
+Held = LayerValues | StrandTable | StrandHistory | Neurons | Steps | Peaks | Orders | LastRow
 
 
 class Resident:
@@ -153,6 +154,11 @@ class Resident:
         found = self._find(need)
         return found if isinstance(found, Steps) else None
 
+    def last_row(self, need: LastRowNeed) -> LastRow | None:
+        """The numbers after the last token, or None when they are not in memory."""
+        found = self._find(need)
+        return found if isinstance(found, LastRow) else None
+
     def _find(self, need: Need) -> Held | None:
         found = self.held.get(need)
         if self.asked is not None:
@@ -180,6 +186,8 @@ class Resident:
             made = neurons(self.run, self.plan, need)
         elif isinstance(need, PieceNeed | StepsNeed):
             made = self._recurrent(need)
+        elif isinstance(need, LastRowNeed):
+            made = last_row(self.run, self.plan.layers[need.layer], need)
         elif isinstance(need, OrderNeed):
             made = orders_of(self.run, self.plan)
         elif isinstance(need, PeaksNeed):
