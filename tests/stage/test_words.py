@@ -12,6 +12,7 @@ from nn3d.stage import commands as c
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import initial_state
 from nn3d.stage.frame import Frame, Text
+from nn3d.stage.overlay import percent
 from nn3d.stage.overlay_selected import best_place
 from nn3d.stage.resident import Resident
 from nn3d.stage.state import Thing
@@ -97,3 +98,8 @@ def test_a_card_keeps_clear_of_its_plate_and_stays_on_the_picture() -> None:
         assert 0 <= top <= 900 - 90
         is_apart = left >= plate[2] or left + 220 <= plate[0] or top >= plate[3] or top + 90 <= plate[1]
         assert is_apart
+
+
+def test_shares_round_to_nothing_and_to_everything_only_when_they_are() -> None:
+    cases = {0.0: "0 %", 1e-5: "< 0.1 %", 0.0012: "0.1 %", 0.904: "90.4 %", 0.99951: "> 99.9 %", 1.0: "100 %"}
+    assert {v: percent(v) for v in cases} == cases
