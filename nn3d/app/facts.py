@@ -20,6 +20,7 @@ from nn3d.stage.folding import group_row
 from nn3d.stage.frame import TileLayer
 from nn3d.stage.look import palette
 from nn3d.stage.resident import LayerValues, Resident, ValuesNeed
+from nn3d.stage.stages import labels_of
 
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
@@ -56,6 +57,7 @@ class Facts:
         self._known: dict[Hashable, Any] = {}
         self._wanted: dict[Hashable, None] = {}
         self._lock = Lock()
+        self._stages: dict[int, tuple[str, ...]] = {}
 
     def _get(self, key: Hashable) -> Any:
         with self._lock:
@@ -123,9 +125,17 @@ class Facts:
             return self.run.layers[item]
         return group_row(self._resident.plan, item).layer
 
-    def values(self, layer: int, epoch: int, sample: int) -> LayerValues | None:
-        """Figures of a layer, where they are in memory."""
-        return self._resident.values(ValuesNeed(layer, epoch, sample))
+    def values(self, layer: int, epoch: int, sample: int, stage: int = -1) -> LayerValues | None:
+        """Figures of a layer after one of its stages, where they are in memory."""
+        return self._resident.values(ValuesNeed(layer, epoch, sample, stage))
+
+    def stages(self, layer: int) -> tuple[str, ...]:
+        """What the recorded stages of a layer are called."""
+        known = self._stages.get(layer)
+        if known is None:
+            is_one = layer < len(self.run.layers) and len(self.run.epochs) > 0
+            known = self._stages[layer] = labels_of(self.run, self.run.layers[layer], 0) if is_one else ()
+        return known
 
 
 def picture_of(values: F32) -> F32:

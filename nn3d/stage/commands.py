@@ -144,6 +144,14 @@ class Arrange:
 
 
 @dataclass(frozen=True, slots=True)
+class SetStage:
+    """Show a layer's values after its stage number `stage`, of those that were recorded; −1: after the last."""
+
+    layer: int
+    stage: int
+
+
+@dataclass(frozen=True, slots=True)
 class Select:
     """Select a layer, tile or cell; None lets go."""
 
@@ -266,7 +274,7 @@ class SetPanels:
 Command = (
     Advance | SetEpoch | StepEpoch | Play | SetLoop | SetSpeed | SetSample | SetOpen | OpenGroup | OpenLevel | UnfoldAll
     | FoldAll | Arrange | Select | Hover | SetCamera | FlyTo | SetLevel | SetMode | SetSelection | SetStrength
-    | SetOrder | SetTheme | SetScope | SetRamp | SetBudget | SetPrint | Resize | SetPanels
+    | SetOrder | SetTheme | SetScope | SetStage | SetRamp | SetBudget | SetPrint | Resize | SetPanels
 )  # fmt: skip
 
 COMMANDS: dict[str, type[Any]] = {c.__name__: c for c in Command.__args__}
@@ -391,6 +399,12 @@ def _arrange(state: ViewState, c: Arrange) -> ViewState:
     return _edit_layers(state, c.layer, edit)
 
 
+def _set_stage(state: ViewState, c: SetStage) -> ViewState:
+    if c.stage < -1:
+        raise Nn3dError(f"stage should be 0 or more, or -1 for the last, got {c.stage}")
+    return _edit_layers(state, c.layer, lambda v: replace(v, stage=c.stage))
+
+
 def _set_camera(state: ViewState, c: SetCamera) -> ViewState:
     return replace(state, camera=c.camera, flight=None)
 
@@ -451,6 +465,7 @@ _APPLY: dict[type[Any], Callable[[ViewState, Any], ViewState]] = {
     SetStrength: _set_strength,
     SetOrder: lambda s, c: reorder.reordered(s, _one_of("order", c.order, ORDERS), at_once=c.at_once),
     SetTheme: lambda s, c: replace(s, theme=_one_of("theme", c.theme, THEMES)),
+    SetStage: _set_stage,
     SetScope: lambda s, c: replace(s, scope=_one_of("scope", c.scope, SCOPES)),
     SetRamp: lambda s, c: replace(s, ramp=_one_of("ramp", c.ramp, RAMPS)),
     SetBudget: lambda s, c: replace(s, budget=c.budget),

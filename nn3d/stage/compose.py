@@ -41,6 +41,7 @@ from nn3d.stage.plan import LayerPlan
 from nn3d.stage.recurrence import Recurrences
 from nn3d.stage.resident import LayerValues, Resident, ValuesNeed
 from nn3d.stage.small import Neurons, NeuronsNeed
+from nn3d.stage.stages import LAST
 from nn3d.stage.stance import world_from_bench
 from nn3d.stage.standing import LONG_NETWORK, Stage
 from nn3d.stage.state import (
@@ -191,11 +192,15 @@ class _Composer:
         rows = zip(self.folded.items, self.plan.layers, strict=True)
         return {row: p for row, (item, p) in enumerate(rows) if p.recurrent is not None and item < n}
 
-    def _values(self, index: int) -> tuple[LayerValues, LayerValues] | None:
-        """Values of a layer of the run at the two epochs, None where they are not in memory."""
+    def _values(self, index: int, *, stage: int | None = None) -> tuple[LayerValues, LayerValues] | None:
+        """Values of a layer of the run at the two epochs, None where they are not in memory.
+
+        stage : after which of the layer's stages; None as the view says.
+        """
         if self.resident.plan.layers[index].shows == "nothing":
             return None
-        needs = [ValuesNeed(index, e, self.state.sample) for e in self.epochs]
+        at = self.given.layers[index].stage if stage is None else stage
+        needs = [ValuesNeed(index, e, self.state.sample, at) for e in self.epochs]
         found = [self.resident.values(n) for n in needs]
         a, b = found
         return None if a is None or b is None else (a, b)
@@ -209,8 +214,10 @@ class _Composer:
         return self.resident.neurons(need)
 
     def _probabilities(self, values: dict[int, tuple[LayerValues, LayerValues] | None]) -> structure.Outcome | None:
-        found = values.get(self.plan.output)
         plan = self.plan.layers[self.plan.output]
+        found = values.get(self.plan.output)
+        if self.given.layers[plan.layer.index].stage != LAST:
+            found = self._values(plan.layer.index, stage=LAST)
         is_text = next_token.is_vocabulary(self.run, plan)
         if found is None or not (plan.is_classes or is_text) or plan.shows != "values":
             return None
@@ -256,7 +263,9 @@ class _Composer:
             return shades.by_network(shade, self.full)
         if plan.tiles.cells == (1, 1):
             return shade
-        needs = [shades.PeaksNeed(ValuesNeed(plan.layer.index, e, self.state.sample)) for e in self.epochs]
+        index, sample = plan.layer.index, self.state.sample
+        stage = self.given.layers[index].stage
+        needs = [shades.PeaksNeed(ValuesNeed(index, e, sample, stage)) for e in self.epochs]
         a, b = (self.resident.peaks(n) for n in needs)
         return shade if a is None or b is None else shades.by_map(shade, (a, b), tuple(needs))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from nn3d.stage.frame import Line, Mark, Rect, Text
 from nn3d.stage.overlay import PILL, Facts, number
+from nn3d.stage.stages import stage_kind
 from nn3d.stage.type import text_width
 
 EDGE = 6.0
@@ -96,7 +97,8 @@ def _card(f: Facts, index: int) -> list[str]:
     layer = f.plan.layers[index].layer
     shape = " × ".join(str(n) for n in layer.shape)
     params = f"{number(layer.n_params)} params" if layer.n_params else ""
-    lines = [f.plan.layers[index].title or layer.name, layer.kind, shape, params]
+    kind = stage_kind(f.run, layer, f.state.layers[index].stage, round(f.state.time.epoch))
+    lines = [f.plan.layers[index].title or layer.name, kind, shape, params]
     return [line for i, line in enumerate(lines) if line or i == 0]
 
 

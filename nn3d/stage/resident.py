@@ -24,6 +24,7 @@ from nn3d.stage.ordering import OrderNeed, Orders, ordered, orders_of
 from nn3d.stage.plan import Plan, make_plan
 from nn3d.stage.shades import SEQUENTIAL_QUANTILE, SIGNED_QUANTILE, Peaks, PeaksNeed, dressed, peaks_of
 from nn3d.stage.small import Neurons, NeuronsNeed, neurons
+from nn3d.stage.stages import node_of
 from nn3d.stage.steps import PieceNeed, Steps, StepsNeed, lane_cells, piece_cells, steps_of
 from nn3d.stage.strands import StrandHistory, StrandsNeed, StrandTable
 from nn3d.stage.sums import Sums, SumsNeed
@@ -33,11 +34,12 @@ QUANTILE_CELLS = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class ValuesNeed:
-    """The cells of one layer at one epoch index, for one sample index."""
+    """The cells of one layer at one epoch index, for one sample index, after a stage of it (−1: the last)."""
 
     layer: int
     epoch: int
     sample: int
+    stage: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +218,8 @@ class Resident:
         if plan.shows == "weights":
             cells = self._filters(need)
         elif self.run.has_values(layer.shown, layer.shown_output, need.epoch):
-            raw = self.run.values(layer.shown, layer.shown_output, need.epoch, need.sample)
+            node, output = node_of(self.run, layer, need.stage, need.epoch)
+            raw = self.run.values(node, output, need.epoch, need.sample)
             lanes = 1 if plan.recurrent is None else plan.recurrent.directions
             cells = lane_cells(raw, lanes) if lanes > 1 else raw.reshape(-1, *fold(layer.shape, layer.axes)[1:])
             cells = cells if plan.pool == (1, 1) else pooled(cells, plan.pool)

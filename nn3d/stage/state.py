@@ -41,6 +41,7 @@ class LayerView:
     opening : linear progress, 0 collapsed to 1 open, on its way to `is_open`; tiles ease and stagger along it.
     arrangement : where the open tiles go; `weights_from` (line, circle, grid) is where they come from and `blend`
         the linear progress between.
+    stage : which of its recorded stages the layer shows (nn3d.stage.stages), −1 for the last.
     """
 
     is_open: bool = True
@@ -48,6 +49,7 @@ class LayerView:
     arrangement: str = "grid"
     weights_from: tuple[float, float, float] = (0.0, 0.0, 1.0)
     blend: float = 1.0
+    stage: int = -1
 
     @property
     def weights(self) -> tuple[float, float, float]:

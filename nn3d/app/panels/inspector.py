@@ -14,9 +14,10 @@ from nn3d.app.cards import RIGHT, Box
 from nn3d.app.facts import Facts, count_text, percent_text, shape_text, tile_texels
 from nn3d.app.ui import Ui
 from nn3d.run.model import Layer
-from nn3d.stage.commands import Select
+from nn3d.stage.commands import Select, SetStage
 from nn3d.stage.controls import Act, Context, fly_to, tip
 from nn3d.stage.frame import Frame, TileLayer
+from nn3d.stage.stages import LAST
 from nn3d.stage.state import Thing, ViewState
 
 HEAD: Final = 70.0
@@ -29,6 +30,7 @@ MOST_NOTES: Final = 24
 NOTE_LINE: Final = 17.0
 PAD: Final = 12.0
 SECTION: Final = 34.0
+STAGE: Final = 32.0
 Rows = list[tuple[str, str]]
 
 
@@ -38,7 +40,7 @@ def inspector_height(ui: Ui, state: ViewState, facts: Facts, frame: Frame) -> fl
     if layer is None:
         return HEAD + ROW * len(_network_rows(facts)) + _notes_height(ui, facts) + PAD
     rows = _layer_rows(ui, state, facts, layer, _tiles(frame, layer))
-    return HEAD + ROW * len(rows) + _thumbs_height(_tiles(frame, layer)) + PAD
+    return HEAD + _stage_height(facts, layer) + ROW * len(rows) + _thumbs_height(_tiles(frame, layer)) + PAD
 
 
 def inspector_panel(ui: Ui, state: ViewState, facts: Facts, frame: Frame, context: Context, box: Box) -> list[Act]:
@@ -55,7 +57,11 @@ def inspector_panel(ui: Ui, state: ViewState, facts: Facts, frame: Frame, contex
         room = box.w - 2 * PAD - (36 if layer is not None else 0)
         ui.text(box.x + PAD, box.y + 24, ui.type.fit(title, room, 16, "semibold"), 16, "semibold")
         ui.text(box.x + PAD, box.y + 45, ui.type.fit(kind, box.w - 2 * PAD, 11.5), 11.5, token="text2")
-        body = Box(box.x, box.y + HEAD - 10, box.w, box.h - HEAD + 10 - 1)
+        head = HEAD
+        if layer is not None:
+            acts += _stage_row(ui, state, facts, layer, box)
+            head += _stage_height(facts, layer)
+        body = Box(box.x, box.y + head - 10, box.w, box.h - head + 10 - 1)
         tiles = None if layer is None else _tiles(frame, layer)
         content = 10 + ROW * len(rows) + _thumbs_height(tiles) + PAD - 2
         content += _notes_height(ui, facts) if layer is None else 0.0
@@ -67,6 +73,24 @@ def inspector_panel(ui: Ui, state: ViewState, facts: Facts, frame: Frame, contex
             elif tiles is not None:
                 acts += _thumbs(ui, state, layer, tiles, box, y + ROW * len(rows), facts)
     return acts
+
+
+def _stage_height(facts: Facts, layer: Layer) -> float:
+    return STAGE if len(facts.stages(layer.index)) > 1 else 0.0
+
+
+def _stage_row(ui: Ui, state: ViewState, facts: Facts, layer: Layer, box: Box) -> list[Act]:
+    """After which of its recorded stages the layer is shown."""
+    labels = facts.stages(layer.index)
+    if len(labels) < 2:
+        return []
+    ui.text(box.x + PAD, box.y + HEAD + 7, "Shown after", 12, token="text2")
+    stage = state.layers[layer.index].stage
+    x = box.x1 - PAD - widgets.segment_width(ui, labels)
+    pressed = widgets.segments(ui, "stage", x, box.y + HEAD - 7, labels, stage if stage >= 0 else len(labels) - 1)
+    if pressed is None:
+        return []
+    return [SetStage(layer.index, pressed if pressed < len(labels) - 1 else LAST)]
 
 
 def _selected(state: ViewState, facts: Facts) -> Layer | None:
@@ -136,7 +160,8 @@ def _layer_rows(ui: Ui, state: ViewState, facts: Facts, layer: Layer, tiles: Til
         rows.append(("Module", ui.type.fit(layer.module, 190, 12, "medium")))
     if tiles is None or tiles.lut == "rgb":
         return rows
-    found = facts.values(layer.index, round(state.time.epoch), state.sample)
+    stage = state.layers[layer.index].stage if layer.index < len(state.layers) else LAST
+    found = facts.values(layer.index, round(state.time.epoch), state.sample, stage)
     if found is not None:
         what = "maps" if tiles.cells != (1, 1) else "units"
         rows.append(("Active cells", percent_text(1.0 - found.zero_share)))
