@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from nn3d.errors import Nn3dError
 from nn3d.run.run import Run
-from nn3d.stage.frame import Frame
+from nn3d.stage import reference_paths
+from nn3d.stage.frame import PART, Frame
 from nn3d.stage.reference import N_CONTROL, control_points, tile_places
 
 MAX_EDGES = 5_000_000
@@ -21,7 +22,7 @@ KINDS: dict[str, np.dtype[Any]] = {
 
 
 def dump_arrays(run: Run, frame: Frame) -> dict[str, NDArray[Any]]:
-    """The arrays of docs: layers, groups (a closed one is tile_layer len(layers) + its number), tile_*, params, edge_* on the bench, and world_from_bench. Ropes are left out: they stand for edges that are not drawn.
+    """The arrays of docs: layers (with closed groups in the picture the names of all groups follow), tile_*, params, edge_* on the bench, and world_from_bench. Ropes are left out: they stand for edges that are not drawn.
 
     Raises Nn3dError when a drawn picture holds more than 5,000,000 edges.
     """
@@ -42,13 +43,38 @@ def _tiles(run: Run, frame: Frame) -> dict[str, NDArray[Any]]:
         for t in frame.tiles
     ]
     return {
-        "layers": np.array([layer.name for layer in run.layers], np.str_),
-        "groups": np.array([] if frame.groups is None else [g.name for g in frame.groups.all], np.str_),
-        "tile_layer": np.concatenate([np.full(t.table.size, t.layer, np.int32) for t in frame.tiles]),
+        "layers": np.array([*(layer.name for layer in run.layers), *_closed(run, frame)], np.str_),
+        "tile_layer": np.concatenate([np.full(t.table.size, t.layer % PART, np.int32) for t in frame.tiles]),
         "tile_index": np.concatenate([np.arange(t.table.size, dtype=np.int32) for t in frame.tiles]),
         "tile_center": np.concatenate([c for c, _ in places]).astype(np.float32),
         "tile_size": np.concatenate([2.0 * h[:, ::-1] for _, h in places]).astype(np.float32),
         "tile_value": np.concatenate(values).astype(np.float32),
+    }
+
+
+def _closed(run: Run, frame: Frame) -> list[str]:
+    """Names of all groups, where one of them is drawn closed."""
+    if frame.groups is None or all(t.layer < len(run.layers) for t in frame.tiles):
+        return []
+    return [g.name for g in frame.groups.all]
+
+
+def _rows(frame: Frame) -> dict[str, NDArray[Any]]:
+    drawn = [s for s in frame.strands if s.path in reference_paths.PATHS]
+    items = [t.layer % PART for t in frame.tiles]
+
+    def each(values: list[Any], dtype: Any) -> NDArray[Any]:
+        return np.repeat(np.array(values, dtype), [len(s.strands) for s in drawn])
+
+    points = [control_points(frame, s) for s in drawn] or [np.zeros((0, N_CONTROL, 3))]
+    return {
+        "row_source": each([items[s.source] for s in drawn], np.int32),
+        "row_target": each([items[s.target] for s in drawn], np.int32),
+        "row_path": each([s.path for s in drawn], "U5"),
+        "row_colour": each([s.colour for s in drawn], "U8"),
+        "row_amount": np.concatenate([s.strands["amount"][:, 0] for s in drawn] or [np.zeros(0, np.float32)]),
+        "row_area": np.concatenate([s.strands["area"][:, 0] for s in drawn] or [np.zeros(0, np.float32)]),
+        "row_control": np.concatenate(points).astype(np.float32),
     }
 
 

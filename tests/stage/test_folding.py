@@ -20,6 +20,7 @@ from nn3d.stage import commands as c
 from nn3d.stage import jsonable
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import initial_state
+from nn3d.stage.dump import dump_arrays
 from nn3d.stage.first_view import MOST_ROWS, first_open
 from nn3d.stage.frame import Frame, Text
 from nn3d.stage.reference import half_thickness
@@ -188,6 +189,15 @@ def test_the_first_view_keeps_repeats_folded_and_is_not_crowded() -> None:
             assert closed
         assert folded.items[folded.plan.output] == resident.plan.output, "the output is seen"
         assert len(run.layers) > 16 or len(opened) == len(groups.all)
+
+
+def test_a_dump_names_closed_groups_after_the_layers() -> None:
+    run, resident, state = case("resnet")
+    arrays = dump_arrays(run, compose(run, moved(state, c.FoldAll(at_once=True)), resident=resident))
+    names = arrays["layers"][np.unique(arrays["tile_layer"])].tolist()
+    assert {"layer1", "layer2"} <= set(names)
+    opened = dump_arrays(run, compose(run, moved(state, c.UnfoldAll(at_once=True)), resident=resident))
+    assert opened["layers"].tolist() == [k.name for k in run.layers]
 
 
 def test_hidden_selections_are_those_of_the_block_around_them() -> None:
