@@ -22,7 +22,11 @@ KINDS: dict[str, np.dtype[Any]] = {
 
 
 def dump_arrays(run: Run, frame: Frame) -> dict[str, NDArray[Any]]:
-    """The arrays of docs: layers (with closed groups in the picture the names of all groups follow), tile_*, params, edge_* on the bench, and world_from_bench. Ropes are left out: they stand for edges that are not drawn.
+    """The arrays of docs: layers, tile_*, params, edge_* and row_* on the bench, and world_from_bench.
+
+    With closed groups in the picture the names of all groups follow those of the layers. Ropes are left out: they stand
+    for edges that are not drawn. row_* are the strands of staves and recurrences: items at their two ends, path,
+    colour, control points, and at the first epoch amount and area.
 
     Raises Nn3dError when a drawn picture holds more than 5,000,000 edges.
     """
@@ -31,7 +35,7 @@ def dump_arrays(run: Run, frame: Frame) -> dict[str, NDArray[Any]]:
         raise Nn3dError(f"a dump holds at most {MAX_EDGES:,} edges, this picture has {n_edges:,}. Use --edges top.")
     starts = np.cumsum([0, *(t.table.size for t in frame.tiles)])
     bench = {"world_from_bench": frame.view.world_from_bench.astype(np.float32)}
-    return {**_tiles(run, frame), **_edges(run, frame, starts), **bench}
+    return {**_tiles(run, frame), **_edges(run, frame, starts), **_rows(frame), **bench}
 
 
 def _tiles(run: Run, frame: Frame) -> dict[str, NDArray[Any]]:
@@ -54,7 +58,7 @@ def _tiles(run: Run, frame: Frame) -> dict[str, NDArray[Any]]:
 
 def _closed(run: Run, frame: Frame) -> list[str]:
     """Names of all groups, where one of them is drawn closed."""
-    if frame.groups is None or all(t.layer < len(run.layers) for t in frame.tiles):
+    if frame.groups is None or all(t.layer % PART < len(run.layers) for t in frame.tiles):
         return []
     return [g.name for g in frame.groups.all]
 

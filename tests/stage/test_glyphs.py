@@ -14,6 +14,7 @@ from nn3d.run.run import Run
 from nn3d.stage import commands as c
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import initial_state
+from nn3d.stage.dump import dump_arrays
 from nn3d.stage.frame import PART, Frame, StrandLayer, Text
 from nn3d.stage.reference import control_points
 from nn3d.stage.resident import Resident
@@ -191,3 +192,29 @@ def test_no_plate_covers_another(name: str) -> None:
     apart_x = np.abs(at[:, None, 0] - at[:, 0]) >= (half[:, None, 1] + half[:, 1]) / np.tan(yaw) - 1e-6
     apart_y = np.abs(at[:, None, 1] - at[:, 1]) >= half[:, None, 0] + half[:, 0] - 1e-6
     assert (apart_x | apart_y | np.eye(len(at), dtype=bool)).all()
+
+
+def test_the_bars_are_the_softmax_of_the_last_row_strongest_first() -> None:
+    run, _, frame = opened("gpt")
+    logits = run.values(run.layers[-1].shown, 0, 0, 0)[-1].astype(np.float64)
+    shares = np.exp(logits - logits.max())
+    shares /= shares.sum()
+    best = np.argsort(-shares)[:8]
+    said = {m.text for m in frame.marks if isinstance(m, Text)}
+    assert any(text.startswith("top 8 of 40, softmax of the stored logits") for text in said)
+    assert {f"{100 * share:.1f} %" for share in shares[best] if share >= 0.001} <= said
+    assert {str(k) for k in best} <= said
+
+
+@pytest.mark.parametrize("name", ["gpt", "unet", "lstm_both"])
+def test_a_dump_tells_every_stave_and_every_recurrence(name: str) -> None:
+    run, _, frame = opened(name)
+    arrays = dump_arrays(run, frame)
+    drawn = [s for s in frame.strands if s.path in ("stave", "loop")]
+    assert len(arrays["row_path"]) == sum(len(s.strands) for s in drawn) > 0
+    np.testing.assert_allclose(
+        arrays["row_control"], np.concatenate([control_points(frame, s) for s in drawn]), rtol=1e-6, atol=1e-5
+    )
+    assert set(np.unique(arrays["tile_layer"])) == set(range(len(run.layers)))
+    ends = {(frame.tiles[s.source].layer % PART, frame.tiles[s.target].layer % PART) for s in drawn}
+    assert {(int(a), int(b)) for a, b in zip(arrays["row_source"], arrays["row_target"], strict=True)} == ends
