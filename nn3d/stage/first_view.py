@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from nn3d.run.groups import FEW_LAYERS
+from nn3d.run.groups import FEW_LAYERS, Groups
 from nn3d.stage.folding import CLOSED, Folded, Folds
 from nn3d.stage.standing import LONG_NETWORK, stage_of
 from nn3d.stage.state import LONG_YAW_RAD, PITCH_RAD, YAW_RAD, LayerView, ViewState, default_anchors
@@ -33,13 +33,19 @@ def first_open(folds: Folds, size_px: tuple[int, int]) -> tuple[int, ...]:
     while True:
         seen = {groups.all[g].digest for g in opened}
         closed = [g for item in folds.of(opened).items if (g := item - groups.n_layers) >= 0]
-        closed = [g for g in closed if groups.all[g].digest not in seen]
+        closed = [g for g in closed if not _is_repeat(groups, g, seen)]
         if not closed:
             return tuple(sorted(opened))
         nearest = min(closed, key=lambda g: groups.all[g].layers[0])
         if not fits(folds.of(opened | {nearest}), size_px):
             return tuple(sorted(opened))
         opened |= {nearest}
+
+
+def _is_repeat(groups: Groups, group: int, seen: set[str]) -> bool:
+    """Whether a group, or everything that it holds, is what stands open already."""
+    held = [groups.of_item(item) for item in groups.parts(group)]
+    return groups.all[group].digest in seen or all(h is not None and h.digest in seen for h in held)
 
 
 def _gains_little(folds: Folds, everything: frozenset[int], size_px: tuple[int, int]) -> bool:

@@ -155,8 +155,9 @@ def deck(plan: Plan, group: Group | None) -> tuple[Slab, ...]:
 
 
 def brief(group: Group) -> str:
-    """What a closed group is, as short as its card: "6 Bottleneck", "8 layers"."""
-    return f"{group.count} {group.kind}" if group.count else f"{len(group.layers)} layers"
+    """What a closed group is, as short as its card: "6 Bottleneck", "Block", "8 layers"."""
+    plain = f"{len(group.layers)} layers" if group.type in CONTAINERS else group.type
+    return f"{group.count} {group.kind}" if group.count else plain
 
 
 def words(group: Group) -> str:
@@ -202,7 +203,7 @@ def _row(plan: Plan, groups: Groups, item: int, slabs: tuple[Slab, ...]) -> Laye
     tiles = replace(shown.tiles, block_thickness=thick)
     return replace(
         shown, layer=layer, tiles=tiles, is_output=False, is_classes=False, input=None, depth=depth,
-        title=groups.short[item], recurrent=None,
+        title=groups.short[item], group=group.index, recurrent=None,
     )  # fmt: skip
 
 

@@ -47,7 +47,7 @@ def hud_marks(f: Facts) -> list[Mark]:
 
 def folded_words(f: Facts) -> list[str]:
     """How many layers are drawn, and how many stand inside closed groups: "73 layers: 20 shown, 53 in 3 groups"."""
-    n, closed = f.plan.groups.n_layers, sum(p.depth > 0 for p in f.plan.layers)
+    n, closed = f.plan.groups.n_layers, sum(p.group >= 0 for p in f.plan.layers)
     if not closed:
         return []
     own = len(f.plan.layers) - closed

@@ -43,8 +43,8 @@ class LayerPlan:
 
     pool : (rows, columns) of real cells that one drawn cell averages: more than 1 only beyond a texture's limit.
     is_output : holds the model's first output. is_classes : its tiles are named classes.
-    parts : channels of each glued part of a concatenation. depth : half of the room along the axis that the block of
-    a closed group, or the plates of a recurrent layer take, in u. recurrent : these plates.
+    parts : channels of each glued part of a concatenation. group : the closed group that it stands for, or −1.
+    depth : half of the room along the axis that the block of a closed group, or the plates of a recurrent layer take, u. recurrent : these plates.
     """
 
     layer: Layer
@@ -59,6 +59,7 @@ class LayerPlan:
     parts: tuple[int, ...] = ()
     depth: float = 0.0
     title: str = ""
+    group: int = -1
     recurrent: Recurrent | None = None
 
 
