@@ -93,7 +93,9 @@ def _strongest(tie: Tie) -> _Strong:
     """The strongest tenth of a tie (at least as many edges as the larger block has tiles)."""
     w = np.nan_to_num(np.abs(tie.weight), nan=0.0, posinf=0.0).astype(np.float64).ravel()
     keep = min(w.size, max(int(np.ceil(STRONGEST * w.size)), *tie.weight.shape))
-    index = np.sort(np.argsort(-w, kind="stable")[:keep])
+    limit = np.partition(w, w.size - keep)[w.size - keep] if keep else 0.0
+    more, equal = np.flatnonzero(w > limit), np.flatnonzero(w == limit)
+    index = np.sort(np.concatenate([more, equal[: keep - more.size]]))
     index = index[w[index] > 0.0]
     j, i = np.divmod(index, max(1, tie.weight.shape[1]))
     return _Strong(tie.source, tie.target, i, j, w[index], tie.looks_at)

@@ -120,22 +120,23 @@ def _tie(run: Run, plan: Plan, link: LinkPlan, ends: tuple[int, int], blocks: li
     epochs = [e for e in range(len(run.epochs)) if run.has_parameter(link.weighted.parameter, e)]
     if not epochs:
         return None
-    w = np.abs(np.asarray(run.parameter(link.weighted.parameter, epochs[-1]), np.float32)).ravel()
-    w = np.nan_to_num(w, nan=0.0, posinf=0.0).astype(np.float64)
-    found = link.wiring.ends(np.arange(link.wiring.n_edges("kernels")), "kernels")
-    amount = w[found.weight]
+    w = np.abs(np.asarray(run.parameter(link.weighted.parameter, epochs[-1]), np.float32))
+    w = np.nan_to_num(w, nan=0.0, posinf=0.0)
     a, b = plan.layers[link.source].tiles, plan.layers[link.target].tiles
-    if a.n > 1:
-        matrix = np.bincount(found.target_tile * a.n + found.source_tile, amount, b.n * a.n).reshape(b.n, a.n)
-        return Tie(ends[0], ends[1], matrix)
-    if link.wiring.kernel or a.cells == (1, 1):
+    fits = w.shape[:2] == (b.n, a.n) if link.wiring.kernel else w.shape[0] % b.n == w.shape[1] % a.n == 0
+    if not fits or (a.n == 1 and link.wiring.kernel):
         return None
-    row = np.minimum((found.source_uv[:, 1] * a.cells[0]).astype(np.int64), a.cells[0] - 1)
-    matrix = np.bincount(found.target_tile * a.cells[0] + row, amount, b.n * a.cells[0]).reshape(b.n, -1)
-    mass = np.maximum(matrix.sum(1), 1e-30)
-    looks_at = [np.bincount(found.target_tile, amount * found.source_uv[:, c], b.n) / mass for c in (1, 0)]
-    blocks.append(Block(a.cells[0], 1, is_fixed=True))
-    return Tie(len(blocks) - 1, ends[1], matrix, np.stack(looks_at, 1))
+    if a.n > 1:
+        shape = (b.n, -1, a.n, w.size // (w.shape[0] * a.n))
+        return Tie(ends[0], ends[1], w.reshape(shape).sum((1, 3), dtype=np.float64))
+    rows, cols = a.cells
+    if cols == 1 or w.size != w.shape[0] * rows * cols:
+        return None
+    cells = w.reshape(b.n, -1, rows, cols).sum(1, dtype=np.float64)
+    by_row, mass = cells.sum(2), np.maximum(cells.sum((1, 2)), 1e-30)
+    looks_at = np.stack([by_row @ np.linspace(0, 1, rows), cells.sum(1) @ np.linspace(0, 1, cols)], 1) / mass[:, None]
+    blocks.append(Block(rows, 1, is_fixed=True))
+    return Tie(len(blocks) - 1, ends[1], by_row, looks_at)
 
 
 def moved(tiles: Tiles, place: I64) -> Tiles:
