@@ -92,7 +92,7 @@ class Weaver:
             epochs = window_of(self.epochs, len(self.run.epochs), n_edges)
         return StrandsNeed(
             number, epochs, self.state.sample, edges.mode, level, selection, self.state.budget.strands, single,
-            path=link.path, under=tuple(others), per_sign=rope_size(len(self.plan.links)),
+            path=link.path, under=tuple(others), per_sign=rope_size(len(self.resident.plan.links)),
             is_known=self._is_known([number, *others], epochs, level, is_single=single),
         )  # fmt: skip
 
