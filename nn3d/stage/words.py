@@ -78,14 +78,16 @@ def stave_tags(plan: Plan, stage: Stage) -> list[Tag | Arrow]:
     stream = [k for k in plan.links if _is_stream(plan, k)]
     if stream:
         longest = max(stream, key=lambda k: float(stage.x[k.target] - stage.x[k.source]))
-        out.append(_below(stage, longest, "residual stream, one strand a token"))
+        assert longest.stave is not None
+        said = longest.stave.stands
+        out.append(_below(stage, longest, f"residual stream, one strand {'a' if said == 'token' else 'for'} {said}"))
     return out
 
 
 def _is_stream(plan: Plan, link: LinkPlan) -> bool:
     column = plan.topology.column
     is_main = plan.topology.lane[link.source] == 0 == plan.topology.lane[link.target]
-    is_tokens = link.stave is not None and link.stave.is_copy and link.stave.stands == "token"
+    is_tokens = link.stave is not None and link.stave.is_copy and link.stave.stands.endswith(("token", "tokens"))
     return bool(is_main and is_tokens and column[link.target] - column[link.source] > 1)
 
 
