@@ -11,7 +11,7 @@ from nn3d.stage.plan import LinkPlan
 from nn3d.stage.small import joins_columns
 from nn3d.stage.state import EXACT_PASSES
 from nn3d.stage.strands import StrandTable
-from nn3d.stage.type import text_width, unknown
+from nn3d.stage.type import shorten, text_width, unknown
 
 MAGNITUDES = {"weight": "|w|", "contribution": "|c|", "gradient": "|c · ∂L|"}
 
@@ -36,12 +36,15 @@ def hud_marks(f: Facts) -> list[Mark]:
     pooled = (p for p in f.plan.layers if p.pool != (1, 1))
     right += [f"{p.layer.name}: a cell is the mean of {p.pool[0] * p.pool[1]}" for p in pooled]
     tail = ", ".join(right)
-    room = x1 - x0 - text_width(tail, size, "regular") - 28
     lines = ["    ".join(strand_figures(f, with_units=u)) for u in (True, False)]
+    beside = x1 - x0 - text_width(tail, size, "regular") - 28
+    is_apart = min(text_width(t, size, "regular") for t in lines) > beside
+    room = x1 - x0 if is_apart else beside
     line = next((t for t in lines if text_width(t, size, "regular") <= room), _fit(lines[-1], room, size))
+    above = y - 16 * f.k if is_apart else y
     return [
         Text(x0, y, line, size, "regular", f.ink("text3"), "la"),
-        Text(x1, y, tail, size, "regular", f.ink("text3"), "ra"),
+        Text(x1, above, shorten(tail, size, x1 - x0), size, "regular", f.ink("text3"), "ra"),
     ]
 
 
