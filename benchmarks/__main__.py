@@ -9,7 +9,7 @@ import sys
 
 from benchmarks.timing import table
 
-BENCHMARKS = ("start", "frames", "epochs", "tiles", "edges", "fidelity", "chains", "extraction", "recording")
+BENCHMARKS = ("start", "frames", "epochs", "tiles", "edges", "fidelity", "chains", "loading", "extraction", "recording")
 
 
 def main(names: list[str]) -> None:
