@@ -49,7 +49,7 @@ class VeilPass:
         for unit, texture in enumerate((*self._textures, *flat.color_attachments)):
             assert isinstance(texture, moderngl.Texture)
             texture.use(unit)
-        set_uniforms(self.program, (), u_sum=0, u_log=1, u_colour=2, u_share=share)
+        set_uniforms(self.program, (), u_sum=0, u_log=1, u_colour=2)
         self._array.render(moderngl.TRIANGLES, vertices=3)
         return calls + 1
 

@@ -4,7 +4,6 @@
 uniform sampler2D u_sum;   // Σ colour·α·w, Σ α·w
 uniform sampler2D u_log;   // Σ log(1 − α)
 uniform sampler2D u_colour;
-uniform float u_share;     // how far what stands out does so
 layout(location = 0) out vec4 f_colour;
 
 void main() {
@@ -12,5 +11,5 @@ void main() {
   vec4 sum = texelFetch(u_sum, p, 0);
   if (sum.a <= 0.0) discard;
   f_colour = vec4(sum.rgb / sum.a, 1.0 - exp(texelFetch(u_log, p, 0).r));
-  f_colour.a *= 1.0 - u_share * stands_out(texelFetch(u_colour, p, 0).a);
+  f_colour.a *= 1.0 - stands_out(texelFetch(u_colour, p, 0).a);
 }
