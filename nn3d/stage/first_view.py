@@ -12,7 +12,7 @@ from nn3d.stage.standing import LONG_NETWORK, stage_of
 from nn3d.stage.state import LONG_YAW_RAD, PITCH_RAD, YAW_RAD, LayerView, ViewState, default_anchors
 
 NARROWEST_PX = 35.0
-MOST_ROWS = 24
+FEW_ROWS, MOST_ROWS = 14, 24
 MOST_UNFOLDED = 40
 LITTLE = 0.8
 
@@ -20,16 +20,17 @@ LITTLE = 0.8
 def first_open(folds: Folds, size_px: tuple[int, int]) -> tuple[int, ...]:
     """Groups that are open at first, ascending.
 
-    What holds the output is open in any case. Then the nearest closed group opens, again and again, unless another one
-    with the same Merkle hash stands open already: repeats stay folded behind the first of them. It ends where half of
-    the plates would be narrower than 35 px, or more than 24 stand on the axis: the far end stays folded. Where folding
-    gains little, nothing is folded.
+    What holds the output is open where that fits. Then the nearest closed group opens, again and again, unless another
+    one with the same Merkle hash stands open already: repeats stay folded behind the first of them. It ends where more
+    than 24 plates would stand on the axis, or more than 14 of which half are narrower than 35 px: the far end stays
+    folded. Where folding gains little, nothing is folded.
     """
     groups = folds.plan.groups
     everything = frozenset(range(len(groups.all)))
     if groups.n_layers <= FEW_LAYERS or _gains_little(folds, everything, size_px):
         return tuple(sorted(everything))
     opened = frozenset(groups.around(folds.plan.output))
+    opened = opened if fits(folds.of(opened), size_px) else frozenset()
     while True:
         seen = {groups.all[g].digest for g in opened}
         closed = [g for item in folds.of(opened).items if (g := item - groups.n_layers) >= 0]
@@ -57,7 +58,8 @@ def _gains_little(folds: Folds, everything: frozenset[int], size_px: tuple[int, 
 
 def fits(folded: Folded, size_px: tuple[int, int]) -> bool:
     """Whether what is visible can be read in a picture of this size."""
-    return len(folded.items) <= MOST_ROWS and plate_px(folded, size_px) >= NARROWEST_PX
+    n = len(folded.items)
+    return n <= FEW_ROWS or (n <= MOST_ROWS and plate_px(folded, size_px) >= NARROWEST_PX)
 
 
 def plate_px(folded: Folded, size_px: tuple[int, int]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from nn3d.analysis.contribution import trunk_sums
 from nn3d.errors import Nn3dError
 from nn3d.extract.trace import capture
+from nn3d.run.memory import LayerSpec, run_from_arrays
 from nn3d.run.run import Run
 from nn3d.stage import commands as c
 from nn3d.stage import jsonable
@@ -189,6 +191,38 @@ def test_the_first_view_keeps_repeats_folded_and_is_not_crowded() -> None:
             assert closed
         assert folded.items[folded.plan.output] == resident.plan.output, "the output is seen"
         assert len(run.layers) > 16 or len(opened) == len(groups.all)
+
+
+def test_a_thousand_layers_open_as_their_outermost_groups() -> None:
+    layers: list[LayerSpec] = [LayerSpec("input", "input")]
+    one = np.ones((2, 2), np.float32)
+    for k in range(1000):
+        name = f"stage{k // 100}.block{k % 100 // 4}.fc{k % 4}"
+        layers.append(LayerSpec(name, "linear", parameters={"weight": one}, module=name))
+    run = run_from_arrays(layers, {k.name: one for k in layers})
+    resident = Resident(run)
+    started = time.perf_counter()
+    state = initial_state(run, resident)
+    frame = compose(run, state, resident=resident)
+    assert time.perf_counter() - started < 5.0
+    names = [resident.plan.groups.all[t.layer - 1001].name for t in frame.tiles if t.layer >= 1001]
+    assert {f"stage{k}" for k in range(1, 10)} <= set(names)
+    assert len(frame.tiles) <= MOST_ROWS
+    assert len(compose(run, moved(state, c.UnfoldAll(at_once=True)), resident=resident).tiles) == 1001
+
+
+def test_ropes_between_what_stays_are_the_same_while_groups_open() -> None:
+    run, resident, state = case("resnet")
+    state = moved(state, c.SetSelection("sampled"), c.SetLevel("trunk", at_once=True))
+
+    def ropes(state: ViewState) -> dict[tuple[int, int], object]:
+        frame = compose(run, state, resident=resident)
+        return {(frame.tiles[s.source].layer, frame.tiles[s.target].layer): s.shape_key for s in frame.strands}
+
+    closed, opened = (ropes(moved(state, command)) for command in (c.FoldAll(at_once=True), c.UnfoldAll(at_once=True)))
+    both = closed.keys() & opened.keys()
+    assert both
+    assert all(closed[k] == opened[k] for k in both)
 
 
 def test_a_dump_names_closed_groups_after_the_layers() -> None:
