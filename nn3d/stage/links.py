@@ -12,6 +12,7 @@ from nn3d.layout.bundle import centroids, ribbon, rope, source_clusters, strands
 from nn3d.layout.staves import strand_rows
 from nn3d.run.model import FloatArray
 from nn3d.run.run import Run
+from nn3d.stage import small
 from nn3d.stage.edges import edge_strands
 from nn3d.stage.plan import LinkPlan, Plan, drawn_link
 from nn3d.stage.strands import THIN, StrandHistory, StrandsNeed, StrandTable
@@ -127,18 +128,21 @@ def _plain(plan: Plan, link: LinkPlan, need: StrandsNeed, per_sign: int) -> Stra
     m = max(7, per_sign // 4)
     trunk = rope(np.array([[0.2, 0.2], [0.0, 0.0]], np.float32), m, is_signed=False)
     table = _table(plan, link, trunk, m, colour, None, 0, "trunk")
-    if not need.single or a.tiles.n != b.tiles.n or a.tiles.n > MAX_PAIRS or link.path != "direct":
+    pairs = small.one_to_one(plan, link)
+    if not need.single or pairs is None or a.tiles.n > MAX_PAIRS or link.path != "direct":
         return table
-    k = np.arange(a.tiles.n)
+    k, to = pairs
     middle = np.full((k.size, 2), 0.5, np.float32)
     one = np.ones((k.size, 2), np.float32)
-    single, radii = strands(a.tiles, b.tiles, (k, k), (middle, middle))
+    single, radii = strands(a.tiles, b.tiles, pairs, (middle, middle))
     single["amount"], single["area"] = one, one
+    single = small.at_edges(plan, link, single)
     cols = b.tiles.grid[1]
     single["dock_lane"][:, 0] = 0.0
-    single["dock_lane"][:, 1] = (k % cols - (cols - 1) / 2.0) / max(1, cols - 1) * 1.6
+    single["dock_lane"][:, 1] = (to % cols - (cols - 1) / 2.0) / max(1, cols - 1) * 1.6
     none = np.full(k.size, -1, np.int64)
     return StrandTable(
         np.concatenate([trunk, single]), len(trunk), m, table.source_clusters, table.target_clusters, radii, colour,
-        0.075, "1 : 1", "1 : 1", k.size, k.size, 1.0, 0.0, None, none, np.full(k.size, np.nan, np.float32), none, none,
+        0.075, small.ONE_TO_ONE, small.ONE_TO_ONE, k.size, k.size, 1.0, 0.0, None, none,
+        np.full(k.size, np.nan, np.float32), none, none,
     )  # fmt: skip

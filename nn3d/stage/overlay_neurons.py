@@ -159,13 +159,14 @@ def _names(f: Facts, t: TileLayer, faces: _Faces, is_free: NDArray[np.bool_]) ->
     if free < size:
         return []
     is_short = free < 2.6 * size
+    highest = int(faces.middle[:, 1].argmin())
     marks: list[Mark] = []
     for k in np.flatnonzero(is_free).tolist():
-        said = f"{k}" if is_short else f"{row.layer.name}.{k}"
+        has_number = is_short and k != highest
         x, y = faces.top[k]
-        x += 0.5 * faces.width[k] if is_short else 0.0
-        look, anchor = ("medium", f.ink("text2")), "r" if is_short else "m"
-        marks += pill(f, float(x), float(y) - 0.75 * size, said, size, look, anchor)
+        x += 0.5 * faces.width[k] if has_number else 0.0
+        said, anchor = (f"{k}", "r") if has_number else (f"{row.layer.name}.{k}", "m")
+        marks += pill(f, float(x), float(y) - 0.75 * size, said, size, ("medium", f.ink("text2")), anchor)
     return marks
 
 

@@ -18,12 +18,13 @@ from nn3d.layout.bundle import tile_table
 from nn3d.layout.neurons import column_step, neuron_column, picture_scale, tallest_column
 from nn3d.run.model import FloatArray
 from nn3d.run.run import Run
-from nn3d.stage.strands import THICKEST, Looks
+from nn3d.stage.strands import THICKEST, Looks, StrandTable
 
 if TYPE_CHECKING:
     from nn3d.stage.plan import LayerPlan, LinkPlan, Plan
 
 HALF_WIDTH = 0.30
+ONE_TO_ONE = "1 : 1"
 ROWS_AT_FULL_WIDTH = 6
 
 
@@ -61,9 +62,36 @@ def is_wire(plan: Plan, link: LinkPlan) -> bool:
     return b.cells == (1, 1) and (a.cells == (1, 1) or a.n == 1)
 
 
-def strand_path(plan: Plan, link: LinkPlan) -> str:
-    """How a link's weights run: "wire" from edge to edge in a small network, else "route"."""
-    return "wire" if is_wire(plan, link) else "route"
+def strand_path(plan: Plan, link: LinkPlan, table: StrandTable) -> str:
+    """How a link's strands run: "wire" from edge to edge in a small network; weights elsewhere by "route"."""
+    if table.colour == "sign" and link.path != "arc":
+        return "wire" if is_wire(plan, link) else "route"
+    return "wire" if table.level == ONE_TO_ONE and _are_columns(plan, link) else link.path
+
+
+def _are_columns(plan: Plan, link: LinkPlan) -> bool:
+    ends = (plan.layers[link.source].tiles, plan.layers[link.target].tiles)
+    return plan.tallest > 0 and all(t.cells == (1, 1) for t in ends)
+
+
+def one_to_one(plan: Plan, link: LinkPlan) -> tuple[I64, I64] | None:
+    """(source tiles, target tiles) of a link that joins tile to tile, or None: also into its part of a small concat."""
+    a, b = plan.layers[link.source], plan.layers[link.target]
+    k = np.arange(a.tiles.n)
+    if a.tiles.n == b.tiles.n:
+        return k, k
+    if b.layer.op != "concat" or not _are_columns(plan, link) or link.link not in b.layer.links:
+        return None
+    sizes = [plan.layers[other.source].tiles.n for other in b.layer.links]
+    at = b.layer.links.index(link.link)
+    return (k, k + sum(sizes[:at])) if sum(sizes) == b.tiles.n else None
+
+
+def at_edges(plan: Plan, link: LinkPlan, strands: NDArray[np.void]) -> NDArray[np.void]:
+    """STRAND rows of a 1:1 link, in a small network from edge to edge."""
+    if _are_columns(plan, link):
+        strands["source_uv"][:, 0] = 1.0
+    return strands
 
 
 def draws_every(plan: Plan, link: LinkPlan, selection: str) -> bool:

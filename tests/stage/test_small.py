@@ -164,3 +164,25 @@ def test_value_text_is_short_and_signed() -> None:
 
 def test_strongest_puts_what_is_not_finite_last_and_keeps_equal_ones_in_order() -> None:
     assert strongest(np.array([0.1, np.nan, 0.4, 0.4, 0.0]), 4).tolist() == [2, 3, 0, 4]
+
+
+def test_copies_into_a_small_concatenation_run_tile_to_tile() -> None:
+    rng = np.random.default_rng(1)
+    x = [rng.normal(size=(1, n)).astype(np.float32) for n in (3, 2)]
+    run = run_from_arrays(
+        [{"name": "a", "op": "input"}, {"name": "b", "op": "input"},
+         {"name": "both", "op": "concat", "inputs": ("a", "b")},
+         {"name": "out", "op": "linear", "parameters": {"weight": rng.normal(size=(2, 5)).astype(np.float32)}}],
+        {"a": x[0], "b": x[1], "both": np.concatenate(x, 1), "out": np.zeros((1, 2), np.float32)},
+    )  # fmt: skip
+    frame = frame_of(run)
+    pairs = {}
+    for s in frame.strands:
+        if s.colour == "identity":
+            assert s.path == "wire"
+            rows, points = s.strands[s.n_trunk :], control_points(frame, s)[s.n_trunk :]
+            pairs[s.source] = rows["tiles"].tolist()
+            centres, halves = tile_places(frame.tiles[s.target])
+            at = rows["tiles"][:, 1]
+            assert (np.abs(points[:, -1, 1] - centres[at, 1]) <= halves[at, 0]).all()
+    assert pairs == {0: [[0, 0], [1, 1], [2, 2]], 1: [[0, 3], [1, 4]]}
