@@ -14,11 +14,11 @@ from nn3d.app.cards import RIGHT, Box
 from nn3d.app.facts import Facts, count_text, percent_text, shape_text, tile_texels
 from nn3d.app.ui import Ui
 from nn3d.run.model import Layer
-from nn3d.stage.commands import Select, SetStage
+from nn3d.stage.commands import Select, SetRamp, SetScope, SetStage
 from nn3d.stage.controls import Act, Context, fly_to, tip
 from nn3d.stage.frame import Frame, TileLayer
 from nn3d.stage.stages import LAST
-from nn3d.stage.state import Thing, ViewState
+from nn3d.stage.state import RAMPS, SCOPES, Thing, ViewState
 
 HEAD: Final = 70.0
 ROW: Final = 21.0
@@ -31,6 +31,8 @@ NOTE_LINE: Final = 17.0
 PAD: Final = 12.0
 SECTION: Final = 34.0
 STAGE: Final = 32.0
+COLOURS: Final = 2 * STAGE + 4.0
+_TIPS: Final = {"scope": ("The largest of each map", "The largest of each layer", "The largest of the network")}
 Rows = list[tuple[str, str]]
 
 
@@ -38,7 +40,7 @@ def inspector_height(ui: Ui, state: ViewState, facts: Facts, frame: Frame) -> fl
     """Height that the content asks for."""
     layer = _selected(state, facts)
     if layer is None:
-        return HEAD + ROW * len(_network_rows(facts)) + _notes_height(ui, facts) + PAD
+        return HEAD + COLOURS + ROW * len(_network_rows(facts)) + _notes_height(ui, facts) + PAD
     rows = _layer_rows(ui, state, facts, layer, _tiles(frame, layer))
     return HEAD + _stage_height(facts, layer) + ROW * len(rows) + _thumbs_height(_tiles(frame, layer)) + PAD
 
@@ -58,7 +60,10 @@ def inspector_panel(ui: Ui, state: ViewState, facts: Facts, frame: Frame, contex
         ui.text(box.x + PAD, box.y + 24, ui.type.fit(title, room, 16, "semibold"), 16, "semibold")
         ui.text(box.x + PAD, box.y + 45, ui.type.fit(kind, box.w - 2 * PAD, 11.5), 11.5, token="text2")
         head = HEAD
-        if layer is not None:
+        if layer is None:
+            acts += _colour_rows(ui, state, box)
+            head += COLOURS
+        else:
             acts += _stage_row(ui, state, facts, layer, box)
             head += _stage_height(facts, layer)
         body = Box(box.x, box.y + head - 10, box.w, box.h - head + 10 - 1)
@@ -72,6 +77,21 @@ def inspector_panel(ui: Ui, state: ViewState, facts: Facts, frame: Frame, contex
                 _draw_notes(ui, facts, box, y + ROW * len(rows))
             elif tiles is not None:
                 acts += _thumbs(ui, state, layer, tiles, box, y + ROW * len(rows), facts)
+    return acts
+
+
+def _colour_rows(ui: Ui, state: ViewState, box: Box) -> list[Act]:
+    """Whose largest values have full colour, and the colours of activations."""
+    acts: list[Act] = []
+    y = box.y + HEAD - 7
+    for name, words, values, on in (("scope", "Full colour", SCOPES, state.scope), ("ramp", "", RAMPS, state.ramp)):
+        labels = [v.capitalize() for v in values]
+        ui.text(box.x + PAD, y + 14, words, 12, token="text2")
+        x = box.x1 - PAD - widgets.segment_width(ui, labels)
+        pressed = widgets.segments(ui, name, x, y, labels, values.index(on), tips=_TIPS.get(name, ()))
+        if pressed is not None:
+            acts.append(SetScope(values[pressed]) if name == "scope" else SetRamp(values[pressed]))
+        y += STAGE
     return acts
 
 
