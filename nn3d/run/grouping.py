@@ -11,6 +11,8 @@ from nn3d.run.groups import CONTAINERS, FEW_LAYERS, Group, Groups
 from nn3d.run.model import Graph, Layer, Node
 from nn3d.run.stages import inferred_runs
 
+# What parts without a class of their own are called where all are equal.
+EQUAL = "equal parts"
 # Layers that only hold an array: one operation with such arrays is no group.
 HELD = frozenset(("constant", "parameter"))
 
@@ -317,10 +319,13 @@ def _group(
     kind = types.pop() if len(types) == 1 and len(flat) > 1 else ""
     if kind in CONTAINERS:
         kind = ""
+    digests = [builder.digest(u) for u in flat]
+    if not kind and len(flat) > 1 and len(set(digests)) == 1 and all(isinstance(u, Part) for u in flat):
+        kind = EQUAL
     return Group(
         index, part.name, part.path, part.type, depth, parent, tuple(part.layers), (),
         leaving[-1] if leaving else part.layers[-1], len(flat) if kind else 0, kind,
-        _equal([builder.digest(u) for u in flat]), part.digest, part.note,
+        _equal(digests), part.digest, part.note,
         sum(builder.is_residual(i) for i in part.layers),
     )  # fmt: skip
 

@@ -23,7 +23,8 @@ class Group:
     name : for people ("layer3", "encoder #2", "h.1 – h.11"). path : of the module, "" when inferred. type : its class.
     parent : index of the group around it, −1 at the top. layers : all of its layers, ascending. children : items,
     in order. last : the layer whose values its closed block shows, the last that is read from outside.
-    count : how many children are of one class, where all are (0 where not); kind : that class.
+    count : how many children are of one class, where all are (0 where not); kind : that class, or
+    "equal parts" where they have none but are all equal.
     equal : numbers of its children, from 0, whose operations, shapes and wires are the same (the longest run).
     digest : Merkle hash of operations, shapes, parameter shapes and inner edges.
     note : what an inferred group is grouped by, "" for a module. skips : sums inside that add what bypasses layers.

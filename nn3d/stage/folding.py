@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from nn3d.layout.graph import topology
 from nn3d.layout.staves import COPIES
+from nn3d.run.grouping import EQUAL
 from nn3d.run.groups import CONTAINERS, FEW_LAYERS, Group, Groups
 from nn3d.run.model import Layer
 from nn3d.stage.plan import LayerPlan, LinkPlan, Plan, routed, with_part_spans
@@ -168,7 +169,7 @@ def words(group: Group) -> str:
         return plain if group.type in CONTAINERS else f"{group.type}, {plain}"
     said = brief(group)
     if len(group.equal) == group.count:
-        return f"{said}, equal"
+        return said if group.kind == EQUAL else f"{said}, equal"
     return f"{said}, {group.equal[0] + 1} – {group.equal[-1] + 1} equal" if group.equal else said
 
 
