@@ -70,6 +70,11 @@ class Recurrent:
         return float(self.plates[:, 0].max()), float(self.plates[:, 1].max())
 
     @property
+    def arching(self) -> float:
+        """Room above the plates for the recurrence and its name."""
+        return LOOP_HEIGHT + 1.2
+
+    @property
     def hanging(self) -> float:
         """What hangs under the plates: the recurrence of the backward direction."""
         return LOOP_HEIGHT if self.directions > 1 else 0.0

@@ -116,7 +116,7 @@ class StrandLayer:
     hw : half width of the thickest strand, in u. rope : radius R0 of the whole trunk, and half the distance of its two
     signs. apex : height of an arc above the axis. gutter, source_gutter : free height under a
     row of the target's and of the source's grid.
-    turn : share of its way over which a rope changes lane.
+    turn : share of its way over which a rope changes lane. leave : how far above its source's middle it starts, u.
     level, parameter, weight_index, weight, source_cell, target_cell : what the single strands stand for, one entry a
     strand after the rope: level of detail, parameter id, flat C-order number in it, its value, cells (−1 whole tile).
     shape_key : names what of `strands` stays from epoch to epoch: all but amount and area. grow : share of their area
@@ -144,6 +144,7 @@ class StrandLayer:
     gutter: float = 0.5
     source_gutter: float = 0.5
     turn: tuple[float, float] = (0.05, 0.80)
+    leave: float = 0.0
     is_dashed: bool = False
     bright: float = 1.0
     shape_key: Hashable = None

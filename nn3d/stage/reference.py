@@ -200,7 +200,9 @@ def _rope_between(
     sign = np.zeros(len(rows)) if strands.path == "direct" else _signs(frame, rows)
     xs, xt = flip * a.x + float(half_thickness(a, open_s)), flip * b.x
     z_out, z_in = side * 0.80 * a.block_half[1] * open_s, -side * b.block_half[1]
-    y = a.y + (b.y - a.y) * ease((ROPE_AT - turn[0]) / max(turn[1] - turn[0], 1e-3))
+    leave = strands.leave if flip > 0 else 0.0
+    arrive = 0.0 if flip > 0 else strands.leave
+    y = a.y + leave + (b.y + arrive - a.y - leave) * ease((ROPE_AT - turn[0]) / max(turn[1] - turn[0], 1e-3))
     out = np.empty((len(rows), N_CONTROL, 3))
     out[:, :, 0] = xs + (xt - xs) * ROPE_AT
     out[:, :, 1] = y + (sign * strands.rope[1])[:, None] * ROPE_PART

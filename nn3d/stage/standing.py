@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from nn3d.layout.graph import apexes, gaps, positions, turns
 from nn3d.layout.levels import rails
 from nn3d.layout.proportion import stretched
+from nn3d.layout.splits import leaves
 from nn3d.stage import small
 from nn3d.stage.plan import Plan
 from nn3d.stage.stance import spread
@@ -33,7 +34,7 @@ class Stage:
     is_aloft : (n,) whether a layer stands in a lane above or below the line that the rail carries.
     scale : (n,) size of a plate as a share of its full size, below 1 while it grows out of a closed group.
     share : (n,) factor of LayerView.opening. thick : (n,) half thickness of the collapsed block.
-    grow : (m,) share of their width that links have.
+    grow : (m,) share of their width that links have. leave : (m,) how far above its source's middle a rope starts.
     """
 
     x: F64
@@ -50,6 +51,7 @@ class Stage:
     share: F64
     thick: F64
     grow: F64
+    leave: F64
 
 
 def stage_of(plan: Plan, state: ViewState) -> Stage:
@@ -63,7 +65,8 @@ def stage_of(plan: Plan, state: ViewState) -> Stage:
     yaw, field = (LONG_YAW_RAD, LONG_HALF_FIELD_RAD) if is_long else (YAW_RAD, 0.0)
     before = small.gaps(plan, opened, gaps(plan.topology, opened))
     depths = [p.depth for p in plan.layers]
-    x, y = positions(plan.topology, size[:, 1], size[:, 0], before, yaw, depths, field)
+    arching = np.array([p.recurrent.arching if p.recurrent is not None else 0.0 for p in plan.layers])
+    x, y = positions(plan.topology, size[:, 1], size[:, 0] + 2.0 * arching, before, yaw, depths, field)
     left, top, right, bottom = state.anchors.free
     aspect = (right - left) / max(1.0, bottom - top)
     x = spread(state, stretched(plan.topology, x, y, size, aspect, (yaw, PITCH_RAD)))
@@ -74,5 +77,5 @@ def stage_of(plan: Plan, state: ViewState) -> Stage:
     one, thick = np.ones(len(x)), np.array([p.tiles.block_thickness for p in plan.layers])
     return Stage(
         x, y, size[:, 0], size[:, 1], opened, apex, turns(plan.topology, x), rail, shelf, aloft, one, one, thick,
-        np.ones(len(plan.links)),
+        np.ones(len(plan.links)), leaves(plan.topology, y, size[:, 0]),
     )  # fmt: skip

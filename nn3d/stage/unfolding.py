@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.layout.graph import apexes, turns
+from nn3d.layout.splits import leaves
 from nn3d.stage.folding import SLAB_HALF, Folded, Folds
 from nn3d.stage.plan import Plan
 from nn3d.stage.standing import Stage, stage_of
@@ -102,6 +103,7 @@ def _mixed(drawn: Folded, state: ViewState, ends: list[_End], e: float) -> Shown
     own = np.where(b.is_own, 1, 0)
     stage = replace(
         b.stage, x=x, y=y, height=height, width=width, open=opened, apex=apex, turn=turns(top, x),
+        leave=leaves(top, y, height),
         **{
             name: np.where(own == 1, getattr(b.stage, name)[b.row], getattr(a.stage, name)[a.row])
             for name in ("shelf", "is_aloft")

@@ -15,6 +15,7 @@ from nn3d.layout.graph import LANE_GAP, positions, topology
 from nn3d.layout.levels import LEVEL_GAP, rails
 from nn3d.layout.parts import PART_GAP, glued, part_spans
 from nn3d.layout.recurrent import recurrent_of
+from nn3d.layout.splits import leaves
 from nn3d.layout.staves import MAX_ROWS, stave, strand_rows
 from nn3d.run.model import Layer, LayerLink, Node, Output
 
@@ -191,3 +192,19 @@ def test_plates_of_a_recurrent_layer_do_not_cover_each_other(both: bool, levels:
 def test_a_recurrent_layer_without_recorded_gates_stays_one_plate() -> None:
     bare = Node(0, "lstm", "lstm", attributes={"gates": ["i", "f", "g", "o"]}, outputs=(Output((7, 5), ("T", "F")),))
     assert recurrent_of(bare) is None
+
+
+def test_ropes_of_a_split_leave_in_the_order_of_what_they_go_to_and_within_the_plate() -> None:
+    layers = [maps(0, (), (8, 6, 6), "input")]
+    layers += [maps(k, (0,), (4, 6, 6)) for k in range(1, 5)]
+    layers.append(maps(5, (1, 2, 3, 4), (16, 6, 6), "concat"))
+    top = topology(layers)
+    heights = np.full(6, 5.0)
+    _, y = positions(top, np.ones(6), heights, np.full(6, 3.0), YAW)
+    leave = leaves(top, y, heights)
+    split = [k for k, link in enumerate(top.links) if link[0] == 0]
+    order = np.argsort(y[top.links[split, 1]])
+    assert (np.diff(leave[split][order]) > 0).all()
+    assert np.abs(leave).max() <= 0.3 * 5.0 + 1e-9
+    assert leave[split].sum() == pytest.approx(0.0)
+    assert leaves(topology(u_net(2)), np.zeros(13), np.full(13, 5.0)).any() == np.False_

@@ -6,6 +6,7 @@ uniform sampler2D u_clusters_0;  // centroids of the source's clusters
 uniform sampler2D u_clusters_1;
 uniform vec4 u_route;            // strength, side (−1 … 1), gutter of the target, path (0 route, 1 direct, 2 arc)
 uniform vec4 u_rope;             // radius R0, half distance of the signs, share of the rope, apex of an arc
+uniform float u_leave;           // how far above the middle of its source a rope starts
 uniform vec2 u_turn;             // share of its way over which a rope changes lane
 uniform vec4 u_radii;            // cluster radii of source and target, number of trunk strands, epoch mix
 
@@ -206,10 +207,10 @@ void rope_between(int a, int b, float flip, Way w, vec2 disc, float sign_c, floa
   const float over[11] = float[11](0.0, 0.0, 0.06, 0.16, 0.33, 0.56, 0.80, 0.98, 1.0, 1.0, 1.0);
   const float room[11] = float[11](0.0, 0.0, 0.0, 0.0, 0.0, 0.12, 0.4, 0.9, 0.95, 0.6, 0.02);
   const float wide[11] = float[11](0.55, 0.7, 0.85, 0.95, 1.0, 1.0, 1.0, 0.97, 0.93, 0.86, 0.8);
-  float dy = u_place[b].y - u_place[a].y;
+  float ya = u_place[a].y + (flip > 0.0 ? u_leave : 0.0), yb = u_place[b].y + (flip > 0.0 ? 0.0 : u_leave);
   for (int k = 0; k < N_CONTROL; ++k) {
     float lift = ease((at[k] - turn.x) / max(turn.y - turn.x, 1e-3));
-    vec2 yz = vec2(u_place[a].y + dy * lift + h * part[k], mix(z_out, z_in, over[k]) - side * room[k]);
+    vec2 yz = vec2(mix(ya, yb, lift) + h * part[k], mix(z_out, z_in, over[k]) - side * room[k]);
     c[k] = vec3(mix(xs, xt, at[k]), yz + radius * wide[k] * disc);
   }
 }
