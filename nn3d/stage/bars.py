@@ -88,9 +88,10 @@ def class_bars(plan: Plan, state: ViewState, stage: Stage, shares: F64 | None, n
     is_above = plan.tallest > 0 and view.is_open and free > ABOVE_PX * type_px
     length = LENGTH_SMALL if plan.tallest else LENGTH
     place = (x, np.asarray(at, np.float64), tiles.half[1])
-    return top_bars(
+    bars = top_bars(
         state, shares, np.arange(tiles.n), names, place, unit=unit, length=length, is_above=is_above
     )
+    return replace(bars, is_before=not is_above)  # beside the tiles, names would stand up to a row lower
 
 
 def strongest(shares: F64, k: int) -> NDArray[np.int64]:

@@ -1,0 +1,40 @@
+"""A class's name stands at the height of its own bar."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import nn3d
+from nn3d.paths import bundled_runs
+from nn3d.stage import overlay_bars
+from nn3d.stage.bars import Bars
+from nn3d.stage.complete import compose
+from nn3d.stage.compose import initial_state
+from nn3d.stage.frame import Text
+from nn3d.stage.resident import Resident
+
+
+@pytest.mark.parametrize("yaw", [40.0, 47.0, 60.0])
+@pytest.mark.parametrize("name", ["resnet20-cifar10", "lenet-mnist"])
+def test_a_name_is_nearer_to_its_own_bar_than_to_any_other(
+    name: str, yaw: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with nn3d.load(bundled_runs()[name]) as run:
+        resident = Resident(run)
+        state = initial_state(run, resident)
+        state = replace(state, camera=replace(state.camera, yaw_rad=math.radians(yaw)))
+        seen: list[Bars] = []
+        made = overlay_bars.bar_marks
+        monkeypatch.setattr(overlay_bars, "bar_marks", lambda f, bars, view: seen.append(bars) or made(f, bars, view))
+        frame = compose(run, state, resident=resident)
+    texts = [mark for mark in frame.marks if isinstance(mark, Text) and mark.anchor == "rm"]
+    heights = {text.text: text.y for text in texts if text.text in run.classes}
+    bars = seen[-1].rows
+    starts = {run.classes[bar.index]: frame.view.project(np.array([bar.start_at]), state.size_px)[0, 1] for bar in bars}
+    assert len(heights) == len(run.classes)
+    for label, y in heights.items():
+        assert min(starts, key=lambda other: abs(starts[other] - y)) == label
