@@ -15,6 +15,7 @@ import numpy as np
 from nn3d.layout.arrange import fold
 from nn3d.run.model import FloatArray
 from nn3d.run.run import Run
+from nn3d.stage.filters import filter_faces
 from nn3d.stage.folding import Folds
 from nn3d.stage.frame import Values
 from nn3d.stage.holding import BUDGET_BYTES, Holding, Wanted
@@ -216,7 +217,8 @@ class Resident:
         plan = self.plan.layers[need.layer]
         layer, (rows, cols) = plan.layer, plan.tiles.cells
         if plan.shows == "weights":
-            cells = self._filters(need)
+            assert layer.weight is not None
+            cells = filter_faces(self.run, layer.weight, need.epoch, (rows, cols))
         elif self.run.has_values(layer.shown, layer.shown_output, need.epoch):
             node, output = node_of(self.run, layer, need.stage, need.epoch)
             raw = self.run.values(node, output, need.epoch, need.sample)
@@ -228,19 +230,6 @@ class Resident:
         cells = np.ascontiguousarray(cells, np.float32)
         cells.setflags(write=False)
         return dressed(figures(Values((self.identity, need), cells)), plan)
-
-    def _filters(self, need: ValuesNeed) -> FloatArray:
-        """Faces of a layer without activations: kernels side by side or their mean; neurons show the mean weight."""
-        plan = self.plan.layers[need.layer]
-        assert plan.layer.weight is not None
-        w = np.asarray(self.run.parameter(plan.layer.weight, need.epoch), np.float32)
-        rows, cols = plan.tiles.cells
-        if w.ndim <= 2:
-            return np.asarray(w.reshape(w.shape[0], -1).mean(1).reshape(-1, 1, 1))
-        kernels = w.reshape(w.shape[0], w.shape[1], rows, -1)[..., : w.shape[-1]]
-        if cols == w.shape[-1]:
-            return np.asarray(kernels.mean(1))
-        return np.asarray(kernels.transpose(0, 2, 1, 3).reshape(w.shape[0], rows, cols))
 
 
 def pooled(cells: FloatArray, pool: tuple[int, int]) -> FloatArray:
