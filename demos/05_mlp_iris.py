@@ -15,11 +15,13 @@ from torch import nn
 from torch.nn import functional as F
 
 import nn3d
+from nn3d.extract.graph import Preprocessing
 
 # Edgar Anderson's measurements, published by R. A. Fisher, "The use of multiple measurements in taxonomic problems",
 # 1936: sepal length and width, petal length and width in cm, then the species.
 FLOWERS = Path(__file__).with_name("iris.csv")
 SAMPLES = (100, 0, 50, 70, 106, 133)
+FEATURES = ("sepal length", "sepal width", "petal length", "petal width")
 
 
 class Iris(nn.Sequential):
@@ -51,8 +53,9 @@ def main() -> None:
         raise SystemExit(f"{folder} holds an earlier run: remove it, or give another --out")
     names = [f"iris #{row}" for row in rows]
     recorder = nn3d.Recorder(
-        folder, model, x[rows], labels=y[rows].tolist(), classes=species, names=names, encoding="f32", gradients=True
-    )
+        folder, model, x[rows], labels=y[rows].tolist(), classes=species, names=names, encoding="f32", gradients=True,
+        preprocessing=Preprocessing(names=FEATURES),
+    )  # fmt: skip
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
     for epoch in range(args.epochs + 1):
         for batch in torch.randperm(len(y)).split(15) if epoch else ():

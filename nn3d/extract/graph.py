@@ -21,11 +21,15 @@ _KERNEL = {3: ("kL",), 4: ("kH", "kW"), 5: ("kD", "kH", "kW")}
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """How input pictures were normalised, for showing them: value = (picture − mean) / std, by channel."""
+    """How input pictures were normalised, for showing them: value = (picture − mean) / std, by channel.
+
+    names : of the features of inputs (N), where an input has as many.
+    """
 
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     value_range: tuple[float, float] | None = None
+    names: tuple[str, ...] = ()
 
 
 def build(
@@ -153,7 +157,8 @@ def _input_info(node: Node, draft: Draft, preprocessing: Preprocessing) -> Input
         return InputInfo(node.id, "tokens")
     shape = output.shape
     if len(shape) != 3 or shape[0] not in (1, 3, 4) or min(shape[1:]) < 2:
-        return InputInfo(node.id, "array")
+        names = preprocessing.names if shape == (len(preprocessing.names),) else ()
+        return InputInfo(node.id, "array", names=names)
     value_range = preprocessing.value_range
     if value_range is None:
         value_range = (0.0, 1.0) if preprocessing.mean else _value_range(draft.outputs[0].value)

@@ -112,6 +112,7 @@ def _input(info: InputInfo) -> dict[str, JSON]:
         "std": list(info.std),
         "value_range": None if info.value_range is None else list(info.value_range),
         "note": info.note,
+        **({"names": list(info.names)} if info.names else {}),
     }
 
 

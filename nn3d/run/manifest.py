@@ -303,7 +303,8 @@ def _input(r: _Reader) -> InputInfo:
     if limits is not None and len(limits) != 2:
         raise r.fail("value_range", "two numbers")
     pair = None if limits is None else (limits[0], limits[1])
-    return InputInfo(r.integer("node"), kind, r.numbers("mean"), r.numbers("std"), pair, r.text("note", ""))
+    note, names = r.text("note", ""), r.texts("names")
+    return InputInfo(r.integer("node"), kind, r.numbers("mean"), r.numbers("std"), pair, note, names)
 
 
 def _unique(values: Sequence[Any], what: str) -> set[Any]:

@@ -100,6 +100,7 @@ class InputInfo:
     mean, std : per channel, the normalisation that was applied (value = (picture − mean) / std); () when none.
     value_range : picture values that mean black and white after the normalisation is undone, usually (0, 1).
     note : said on screen when not empty, e.g. "stored divided by 255, shown ×255".
+    names : of the features of an input (N), in order, shown beside them; () when unknown.
     """
 
     node: int
@@ -108,6 +109,7 @@ class InputInfo:
     std: tuple[float, ...] = ()
     value_range: tuple[float, float] | None = None
     note: str = ""
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

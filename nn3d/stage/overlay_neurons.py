@@ -165,7 +165,8 @@ def _names(f: Facts, t: TileLayer, faces: _Faces, is_free: NDArray[np.bool_]) ->
         has_number = is_short and k != highest
         x, y = faces.top[k]
         x += 0.5 * faces.width[k] if has_number else 0.0
-        said, anchor = (f"{k}", "r") if has_number else (f"{row.layer.name}.{k}", "m")
+        known = row.input.names[k : k + 1] if row.input is not None else ()
+        said, anchor = (f"{k}", "r") if has_number else ((known or (f"{row.layer.name}.{k}",))[0], "m")
         marks += pill(f, float(x), float(y) - 0.75 * size, said, size, ("medium", f.ink("text2")), anchor)
     return marks
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from nn3d.run.memory import run_from_arrays
+from nn3d.run.model import InputInfo
 from nn3d.run.run import Run
 from nn3d.stage import commands as c
 from nn3d.stage.bars import strongest
@@ -186,3 +187,13 @@ def test_copies_into_a_small_concatenation_run_tile_to_tile() -> None:
             at = rows["tiles"][:, 1]
             assert (np.abs(points[:, -1, 1] - centres[at, 1]) <= halves[at, 0]).all()
     assert pairs == {0: [[0, 0], [1, 1], [2, 2]], 1: [[0, 3], [1, 4]]}
+
+
+def test_features_that_the_run_names_are_named_on_the_picture() -> None:
+    x = np.array([[0.5, -1.0]], np.float32)
+    run = run_from_arrays(
+        [{"name": "x", "op": "input"}, {"name": "out", "op": "linear", "parameters": {"weight": np.eye(2, dtype="f4")}}],
+        {"x": x, "out": x}, inputs=[InputInfo(0, names=("length", "width"))],
+    )  # fmt: skip
+    assert run.graph.inputs[0].names == ("length", "width")
+    assert {"length", "width"} <= set(words(frame_of(run)))
