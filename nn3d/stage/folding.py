@@ -197,7 +197,7 @@ def _row(plan: Plan, groups: Groups, item: int, slabs: tuple[Slab, ...]) -> Laye
     members = [plan.layers[i].layer for i in group.layers]
     layer = replace(
         shown.layer, name=group.name, kind=brief(group), links=(), n_params=sum(m.n_params for m in members),
-        macs=sum(m.macs for m in members), weight=None,
+        macs=sum(m.macs for m in members), weight=None, module=group.path,
     )  # fmt: skip
     thick = SLAB_HALF if slabs else half_depth(group)
     depth = (len(slabs) - 1) / 2.0 * SLAB_PITCH + SLAB_HALF if slabs else thick

@@ -169,6 +169,9 @@ def _draw_notes(ui: Ui, facts: Facts, box: Box, y: float) -> None:
 
 def _layer_rows(ui: Ui, state: ViewState, facts: Facts, layer: Layer, tiles: TileLayer | None) -> Rows:
     rows = [("Output", shape_text(layer.shape))]
+    group = None if state.selection is None else facts.groups.of_item(state.selection.layer)
+    if group is not None:
+        rows.append(("Layers inside", count_text(len(group.layers))))
     weight = next((p for p in facts.run.graph.parameters if p.id == layer.weight), None)
     if weight is not None:
         rows.append(("Weights", shape_text(weight.shape)))
