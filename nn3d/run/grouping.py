@@ -218,9 +218,11 @@ def _run_name(run: Sequence[Unit], note: str, layers: Sequence[Layer]) -> str:
 
 
 def _tail(first: str, last: str) -> str:
-    """The part of a dotted name that differs: "h.1 – 11" rather than "h.1 – h.11"."""
-    a, b = first.rsplit(".", 1), last.rsplit(".", 1)
-    return b[-1] if len(a) == len(b) == 2 and a[0] == b[0] else last
+    """The part of a name that differs, from a dot or a change to digits on: "h.1 – 11", "inception4a – 4e"."""
+    n = next((k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    while n and not (last[n - 1] in "._" or (last[n - 1].isalpha() and last[n : n + 1].isdigit())):
+        n -= 1
+    return last[n:]
 
 
 def members_of(unit: Unit) -> list[int]:

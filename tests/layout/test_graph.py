@@ -292,3 +292,16 @@ def test_a_large_network_is_placed_quickly_and_moves_every_frame() -> None:
     assert n > 300
     assert placed_secs < 0.5, "ten times the goal of 50 ms: something became quadratic"
     assert (time.perf_counter() - start) / 10 < 0.01
+
+
+def test_far_plates_step_wider_as_they_are_seen_and_near_ones_as_before() -> None:
+    layers, n, field = chain(21), 21, math.radians(10.0)
+    top, size = topology(layers), np.full(n, 8.0)
+    plain, _ = positions(top, size, size, np.full(n, 3.0), YAW)
+    wide, _ = positions(top, size, size, np.full(n, 3.0), YAW, 0.0, field)
+    near, far = np.diff(plain), np.diff(wide)
+    np.testing.assert_allclose(far[:10], near[:10])
+    assert (np.diff(far[10:]) > 0).all()
+    share = 1.0 - 1.0 / (n - 1)  # of the way from the middle to the far end, at the last step
+    cot = 1.0 / math.tan(YAW) + share * math.tan(field) / math.sin(YAW) ** 2
+    assert far[-1] == pytest.approx(8.0 * cot + 3.0 * math.hypot(1.0, cot))

@@ -107,6 +107,13 @@ def test_many_equal_blocks_stand_as_the_first_and_the_rest() -> None:
     assert len(groups.parts(body.index)) == 9
 
 
+def test_a_run_is_named_by_what_differs() -> None:
+    modules = ["", *(f"inception{name}.{k}" for name in ("4a", "4b", "4c") for k in range(6)), "head"]
+    types = {f"inception{name}": "Inception" for name in ("4a", "4b", "4c")}
+    layers, graph = network(*chain_of(*modules), types=types)
+    assert groups_of(layers, graph).all[0].name == "inception4a – 4c"
+
+
 def test_a_small_network_has_no_inferred_groups() -> None:
     assert all(g.path for g in groups_of(*blocks(6)).all)
 
