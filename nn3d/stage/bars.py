@@ -28,6 +28,8 @@ MOST_GAP = 16.0
 NAME_PX = 13.0
 BESIDE = 1.2
 ROW_PX = 16.5
+BESIDE_PX = 24.0
+LEAST_PX = 90.0  # a bar of 100 %, where the network is so large that LENGTH would be less
 ABOVE_PX = 40.0
 FAR = 0.75  # the output stands farther off than the middle
 HALF_HEIGHT = 0.46
@@ -77,8 +79,10 @@ def class_bars(plan: Plan, state: ViewState, stage: Stage, shares: F64 | None, n
         unit = px_per_unit(stage, state)
         order, pitch = strongest(shares, N_TOP), max(1.5, ROW_PX * type_px / unit)
         at = np.asarray(y + ((len(order) - 1) / 2 - np.arange(len(order))) * pitch, np.float64)
-        beside = x + half_width / math.tan(LONG_YAW_RAD) + BESIDE
-        return replace(top_bars(state, shares, order, names, (beside, at, 0.0), unit=unit), is_before=True)
+        beside = x + half_width / math.tan(LONG_YAW_RAD) + max(BESIDE, BESIDE_PX * type_px / unit)
+        length = max(LENGTH, LEAST_PX * type_px / unit)
+        bars = top_bars(state, shares, order, names, (beside, at, 0.0), unit=unit, length=length)
+        return replace(bars, is_before=True)
     at = y + tiles.mosaic[:, 0] * (1 - opened) + tiles.at_grid[:, 0] * opened
     unit = px_per_unit(stage, state)
     if tiles.n > 1:
@@ -86,7 +90,7 @@ def class_bars(plan: Plan, state: ViewState, stage: Stage, shares: F64 | None, n
         at = y + (at - y) * max(1.0, ROW_PX * type_px / unit / max(pitch, 1e-6))
     free = float(np.abs(np.diff(at)).min(initial=99.0)) * unit
     is_above = plan.tallest > 0 and view.is_open and free > ABOVE_PX * type_px
-    length = LENGTH_SMALL if plan.tallest else LENGTH
+    length = max(LENGTH_SMALL if plan.tallest else LENGTH, LEAST_PX * type_px / unit)
     place = (x, np.asarray(at, np.float64), tiles.half[1])
     bars = top_bars(
         state, shares, np.arange(tiles.n), names, place, unit=unit, length=length, is_above=is_above
