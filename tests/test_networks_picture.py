@@ -13,7 +13,7 @@ from nn3d.stage import commands as c
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import initial_state
 from nn3d.stage.frame import PART
-from nn3d.stage.reference import control_points
+from nn3d.stage.reference import control_points, tile_places
 from nn3d.stage.resident import Resident
 from tests.networks import SMALL
 
@@ -76,3 +76,19 @@ def test_a_bare_state_dict_says_that_its_wires_are_inferred(screen: Offscreen, t
     assert all(s.is_dashed for s in frame.strands)
     screen.activate()
     assert screen.pixels(frame).std() > 4.0
+
+
+def test_a_plate_of_gates_is_picked_as_its_layer_and_h_by_its_cell(screen: Offscreen) -> None:
+    run = capture(*SMALL["lstm_both"]())
+    frame = compose(run)
+    screen.activate()
+    layer = next(la.index for la in run.layers if la.op == "lstm")
+    plates = [t for t in frame.tiles if t.layer % PART == layer]
+    for plate in (plates[0], plates[-1]):
+        centres, half = tile_places(plate)
+        at = centres[0] + [-plate.thickness[0], 0.4 * half[0, 0], 0.4 * half[0, 1]]
+        x, y = frame.view.project(at, frame.state.size_px)[0]
+        hit = screen.renderer.pick(frame, float(x), float(y))
+        assert hit is not None
+        assert hit.layer == layer
+        assert (hit.tile, hit.row) == ((0, 2) if plate is plates[-1] else (-1, -1))

@@ -7,9 +7,10 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from nn3d.stage.frame import Colour, Line, Mark, Rect, Text, TileLayer, View
+from nn3d.stage.frame import PART, Colour, Line, Mark, Rect, Text, TileLayer, View
 from nn3d.stage.overlay import Facts, number, text_boxes
 from nn3d.stage.overlay_neurons import value_text
+from nn3d.stage.overlay_sum import sum_lines
 from nn3d.stage.reference import tile_places
 from nn3d.stage.type import text_width
 
@@ -18,6 +19,7 @@ F64 = NDArray[np.float64]
 PAD = 12.0
 AWAY = 18.0
 MARGIN = 10.0
+CORNER = 48.0
 PILL_PX = 15.0
 Words = tuple[str, float, str, Colour]
 
@@ -33,14 +35,21 @@ def selected_marks(
     chosen = f.state.selection
     for thing in dict.fromkeys(t for t in (chosen, f.state.hover) if t is not None and t.tile >= 0):
         if 0 <= thing.layer < len(first):
-            marks += _tile_number(f, tiles[first[thing.layer]], view, thing.tile)
+            marks += _tile_number(f, own_plate(tiles, first[thing.layer]), view, thing.tile)
     if chosen is None or not 0 <= chosen.layer < len(f.plan.layers):
         return marks
     lines = card_lines(f, chosen.layer)
+    if chosen.tile >= 0:
+        lines += sum_lines(f, chosen.layer, chosen.tile)
     boxes = [_plate_box(t, view, f.state.size_px) for t in tiles]
     own = boxes[first[chosen.layer]]
     taken = [b for b in boxes if b is not own] + text_boxes(others)
-    return marks + _card(f, lines, own, np.array(taken).reshape(-1, 4))
+    hulls = [_hull(boxes[first[k.source]], boxes[first[k.target]]) for k in f.plan.links]
+    return marks + _card(f, lines, own, (np.array(taken).reshape(-1, 4), np.array(hulls).reshape(-1, 4)))
+
+
+def _hull(a: tuple[float, ...], b: tuple[float, ...]) -> tuple[float, ...]:
+    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
 
 
 def card_lines(f: Facts, row: int) -> list[Words]:
@@ -69,11 +78,11 @@ def card_lines(f: Facts, row: int) -> list[Words]:
     return out
 
 
-def _card(f: Facts, lines: list[Words], plate: tuple[float, ...], taken: F64) -> list[Mark]:
+def _card(f: Facts, lines: list[Words], plate: tuple[float, ...], taken: tuple[F64, F64]) -> list[Mark]:
     heights = [1.32 * size for _, size, _, _ in lines]
     width = max(text_width(said, size, weight) for said, size, weight, _ in lines) + 2 * PAD
     height = sum(heights) + 2 * PAD - 4.0
-    x, y = best_place((width, height), plate, taken, f.state.size_px)
+    x, y = best_place((width, height), plate, taken[0], f.state.size_px, taken[1])
     edge = f.ink("rail", 0.7)
     middle = ((plate[0] + plate[2]) / 2.0, (plate[1] + plate[3]) / 2.0)
     near = (min(max(middle[0], x), x + width), min(max(middle[1], y), y + height))
@@ -90,19 +99,25 @@ def _card(f: Facts, lines: list[Words], plate: tuple[float, ...], taken: F64) ->
 
 
 def best_place(
-    size: tuple[float, float], plate: tuple[float, ...], taken: F64, picture: tuple[int, int]
+    size: tuple[float, float], plate: tuple[float, ...], taken: F64, picture: tuple[int, int], strands: F64 | None = None
 ) -> tuple[float, float]:
-    """Upper left corner of a card of `size` beside a plate's box: on the picture, where it covers least of `taken`."""
+    """Upper left corner of a card of `size`: beside a plate's box or in a corner of the picture, never off it.
+
+    It covers least of `taken`, counted in full, and of the boxes that hold strands, by a third.
+    """
     w, h = size
     x0, y0, x1, y1 = plate
     xs = (x1 + AWAY, x0 - AWAY - w, (x0 + x1 - w) / 2.0, x0, x1 - w)
     ys = (y0 - AWAY - h, y1 + AWAY, (y0 + y1 - h) / 2.0, y0, y1 - h)
-    spots = np.array(list(product(xs, ys)))
+    corners = product((CORNER, picture[0] - w - CORNER), (2.0 * CORNER, picture[1] - h - 1.6 * CORNER))
+    spots = np.array([*product(xs, ys), *corners])
     spots[:, 0] = np.clip(spots[:, 0], MARGIN, max(MARGIN, picture[0] - w - MARGIN))
     spots[:, 1] = np.clip(spots[:, 1], MARGIN, max(MARGIN, picture[1] - h - MARGIN))
     boxes = np.concatenate([spots, spots + np.array([w, h])], 1)
     own = 4.0 * _overlap(boxes, np.array([plate]))[:, 0]
-    others = _overlap(boxes, taken).sum(1) if len(taken) else 0.0
+    others = _overlap(boxes, taken).sum(1) if len(taken) else np.zeros(len(boxes))
+    if strands is not None and len(strands):
+        others = others + _overlap(boxes, strands).max(1) / 3.0
     away = np.hypot(boxes[:, 0] + w / 2 - (x0 + x1) / 2, boxes[:, 1] + h / 2 - (y0 + y1) / 2)
     best = int(np.argmin(own + others + 0.5 * away))
     return float(spots[best, 0]), float(spots[best, 1])
@@ -120,6 +135,11 @@ def _plate_box(t: TileLayer, view: View, size: tuple[int, int]) -> tuple[float, 
     corners = np.array([t.x, t.y, 0.0]) + signs * np.array([t.thickness[1], *t.block_half])
     px = view.project(corners, size)
     return (*px.min(0).tolist(), *px.max(0).tolist())
+
+
+def own_plate(tiles: tuple[TileLayer, ...], first: int) -> TileLayer:
+    """The plate that shows a layer's own output, of those that begin at `first`."""
+    return next(t for t in tiles[first:] if t.layer < PART)
 
 
 def _tile_number(f: Facts, t: TileLayer, view: View, tile: int) -> list[Mark]:

@@ -18,12 +18,13 @@ from nn3d.stage.plan import Plan
 from nn3d.stage.proportion import card_corners, room_above
 from nn3d.stage.stance import rail_place, world_from_bench
 from nn3d.stage.standing import Stage
-from nn3d.stage.state import ViewState
+from nn3d.stage.state import ViewState, type_scale
 
 F64 = NDArray[np.float64]
 
 PROBABILITIES = ("softmax", "sigmoid")
 SHELF_REACH = 1.4
+OUTWARD_PX = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +186,23 @@ def feet(plan: Plan, state: ViewState, stage: Stage, floor: float, view: View) -
     tops = np.stack([stage.x, stage.y + stage.height / 2, np.zeros(n)], 1) @ view.world_from_bench.T
     px = view.project_world(np.where(above[:, None], tops, feet_on_rail(state, stage)), state.size_px)
     out = []
-    room = room_above(plan, stage, px_per_unit(stage, state))
+    room, aside = room_above(plan, stage, px_per_unit(stage, state)), _outward(plan, state)
     for i in range(n):
         if plan.layers[i].title in ATTENTION_PARTS.values() and not _is_chosen(state, i):
             continue  # its letter stands on it
         same = np.flatnonzero((above == above[i]) & (stage.shelf == stage.shelf[i]) & (np.arange(n) != i))
         alone = float(np.abs(px[same, 0] - px[i, 0]).min()) if same.size else 1e9
-        out.append(Foot(i, float(px[i, 0]), float(px[i, 1]), bool(above[i]), alone, float(room[i])))
+        out.append(Foot(i, float(px[i, 0]) - aside[i], float(px[i, 1]), bool(above[i]), alone, float(room[i])))
     return out
+
+
+def _outward(plan: Plan, state: ViewState) -> F64:
+    """(n,) px to the left: cards of the side of a U that goes down stand clear of the ropes to the next shelf."""
+    levels, column = plan.topology.levels, plan.topology.column
+    if levels is None:
+        return np.zeros(len(column))
+    deepest = int(column[int(levels.level.argmax())])
+    return np.where((column < deepest) & (levels.level < levels.level.max()), OUTWARD_PX * type_scale(state), 0.0)
 
 
 def _is_chosen(state: ViewState, row: int) -> bool:
