@@ -6,6 +6,7 @@ smaller. Then a skip needs no arc: it is a straight stave at its own level, and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -87,7 +88,7 @@ def spans_levels(layers: Sequence[Layer], at: int) -> bool:
 
 def _resolution(layer: Layer) -> int:
     """Cells of one map, 0 for what is no map."""
-    return int(np.prod(layer.shape[1:])) if layer.axes[:1] == ("C",) and len(layer.shape) > 1 else 0
+    return math.prod(layer.shape[1:]) if layer.axes[:1] == ("C",) and len(layer.shape) > 1 else 0
 
 
 def _level_of(size: int, steps: list[int]) -> int:
@@ -97,23 +98,27 @@ def _level_of(size: int, steps: list[int]) -> int:
 def _nested(layers: Sequence[Layer], ends: I32, lanes: Lanes) -> list[int]:
     """Numbers of the nested skips, from the outermost: on the main line, equal resolution, each inside the last."""
     on_main = set(lanes.main)
+    sizes = np.array([_resolution(layer) for layer in layers], np.int64)
+    along = np.array(sorted(on_main, key=lambda i: int(lanes.column[i])), np.int64)
+    columns, sizes_along = lanes.column[along], sizes[along]
     found: list[int] = []
     wide = sorted(range(len(ends)), key=lambda k: int(lanes.column[ends[k, 0]] - lanes.column[ends[k, 1]]))
     for k in wide:
         source, target = (int(i) for i in ends[k])
-        size = _resolution(layers[source])
+        size = int(sizes[source])
         if not {source, target} <= on_main or layers[target].op not in COPIES or not size:
             continue
-        if size != _resolution(layers[target]) or lanes.column[target] - lanes.column[source] < 2:
+        if size != sizes[target] or lanes.column[target] - lanes.column[source] < 2:
             continue
-        between = [i for i in on_main if lanes.column[source] < lanes.column[i] < lanes.column[target]]
-        if not any(0 < _resolution(layers[i]) < size for i in between):
+        first, last = np.searchsorted(columns, (lanes.column[source] + 1, lanes.column[target]))
+        between = sizes_along[first:last]
+        if not ((between > 0) & (between < size)).any():
             continue
         outer = ends[found[-1]] if found else None
         if outer is not None and not (
             lanes.column[outer[0]] < lanes.column[source]
             and lanes.column[target] < lanes.column[outer[1]]
-            and size < _resolution(layers[outer[0]])
+            and size < sizes[outer[0]]
         ):
             continue
         found.append(k)
