@@ -9,7 +9,9 @@ import sys
 
 from benchmarks.timing import table
 
-BENCHMARKS = ("start", "frames", "epochs", "tiles", "edges", "fidelity", "chains", "loading", "extraction", "recording")
+BENCHMARKS = (
+    "start", "frames", "epochs", "tiles", "edges", "hidden", "fidelity", "chains", "loading", "extraction", "recording",
+)  # fmt: skip
 
 
 def main(names: list[str]) -> None:

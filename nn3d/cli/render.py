@@ -38,24 +38,27 @@ def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tu
 @click.option(
     "--frames", type=click.IntRange(0, 10000), default=0, metavar="N", help="Time N frames with a turning camera."
 )
+@click.option("--transparent", is_flag=True, help="No ground: a PNG that lies on any page.")
 @click.option("--stats", type=click.Path(path_type=Path), metavar="STATS.json", help="Write figures: times, counts.")
 @click.option("--dump", type=click.Path(path_type=Path), metavar="FRAME.npz", help="Write what is drawn as arrays.")
 @view_options
 @source_options
 def command(
     file: Path, output: Path, size: tuple[int, int] | None, scale: float | None, yaw: float | None, pitch: float | None,
-    near: str | None, hover: str | None, frames: int, stats: Path | None, dump: Path | None, state: str | None,
-    script: str | None, source: SourceOptions, **view: Any,
+    near: str | None, hover: str | None, frames: int, transparent: bool, stats: Path | None, dump: Path | None,
+    state: str | None, script: str | None, source: SourceOptions, **view: Any,
 ) -> None:  # fmt: skip
     """Render FILE to a picture: a run, or anything that extract can read."""
     from nn3d.cli.pointing import pointed
+    from nn3d.export.cutout import cutout
     from nn3d.export.measure import measured_still
     from nn3d.export.png import check_name, save_picture
     from nn3d.stage.commands import Resize
     from nn3d.stage.compose import initial_state
     from nn3d.stage.resident import Resident
 
-    check_name(output)
+    if check_name(output).suffix.lower() != ".png" and transparent:
+        raise click.UsageError(f"--transparent needs a .png, got {output.name}")
     commands = read_script(script) if script is not None else []
     started = time.perf_counter()
     with open_any(file, source) as run:
@@ -69,7 +72,7 @@ def command(
         if near is not None or hover is not None:
             seen = _turned(pointed(run, seen, resident, near=near, hover=hover), yaw, pitch)
         pixels, frame, figures = measured_still(run, seen, resident, open_ms=open_ms, n_frames=frames)
-        save_picture(output, pixels)
+        save_picture(output, cutout(frame) if transparent else pixels)
         if dump is not None:
             _write_dump(dump, run, frame)
     if stats is not None:

@@ -24,7 +24,7 @@ def check_name(path: str | Path) -> Path:
 
 
 def save_picture(path: str | Path, pixels: NDArray[np.uint8]) -> None:
-    """Write (H, W, 3) uint8 to a .png or .jpg file. Raises ExportError when that cannot be done."""
+    """Write (H, W, 3 or 4) uint8 to a .png or .jpg file. Raises ExportError when that cannot be done."""
     goal = check_name(path)
     part = goal.with_name(f".{goal.name}.{os.getpid()}{goal.suffix}")
     try:

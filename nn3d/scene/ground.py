@@ -11,6 +11,7 @@ from nn3d.scene.meshes import CORNER, FLAT, unit_box, unit_square
 from nn3d.stage.frame import BOX, SHADOW, Frame
 
 START_ROWS = 256
+POOL = 0.75
 OVER = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA, moderngl.ZERO, moderngl.ONE
 
 
@@ -49,7 +50,7 @@ class GroundPass:
         set_uniforms(
             self.background, (), u_inner=pal.background[0][:3], u_outer=pal.background[1][:3], u_floor=pal.floor[:3],
             u_world_from_clip=np.linalg.inv(view.clip_from_world), u_eye=view.eye_world, u_floor_y=frame.floor_y,
-            u_floor_rect=frame.floor_rect, u_pool=0.75,
+            u_floor_rect=frame.floor_rect, u_pool=POOL * pal.floor[3],
         )  # fmt: skip
         self.ctx.disable(moderngl.DEPTH_TEST)
         self.screen.render(moderngl.TRIANGLES, vertices=3)

@@ -7,7 +7,7 @@ uniform mat4 u_world_from_clip;
 uniform vec3 u_eye;
 uniform float u_floor_y;
 uniform vec4 u_floor_rect;  // x, half, z, half
-uniform float u_pool;       // 0 without a floor
+uniform float u_pool;       // 0 without a floor: then no dither either
 layout(location = 0) out vec4 f_colour;
 
 float soft(float a, float h, float s) {
@@ -29,6 +29,6 @@ void main() {
             * soft(p.z - u_floor_rect.z, u_floor_rect.w, u_floor_rect.w * 1.1);
     c = mix(c, u_floor, m * u_pool);
   }
-  c += (chance(gl_FragCoord.xy) - 0.5) / 255.0 * 1.2;
+  if (u_pool > 0.0) c += (chance(gl_FragCoord.xy) - 0.5) / 255.0 * 1.2;
   f_colour = vec4(c, 0.0);
 }
