@@ -12,6 +12,7 @@ from nn3d.stage.overlay import Facts, number, text_boxes
 from nn3d.stage.overlay_neurons import value_text
 from nn3d.stage.overlay_sum import sum_lines
 from nn3d.stage.reference import tile_places
+from nn3d.stage.stages import stage_kind
 from nn3d.stage.type import text_width
 
 F64 = NDArray[np.float64]
@@ -58,8 +59,9 @@ def card_lines(f: Facts, row: int) -> list[Words]:
     layer, text, dim = plan.layer, f.ink("text"), f.ink("text2")
     shape = " × ".join(str(n) for n in layer.shape) or "one number"
     params = f"   ·   {number(layer.n_params)} parameters" if layer.n_params else ""
+    kind = stage_kind(f.run, layer, f.state.layers[row].stage, round(f.state.time.epoch))
     out: list[Words] = [
-        (plan.title or layer.name, 14 * k, "semibold", text), (layer.kind, 11 * k, "regular", dim),
+        (plan.title or layer.name, 14 * k, "semibold", text), (kind, 11 * k, "regular", dim),
         (shape + params, 11 * k, "regular", dim),
     ]  # fmt: skip
     values = f.values.get(row)
@@ -99,8 +101,9 @@ def _card(f: Facts, lines: list[Words], plate: tuple[float, ...], taken: tuple[F
 
 
 def best_place(
-    size: tuple[float, float], plate: tuple[float, ...], taken: F64, picture: tuple[int, int], strands: F64 | None = None
-) -> tuple[float, float]:
+    size: tuple[float, float], plate: tuple[float, ...], taken: F64, picture: tuple[int, int],
+    strands: F64 | None = None,
+) -> tuple[float, float]:  # fmt: skip
     """Upper left corner of a card of `size`: beside a plate's box or in a corner of the picture, never off it.
 
     It covers least of `taken`, counted in full, and of the boxes that hold strands, by a third.

@@ -21,6 +21,7 @@ from nn3d.stage.overlay_neurons import contrast, face_inks, value_text
 from nn3d.stage.reference import control_points, tile_places
 from nn3d.stage.resident import Resident
 from nn3d.stage.small import HALF_WIDTH, NeuronsNeed, thickest
+from nn3d.stage.state import Thing
 from nn3d.stage.stubs import SQUARE, THINNEST, stub_boxes
 from tests.runs import bundled, mlp_run
 
@@ -192,8 +193,30 @@ def test_copies_into_a_small_concatenation_run_tile_to_tile() -> None:
 def test_features_that_the_run_names_are_named_on_the_picture() -> None:
     x = np.array([[0.5, -1.0]], np.float32)
     run = run_from_arrays(
-        [{"name": "x", "op": "input"}, {"name": "out", "op": "linear", "parameters": {"weight": np.eye(2, dtype="f4")}}],
+        [{"name": "x", "op": "input"},
+         {"name": "out", "op": "linear", "parameters": {"weight": np.eye(2, dtype=np.float32)}}],
         {"x": x, "out": x}, inputs=[InputInfo(0, names=("length", "width"))],
     )  # fmt: skip
     assert run.graph.inputs[0].names == ("length", "width")
     assert {"length", "width"} <= set(words(frame_of(run)))
+
+
+def test_the_card_of_a_neuron_adds_up_to_the_stored_value() -> None:
+    run = iris()
+    for layer, n in ((1, 6), (2, 3)):
+        for tile in range(n):
+            said = words(frame_of(run, c.Select(Thing(layer, tile))))
+            result = next(w for w in said if w.startswith("Σ"))
+            stored = float(run.values(run.layers[layer].shown, 0, 1, 0)[tile])
+            assert f"stored {stored:.3f}".replace("-", "−") in result
+            assert "apart" not in result
+            assert sum(" × " in w and " = " in w for w in said) == (4, 6)[layer - 1]
+
+
+def test_the_card_of_a_neuron_says_when_the_stored_value_is_another() -> None:
+    x = np.array([[0.5, -1.0]], np.float32)
+    weight = {"weight": np.eye(2, dtype=np.float32)}
+    layers = [{"name": "x", "op": "input"}, {"name": "out", "op": "linear", "parameters": weight}]
+    run = run_from_arrays(layers, {"x": x, "out": x + 0.25})
+    result = next(w for w in words(frame_of(run, c.Select(Thing(1, 0)))) if w.startswith("Σ"))
+    assert result.endswith("stored 0.750, 0.25 apart")
