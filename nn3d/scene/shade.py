@@ -11,7 +11,7 @@ from nn3d.scene.library import load_program
 from nn3d.stage.frame import Frame
 
 RADIUS: Final = 1.1
-STRENGTH: Final = {"dark": 0.75, "light": 0.32}
+STRENGTH: Final = {"dark": 0.75, "light": 0.25}
 
 
 class ShadePass:
