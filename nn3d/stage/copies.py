@@ -12,8 +12,8 @@ from nn3d.stage.plan import Plan
 from nn3d.stage.standing import Stage
 from nn3d.stage.state import YAW_RAD, ViewState
 
-BAR_HALF = 0.10
-BAR_OFF = 0.16
+BAR_HALF = 0.20
+BAR_OFF = 0.32
 IDENTITY_SHARE = 0.60
 FRAME = 0.05
 
