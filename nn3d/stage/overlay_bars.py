@@ -23,6 +23,9 @@ def bar_marks(f: Facts, bars: Bars, view: View) -> list[Mark]:
         return []
     size = f.state.size_px
     names, ends = (_places(view, [getattr(b, at) for b in rows], size) for at in (_name_place(bars), "end_at"))
+    inside = (names >= 0).all(1) & (names <= size).all(1)
+    if not inside.any():
+        return []  # close up, somewhere else: no note at the edge about bars that nobody sees
     best = max(rows, key=lambda b: b.share).index if all(math.isfinite(b.share) for b in rows) else -1
     truth = f.run.samples[f.state.sample].label if f.run.samples else None
     kept = _with_room(rows, names[:, 1], {best: 2.0, truth: 1.0}, (34.0 if bars.is_above else 14.5) * f.k)

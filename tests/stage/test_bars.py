@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import nn3d
+from nn3d.cli.pointing import pointed
 from nn3d.paths import bundled_runs
 from nn3d.stage import overlay_bars
 from nn3d.stage.bars import Bars
@@ -16,6 +17,18 @@ from nn3d.stage.complete import compose
 from nn3d.stage.compose import initial_state
 from nn3d.stage.frame import Text
 from nn3d.stage.resident import Resident
+
+
+def test_close_up_nothing_is_said_about_bars_out_of_sight() -> None:
+    with nn3d.load(bundled_runs()["lenet-mnist"]) as run:
+        resident = Resident(run)
+        whole = initial_state(run, resident)
+        near = pointed(run, whole, resident, near="conv1/2")
+        said = [
+            [mark.text for mark in compose(run, state, resident=resident).marks if isinstance(mark, Text)]
+            for state in (whole, near)
+        ]
+    assert [any("softmax" in text for text in texts) for texts in said] == [True, False]
 
 
 @pytest.mark.parametrize("yaw", [40.0, 47.0, 60.0])
