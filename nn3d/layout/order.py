@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -164,6 +163,8 @@ def _ranks(order: I64) -> I64:
 
 def _assigned(block: Block, looks_at: F64) -> I64:
     """Each tile to a slot near what it looks at: the least sum of squared distances (Crouse 2016, in scipy)."""
+    from scipy.optimize import linear_sum_assignment  # here: it takes longer to import than all else of a start
+
     slots = np.arange(block.n)
     grid = np.stack([slots // block.columns, slots % block.columns], 1).astype(np.float64)
     wanted, grid = (_even(v, block.columns) for v in (looks_at, grid))
