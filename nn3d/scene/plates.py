@@ -30,6 +30,11 @@ class Lattice:
     first: tuple[float, float]
     pitch: tuple[float, float]
 
+    def scaled(self, scale: float) -> Lattice:
+        """The lattice of a plate that grows or shrinks as a whole."""
+        (y, z), (down, right) = self.first, self.pitch
+        return Lattice(self.rows, self.cols, (y * scale, z * scale), (down * scale, right * scale))
+
 
 def lattice_of(at: NDArray[np.float32], half: tuple[float, float]) -> Lattice | None:
     """The lattice of (n, 2) centres (y, z) in index order, rows downward; None when they stand otherwise."""

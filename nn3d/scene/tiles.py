@@ -58,8 +58,10 @@ class _Layer:
             return None
         if name not in self.lattices:
             half = tile.mosaic_half if name == "mosaic" else tile.open_half
-            self.lattices[name] = lattice_of(self.table[name], half)
-        return self.lattices[name]
+            scale = max(tile.scale, 1e-9)
+            self.lattices[name] = lattice_of(self.table[name], (half[0] / scale, half[1] / scale))
+        found = self.lattices[name]
+        return found if found is None or tile.scale == 1.0 else found.scaled(tile.scale)
 
     def release(self) -> None:
         """Give everything back."""

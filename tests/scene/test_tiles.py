@@ -18,7 +18,7 @@ from nn3d.stage import commands as c
 from nn3d.stage.atlas import Level, build_atlas
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import initial_state
-from nn3d.stage.frame import Frame
+from nn3d.stage.frame import Frame, TileLayer
 from nn3d.stage.reference import tile_places
 from nn3d.stage.resident import Resident
 from nn3d.stage.state import ViewState
@@ -55,6 +55,13 @@ def frame_of(run: Run, *commands: c.Command, size: tuple[int, int] = (960, 540))
 def faces_only(frame: Frame) -> Frame:
     """The frame without text and structure."""
     return replace(frame, marks=(), boxes=frame.boxes[:0], shadows=frame.shadows[:0])
+
+
+def grown(tile: TileLayer, scale: float) -> TileLayer:
+    """A plate on its way out of a closed group."""
+    (a, b), (p, q), (h, w) = tile.open_half, tile.mosaic_half, tile.block_half
+    halves = {"open_half": (a * scale, b * scale), "mosaic_half": (p * scale, q * scale)}
+    return replace(tile, scale=scale, block_half=(h * scale, w * scale), **halves)
 
 
 def block_of(level: Level, atlas_page: np.ndarray, column: int, row: int) -> np.ndarray:
@@ -108,14 +115,16 @@ def test_a_lattice_is_found_in_rows_and_refused_elsewhere() -> None:
     assert lattice_of(ring, (0.1, 0.1)) is None
 
 
+@pytest.mark.parametrize("scale", [1.0, 0.6])
 @pytest.mark.parametrize("arrangement", ["grid", "line", "mosaic"])
 def test_a_plate_at_rest_is_the_picture_of_its_single_tiles(
-    screen: Offscreen, rng: np.random.Generator, arrangement: str
+    screen: Offscreen, rng: np.random.Generator, arrangement: str, scale: float
 ) -> None:
     """One square for all tiles, and one for each, differ by how they meet the pixels at their edges and no more."""
     run = one_layer(np.maximum(rng.normal(size=(10, 9, 9)), 0).astype(np.float32))
     shape = c.SetOpen(1, False, at_once=True) if arrangement == "mosaic" else c.Arrange(1, arrangement, at_once=True)
     frame = faces_only(frame_of(run, *EVERY_MAP, shape))
+    frame = replace(frame, tiles=tuple(grown(t, scale) for t in frame.tiles))
     together = screen.pixels(frame).astype(float)
     nearly = tuple(
         replace(t, opening=1e-9 if arrangement == "mosaic" else 1.0 - 1e-9) if t.layer == 1 else t for t in frame.tiles
