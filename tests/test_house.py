@@ -60,6 +60,12 @@ def test_importing_nn3d_imports_neither_gl_nor_torch_nor_imgui() -> None:
     assert not loaded & {"moderngl", "glcontext", "torch", "imgui_bundle", "glfw", "scipy", "numpy", "PIL", "click"}
 
 
+def test_a_picture_needs_neither_scipy_nor_torch_nor_imgui() -> None:
+    code = "import nn3d.offscreen, nn3d.export.png, sys, json; print(json.dumps(sorted(sys.modules)))"
+    loaded = {name.split(".")[0] for name in json.loads(python(code).stdout)}
+    assert not loaded & {"scipy", "torch", "imgui_bundle", "glfw"}
+
+
 @pytest.mark.parametrize("command", [["--help"], ["--version"]])
 def test_the_front_door_opens_without_gl_torch_and_numpy(command: list[str]) -> None:
     code = (
