@@ -20,6 +20,7 @@ from types import TracebackType
 
 from benchmarks.chain_runs import write_chain
 from benchmarks.timing import Row
+from nn3d.app.pace import MOTION_SAMPLES
 from nn3d.offscreen import Offscreen
 from nn3d.run.reader import open_run
 from nn3d.run.run import Run
@@ -75,6 +76,11 @@ def first_state(run: Run, resident: Resident) -> ViewState:
     return apply(state, SetBudget(replace(state.budget, memory_mb=MEMORY_MB)))
 
 
+def _moving(state: ViewState) -> ViewState:
+    """The state with the budget of a picture that moves, as in the window."""
+    return apply(state, SetBudget(replace(state.budget, samples=MOTION_SAMPLES, shade=False)))
+
+
 def look(folder: Path, *, opens: bool) -> dict[str, float]:
     """Figures of one run: MB at the first picture, and the most while `opens` walks through all layers, open by two."""
     with Anonymous() as memory, open_run(folder) as run, Offscreen() as screen:
@@ -107,7 +113,7 @@ def _frames(folders: Sequence[Path]) -> list[float]:
         screens = [stack.enter_context(Offscreen()) for _ in folders]
         runs = [stack.enter_context(open_run(folder)) for folder in folders]
         residents = [Resident(run) for run in runs]
-        states = [first_state(run, resident) for run, resident in zip(runs, residents, strict=True)]
+        states = [_moving(first_state(run, resident)) for run, resident in zip(runs, residents, strict=True)]
         for round_ in range(ROUNDS + 1):
             for k, screen in enumerate(screens):
                 camera = states[k].camera

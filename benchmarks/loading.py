@@ -13,10 +13,11 @@ from benchmarks.chain_runs import write_chain
 from benchmarks.timing import Row
 from nn3d.app.facts import Facts
 from nn3d.app.loader import Loader
+from nn3d.app.pace import MOTION_SAMPLES
 from nn3d.app.picture import UPLOAD_BYTES
 from nn3d.offscreen import Offscreen
 from nn3d.run.reader import open_run
-from nn3d.stage.commands import Resize, SetCamera, SetOpen, apply
+from nn3d.stage.commands import Resize, SetBudget, SetCamera, SetOpen, apply
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import compose_frame, initial_state
 from nn3d.stage.resident import Resident
@@ -42,6 +43,7 @@ def _row(path: Path) -> Row:
     with open_run(path) as run, Offscreen() as screen:
         resident = Resident(run)
         state = apply(initial_state(run, resident), Resize(SIZE_PX))
+        state = apply(state, SetBudget(replace(state.budget, samples=MOTION_SAMPLES, shade=False)))
         loader = Loader(resident, Facts(run, resident), lambda: None)
         target = screen.ctx.framebuffer([screen.ctx.renderbuffer(SIZE_PX, 4)])
 
