@@ -37,6 +37,7 @@ from nn3d.stage.frame import Frame, Mark, TileLayer
 from nn3d.stage.lit import dimmed
 from nn3d.stage.look import palette
 from nn3d.stage.ordering import blended
+from nn3d.stage.overlay_grounds import grounded
 from nn3d.stage.plan import LayerPlan
 from nn3d.stage.recurrence import Recurrences
 from nn3d.stage.resident import LayerValues, Resident, ValuesNeed
@@ -138,13 +139,13 @@ class _Composer:
         )
         feet = structure.feet(self.plan, self.state, stage, built.floor_y, view)
         bars = overlay_bars.bar_marks(facts, built.bars, view)
-        flat: list[Mark] = [
-            *overlay_title.title_marks(facts), *overlay_key.key_marks(facts), *overlay_hud.hud_marks(facts)
-        ]  # fmt: skip
+        foot = ([mark] for mark in overlay_hud.hud_marks(facts))
+        flat = grounded(facts, overlay_title.title_marks(facts), overlay_key.key_marks(facts), *foot)
         numbers = overlay_neurons.neuron_marks(facts, tiles, view, neurons, self.mix)
         taken = overlay.text_boxes([*bars, *flat, *numbers])
         n_taken = len(taken)
-        labels = overlay_cards.label_marks(facts, [t for t in feet if stage.scale[t.layer] > 0.5], taken)
+        said = [t for t in feet if min(stage.scale[t.layer], stage.share[t.layer]) > 0.5]
+        labels = overlay_cards.label_marks(facts, said, taken)
         cards = taken[n_taken:]
         rail, handles = structure.feet_on_rail(self.state, stage), list[overlay_groups.Handle]()
         marks: list[Mark] = [

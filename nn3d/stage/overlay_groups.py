@@ -58,7 +58,7 @@ def group_marks(f: Facts, scene: Scene, taken: list[Box], handles: list[Handle])
     groups = f.plan.groups
     for row, item in enumerate(scene.folded.items):
         group = groups.of_item(item)
-        if group is not None and scene.stage.scale[row] > SHOWN_SCALE:
+        if group is not None and min(scene.stage.scale[row], scene.stage.share[row]) > SHOWN_SCALE:
             marks += _arcs(f, scene, row, group.skips)
             marks += _pill(f, scene, row, group, handles)
     opened = [groups.all[g] for g in sorted(scene.folded.opened)]
