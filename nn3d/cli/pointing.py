@@ -35,7 +35,7 @@ def pointed(
         frame = compose(run, state, resident=resident)
         shown = next((t for t in frame.tiles if t.layer == thing.layer), None)
         if shown is None:
-            raise Nn3dError(f"--near: {near.split('/')[0]} lies in a closed group. Open it first (--script).")
+            raise Nn3dError(f"--near: {near.split('/')[0]} lies in a closed group. Open it with --fold none.")
         if thing.tile >= len(shown.table):
             raise Nn3dError(f"--near: the layer has {len(shown.table)} tiles, from 0, got {thing.tile}")
         state = apply(apply(state, SetCamera(framed(frame, thing))), Advance(1.0))

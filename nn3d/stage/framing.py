@@ -29,14 +29,14 @@ LABEL_PX: Final = (52.0, 74.0)  # half width, height under the foot
 
 
 def framed(frame: Frame, thing: Thing) -> Camera:
-    """The camera, free of fit, that shows a whole layer, or one of its tiles from close up, in the free rectangle."""
+    """The camera, free of fit, that shows a layer, a group, or one tile from close up, in the free rectangle."""
     camera = replace(cameras.resolve(frame), fit=False)
-    layer = _layer(frame, thing.layer)
+    corners = np.concatenate([corners_of(layer, thing.tile) for layer in _plates(frame, thing.layer)])
     if thing.tile >= 0:
         camera = replace(camera, yaw_rad=math.copysign(CLOSE_YAW_RAD, camera.yaw_rad), pitch_rad=CLOSE_PITCH_RAD)
     share = TILE_SHARE if thing.tile >= 0 else LAYER_SHARE
     rect = _shrunk(frame.state.anchors.free, share)
-    return cameras.fitted(camera, corners_of(layer, thing.tile), rect, frame.state.size_px)
+    return cameras.fitted(camera, corners, rect, frame.state.size_px)
 
 
 def corners_of(layer: TileLayer, tile: int = -1) -> F64:
@@ -72,10 +72,14 @@ def group_at(frame: Frame, x_px: float, y_px: float) -> Thing | None:
     return next((Thing(item) for item in hit), None)
 
 
-def _layer(frame: Frame, index: int) -> TileLayer:
-    """The plate that stands for an item: its own, or that of the closed group around it."""
-    own = next((t for t in frame.tiles if t.layer == index), None)
-    return frame.tiles[frame.stands[index]] if own is None else own
+def _plates(frame: Frame, item: int) -> list[TileLayer]:
+    """The plates that stand for an item: its own, all of an open group, or that of the closed group around it."""
+    own = [t for t in frame.tiles if t.layer == item]
+    if own:
+        return own
+    group = None if frame.groups is None else frame.groups.of_item(item)
+    inside = (item,) if group is None else group.layers
+    return [frame.tiles[k] for k in sorted({frame.stands[i] for i in inside})]
 
 
 def _shrunk(rect: tuple[float, float, float, float], share: float) -> tuple[float, float, float, float]:

@@ -11,9 +11,10 @@ from nn3d.extract.trace import capture
 from nn3d.offscreen import Offscreen
 from nn3d.run.run import Run
 from nn3d.stage import commands as c
+from nn3d.stage.camera import view_of
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import initial_state
-from nn3d.stage.framing import framed, group_at
+from nn3d.stage.framing import corners_of, framed, group_at
 from nn3d.stage.reference import control_points
 from nn3d.stage.resident import Resident
 from nn3d.stage.state import Thing, ViewState
@@ -60,6 +61,19 @@ def test_a_closed_block_picks_as_its_group_and_can_be_flown_to(screen: Offscreen
     assert hit.layer == block.layer
     inside = resident.plan.groups.all[block.layer - len(run.layers)].layers[0]
     assert framed(frame, Thing(inside)) == framed(frame, Thing(block.layer))
+
+
+def test_the_camera_frames_all_plates_of_an_open_group() -> None:
+    run, resident, state = case("resnet")
+    frame = compose(run, c.apply(state, c.OpenGroup(0, True, at_once=True)), resident=resident)
+    group = resident.plan.groups.all[0]
+    camera = framed(frame, Thing(len(run.layers)))
+    corners = np.concatenate([corners_of(t) for t in frame.tiles if t.layer in group.layers])
+    size = frame.state.size_px
+    px = view_of(camera, size, (camera.distance * 0.05, camera.distance * 10.0)).project(corners, size)
+    x0, y0, x1, y1 = frame.state.anchors.free
+    assert (px.min(0) >= (x0 - 1, y0 - 1)).all()
+    assert (px.max(0) <= (x1 + 1, y1 + 1)).all()
 
 
 def test_a_pill_and_a_bracket_belong_to_their_groups(screen: Offscreen) -> None:
