@@ -24,6 +24,7 @@ F64 = NDArray[np.float64]
 
 PROBABILITIES = ("softmax", "sigmoid")
 SHELF_REACH = 1.4
+FLOOR_SHARE = 0.17  # depth of the pool of light, as a share of the network's length
 OUTWARD_PX = 20.0
 
 
@@ -74,7 +75,7 @@ def build(plan: Plan, state: ViewState, stage: Stage, outcome: Outcome | None) -
         [bars.corners, recurrence.corners(plan, stage), card_corners(plan, state, stage)]
     ))
     half = float(stage.width.max()) / 2
-    rect = ((x0 + x1) / 2, (x1 - x0) / 2 + 4.0, 0.0, half + 9.0)
+    rect = ((x0 + x1) / 2, (x1 - x0) / 2 + 4.0, 0.0, max(half + 9.0, FLOOR_SHARE * (x1 - x0)))
     return Structure(
         np.concatenate(
             [_posts(state, stage), _rail(state, stage, x0, x1), bars.boxes, _brackets(state, stage),
