@@ -30,30 +30,35 @@ def bar_marks(f: Facts, bars: Bars, view: View) -> list[Mark]:
     truth = f.run.samples[f.state.sample].label if f.run.samples else None
     kept = _with_room(rows, names[:, 1], {best: 2.0, truth: 1.0}, (34.0 if bars.is_above else 14.5) * f.k)
     least = 0.0 if len(rows) < bars.total else LEAST_SAID
+    along = _places(view, [rows[0].start_at, (rows[0].start_at[0] + 4.0, *rows[0].start_at[1:])], size)[:, 0]
+    way = 1.0 if along[1] >= along[0] else -1.0  # seen from the other side, bars grow to the left
     marks: list[Mark] = []
     for k in kept:
         bar, at = rows[k], names[k]
         look = ("semibold", f.ink("text")) if bar.index == best else ("regular", f.ink("text2"))
-        words = [*_name(f, bars, bar, at, look, view), *_end(f, bar, ends[k], look, least, is_truth=bar.index == truth)]
+        end = _end(f, bar, ends[k], look, (least, way), is_truth=bar.index == truth)
+        words = [*_name(f, bars, bar, at, look, (view, way)), *end]
         marks += words if bar.index in (best, truth) else free_words(words, marks)
     low = float(max(ends[:, 1].max(), names[:, 1].max()))
-    return [*marks, *_notes(f, bars, len(kept), (float(names[:, 0].min()), low))]
+    return [*marks, *_notes(f, bars, len(kept), (float((way * names[:, 0]).min()) * way, low), way)]
 
 
 def _name(
-    f: Facts, bars: Bars, bar: Bar, at: NDArray[np.float64], look: tuple[str, Colour], view: View
+    f: Facts, bars: Bars, bar: Bar, at: NDArray[np.float64], look: tuple[str, Colour], seen: tuple[View, float]
 ) -> list[Mark]:
     """The name of a class, beside its tile or over the start of its bar, above the bar's upper edge."""
     name, (x, y), size = class_name(f.run, bar.index), (float(at[0]), float(at[1])), 13 * f.k
+    view, way = seen
+    near, far = ("l", "r") if way > 0 else ("r", "l")
     if bars.is_before:
-        return [Text(x - 7 * f.k, y, name, size, *look, "rm")]
+        return [Text(x - way * 7 * f.k, y, name, size, *look, f"{far}m")]
     if not bars.is_above:
-        return [Text(x + 8 * f.k, y, name, size, *look, "lm")]
+        return [Text(x + way * 8 * f.k, y, name, size, *look, f"{near}m")]
     start = np.array(bar.start_at)
     corners = _places(view, [(start + d).tolist() for d in ((0, bars.half, 0), (4, bars.half, 0))], f.state.size_px)
-    across = max(float(corners[1, 0] - corners[0, 0]), 1.0)
+    across = max(way * float(corners[1, 0] - corners[0, 0]), 1.0)
     rise = max(0.0, float(corners[0, 1] - corners[1, 1]) / across) * text_width(name, size, look[0])
-    return [Text(x, float(corners[0, 1]) - min(rise, 24.0 * f.k) - 3.0 * f.k, name, size, *look, "lb")]
+    return [Text(x, float(corners[0, 1]) - min(rise, 24.0 * f.k) - 3.0 * f.k, name, size, *look, f"{near}b")]
 
 
 def _name_place(bars: Bars) -> str:
@@ -65,15 +70,16 @@ def _places(view: View, points: list[tuple[float, float, float]], size: tuple[in
 
 
 def _end(
-    f: Facts, bar: Bar, at: NDArray[np.float64], look: tuple[str, Colour], least: float, *, is_truth: bool
+    f: Facts, bar: Bar, at: NDArray[np.float64], look: tuple[str, Colour], how: tuple[float, float], *, is_truth: bool
 ) -> list[Mark]:
-    """A share of at least `least` behind its bar, and the word "truth"."""
-    said = percent(bar.share) if bar.share >= least else ""
-    x, y = float(at[0]) + 7 * f.k, float(at[1])
-    out: list[Mark] = pill(f, x, y, said, 12 * f.k, look, "l") if said else []
+    """A share behind its bar, and the word "truth". how : the least share that is said, and the way bars grow."""
+    least, way = how
+    said, anchor = percent(bar.share) if bar.share >= least else "", "l" if way > 0 else "r"
+    x, y = float(at[0]) + way * 7 * f.k, float(at[1])
+    out: list[Mark] = pill(f, x, y, said, 12 * f.k, look, anchor) if said else []
     if is_truth:
         shift = text_width(said, 12 * f.k, look[0]) + 10 * f.k if said else 0.0
-        out.append(Text(x + shift, y, "truth", 11 * f.k, "regular", f.ink("accent"), "lm"))
+        out.append(Text(x + way * shift, y, "truth", 11 * f.k, "regular", f.ink("accent"), f"{anchor}m"))
     return out
 
 
@@ -89,7 +95,7 @@ def _with_room(
     return sorted(kept)
 
 
-def _notes(f: Facts, bars: Bars, n_named: int, at: tuple[float, float]) -> list[Mark]:
+def _notes(f: Facts, bars: Bars, n_named: int, at: tuple[float, float], way: float) -> list[Mark]:
     """Whose softmax the shares are, and how many of all classes have a bar or a name."""
     said = ["softmax of the stored logits"] if f.is_softmax_ours else []
     if len(bars.rows) < bars.total:
@@ -99,9 +105,10 @@ def _notes(f: Facts, bars: Bars, n_named: int, at: tuple[float, float]) -> list[
     if not said:
         return []
     line, size = ", ".join(said), 10 * f.k
-    beyond = f.state.size_px[0] - EDGE - text_width(line, size)
-    x = min(at[0] if bars.is_above else at[0] + 8 * f.k, beyond)
-    return [Text(x, at[1] + 21 * f.k, line, size, "regular", f.ink("text3"), "lm")]
+    width = text_width(line, size)
+    x = at[0] if bars.is_above else at[0] + way * 8 * f.k
+    left = min(max(x if way > 0 else x - width, EDGE), f.state.size_px[0] - EDGE - width)
+    return [Text(left, at[1] + 21 * f.k, line, size, "regular", f.ink("text3"), "lm")]
 
 
 def rope_marks(f: Facts, places: dict[int, tuple[float, float, float]], others: list[Mark]) -> list[Mark]:

@@ -49,7 +49,7 @@ def _may_be_read(t: TileLayer, view: View) -> bool:
     corners = np.array([(t.x, t.y + a * h, b * w, 1.0) for a in (-1, 1) for b in (-1, 1)])
     corners[:, :3] = corners[:, :3] @ view.world_from_bench.T
     nearest = float((corners @ view.clip_from_world[3]).min())
-    return 2.0 * t.open_half[1] * view.px_per_unit * view.distance >= LEAST_PX * max(nearest, 0.0)
+    return 2.0 * t.open_half[1] >= LEAST_PX * view.px_per_unit * max(nearest, 0.0)
 
 
 class _Faces:
@@ -68,8 +68,17 @@ class _Faces:
         self.top, self.bottom = up, down
         self.width = np.abs(high[:, 0] - low[:, 0])
         self.height = np.abs(down[:, 1] - up[:, 1])
-        self.box = (*np.minimum(low, high).min(0), *np.maximum(low, high).max(0))
+        self.cover = _block(t, view, front, size)
         self.nearness = -float(np.linalg.norm(eye - np.array([t.x, t.y, 0.0])))
+
+
+def _block(t: TileLayer, view: View, front: float, size: tuple[int, int]) -> F64 | None:
+    """(4, 2) px of the corners of a plate's front, in turn; None where a part of it lies behind the eye."""
+    signs = np.array([(-1.0, -1.0), (-1.0, 1.0), (1.0, 1.0), (1.0, -1.0)])
+    face = signs * np.array(t.block_half) + np.array([t.y, 0.0])
+    corners = np.column_stack([np.full(4, t.x + front), face])
+    ahead = (corners @ view.world_from_bench.T - view.eye_world) @ np.cross(view.up_world, view.right_world)
+    return view.project(corners, size) if (ahead > view.near * 0.5).all() else None
 
 
 def _uncovered(faces: _Faces, nearer: list[_Faces], size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -77,8 +86,10 @@ def _uncovered(faces: _Faces, nearer: list[_Faces], size: tuple[int, int]) -> ND
     x, y = faces.middle.T
     out = (x > 0) & (x < size[0]) & (y > 0) & (y < size[1])
     for other in nearer:
-        x0, y0, x1, y1 = other.box
-        out &= ~((x > x0) & (x < x1) & (y > y0) & (y < y1))
+        if other.cover is not None:
+            edge = np.roll(other.cover, -1, 0) - other.cover
+            aside = edge[:, 0] * (y[:, None] - other.cover[:, 1]) - edge[:, 1] * (x[:, None] - other.cover[:, 0])
+            out &= ~((aside > 0).all(1) | (aside < 0).all(1))
     return np.asarray(out)
 
 
@@ -174,12 +185,13 @@ def _names(f: Facts, t: TileLayer, faces: _Faces, is_free: NDArray[np.bool_]) ->
 def _biases(
     f: Facts, t: TileLayer, view: View, neurons: Neurons | None, mix: float, *, is_named: bool
 ) -> list[Mark]:
-    """The value of each bias, left of its stub; with the neuron's number where that has no room of its own."""
+    """The value of each bias, beside its stub; with the neuron's number where that has no room of its own."""
     bias = None if neurons is None else neurons.biases.get(t.layer)
     if bias is None or t.weights[2] < 0.5 or float(opened(t, np.array([len(t.table) - 1]))[0]) < 0.9:
         return []
     _, feet = stub_places(t, f.state.side)
     px = view.project(feet + np.array([0.0, 0.15, 0.0]), f.state.size_px)
+    at_left = float(px[0, 0]) <= float(view.project(tile_places(t)[0][:1], f.state.size_px)[0, 0])
     pitch = float(np.diff(np.sort(px[:, 1])).min()) if len(px) > 1 else 99.0
     size = 10.0 * f.k
     if pitch < 2.4 * size:
@@ -189,5 +201,6 @@ def _biases(
     is_class = any(p.is_classes for p in f.plan.layers if p.layer.index == t.layer)
     for k, ((x, y), b) in enumerate(zip(px, value.tolist(), strict=True)):
         said = ("" if is_named or is_class else f"{k}   ") + "b " + ("+" if b >= 0 else "") + value_text(b)
-        marks += pill(f, float(x) - 6.0, float(y), said, size, ("regular", f.ink("text3")), "r")
+        x += -6.0 * f.k if at_left else 6.0 * f.k
+        marks += pill(f, float(x), float(y), said, size, ("regular", f.ink("text3")), "r" if at_left else "l")
     return marks
