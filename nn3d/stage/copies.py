@@ -58,13 +58,16 @@ def row_frames(plan: Plan, state: ViewState, stage: Stage) -> NDArray[np.void]:
 
 
 def _frame(plan: Plan, stage: Stage, row: int, low: float, high: float) -> NDArray[np.void]:
-    found = plan.layers[row].recurrent
+    shown = plan.layers[row]
+    found, thick = shown.recurrent, shown.tiles.block_thickness
     x = float(stage.x[row]) if found is None else float(stage.x[row] + found.places(YAW_RAD)[-1])
+    x += shown.depth - thick if shown.group >= 0 else 0.0  # the last slab of a deck
+    deep = max(0.14, thick + FRAME) if shown.group >= 0 else 0.14
     width = float(stage.width[row] if found is None else found.plates[-1, 1]) / 2.0 + FRAME
     height = float(stage.height[row])
     top, bottom = stage.y[row] + high * height + FRAME, stage.y[row] + low * height - FRAME
     middle = (top + bottom) / 2.0
     out = np.zeros(4, BOX)
     out["centre"] = [(x, top, 0), (x, bottom, 0), (x, middle, -width), (x, middle, width)]
-    out["half"] = [(0.14, FRAME, width)] * 2 + [(0.14, (top - bottom) / 2.0, FRAME)] * 2
+    out["half"] = [(deep, FRAME, width)] * 2 + [(deep, (top - bottom) / 2.0, FRAME)] * 2
     return out
