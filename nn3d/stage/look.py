@@ -116,8 +116,8 @@ def palette(theme: str, ramp: str = "jade") -> Palette:
 
     table = _THEMES[theme]
     ramps = {"seq": _sequential(theme, ramp), "grey": _ramp(_GREY[theme]), "div": _diverging(theme)}
-    for ramp in ramps.values():
-        ramp.setflags(write=False)
+    for rows in ramps.values():
+        rows.setflags(write=False)
     return Palette(
         name=theme, background=(c("bg0"), c("bg1")), floor=c("floor"), shadow=c("shadow"),
         shadow_strength=float(table["shadow_strength"]), rim=c("rim"), side=c("side"), fog=c("fog"), halo=c("halo"),
