@@ -34,7 +34,8 @@ def measured_still(
     _ = resident.plan
     layout_ms = 1000.0 * (time.perf_counter() - started)
     started = time.perf_counter()
-    refuse_too_many(resident.plan, state)
+    folded = resident.folds.of(state.fold.after)
+    refuse_too_many(folded.plan, folded.rows_state(state))
     frame = compose(run, state, resident=resident)
     bundle_ms = 1000.0 * (time.perf_counter() - started)
     with Offscreen() as screen:
@@ -71,7 +72,7 @@ def measured_still(
 
 
 def refuse_too_many(plan: Plan, state: ViewState) -> None:
-    """Raise Nn3dError when every edge is asked for and there are more than 5,000,000 between open layers."""
+    """Raise Nn3dError when every edge is asked for and there are more than 5,000,000 between visible open layers."""
     if state.edges.selection not in EVERY or state.edges.level == "trunk":
         return
     links = (k for k in plan.links if state.layers[k.source].is_open and state.layers[k.target].is_open)

@@ -82,6 +82,7 @@ def test_nothing_overlaps_whatever_is_open(at: tuple[str, int], half: float) -> 
     apart = np.abs(s.x[:, None] - s.x) >= depth[:, None] + depth - 1e-9
     apart |= np.abs(s.y[:, None] - s.y) >= (s.height[:, None] + s.height) / 2 - 1e-9
     assert (apart | np.eye(len(s.x), dtype=bool)).all()
+    assert all(s.x[k.target] > s.x[k.source] for k in found.plan.links), "what is visible keeps its order on the axis"
 
 
 def places(frame: Frame) -> dict[int, np.ndarray]:
