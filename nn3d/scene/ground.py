@@ -67,7 +67,8 @@ class GroundPass:
 
     def draw_boxes(self, frame: Frame, common: dict[str, object]) -> int:
         """Rail, posts, feet, bars, brackets."""
-        set_uniforms(self.box, (), **common, u_light=float(frame.palette.is_light))
+        px = frame.view.px_per_unit / frame.state.scale
+        set_uniforms(self.box, (), **common, u_light=float(frame.palette.is_light), u_px=px)
         self._boxes.render(moderngl.TRIANGLES, instances=len(frame.boxes))
         return 1
 

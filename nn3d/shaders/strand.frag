@@ -31,6 +31,7 @@ void main() {
   float hw = g_profile.y, total = g_profile.z;
   float across = g_profile.x * total;
   float off_axis = abs(across);
+  float footprint = length(vec2(dFdx(across), dFdy(across)));  // of a px, across the strand
   float x = clamp(across / hw, -1.0, 1.0);
   float nz = sqrt(max(0.0, 1.0 - x * x));
   vec3 view = normalize(u_eye - g_world);
@@ -40,7 +41,7 @@ void main() {
 #if defined(IDS)
   f_id = uvec2(0u);
 #elif defined(SUM)
-  float aa = max(fwidth(off_axis), 1e-6);
+  float aa = max(footprint, 1e-6);
   float cover = clamp((hw - off_axis) / aa + 0.5, 0.0, 1.0) * g_profile.w;
   f_sum = vec4(max(g_amount, 0.0), max(-g_amount, 0.0), 0.0, 0.0) * cover;
 #else
@@ -53,7 +54,7 @@ void main() {
   if (u_shade.x > 0.5) c = hue * (0.72 + 0.38 * d) * mix(0.80, 1.0, nz);
   else c = hue * (0.46 + 0.74 * d) * mix(0.62, 1.0, nz) + 0.07 * pow(max(0.0, dot(reflect(-light, n), view)), 18.0);
   c = mix(u_fog, c, mix(0.55, 1.0, g_profile.w) * u_shade.y);
-  float aa = fwidth(off_axis);
+  float aa = footprint;
   float halo = smoothstep(hw - aa * 0.5, hw + aa * 0.5, off_axis);
   c = mix(c, mix(u_fog, u_halo, min(1.0, u_shade.y * 1.2)), halo);
   float far = distance(u_eye, g_world);
