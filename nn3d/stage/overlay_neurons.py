@@ -64,6 +64,8 @@ class _Faces:
         high = view.project(centres + np.column_stack([0 * halves[:, 0], halves]), size)
         up = view.project(centres + np.column_stack([0 * halves[:, 0], halves[:, 0], 0 * halves[:, 0]]), size)
         down = view.project(centres - np.column_stack([0 * halves[:, 0], halves[:, 0], 0 * halves[:, 0]]), size)
+        turn = np.column_stack([0 * halves[:, 0], halves[:, 0], -halves[:, 1]])
+        self.peak = np.minimum(view.project(centres + turn, size)[:, 1], high[:, 1])
         self.middle = (up + down) / 2.0
         self.top, self.bottom = up, down
         self.width = np.abs(high[:, 0] - low[:, 0])
@@ -178,7 +180,8 @@ def _names(f: Facts, t: TileLayer, faces: _Faces, is_free: NDArray[np.bool_]) ->
         x += 0.5 * faces.width[k] if has_number else 0.0
         known = row.input.names[k : k + 1] if row.input is not None else ()
         said, anchor = (f"{k}", "r") if has_number else ((known or (f"{row.layer.name}.{k}",))[0], "m")
-        marks += pill(f, float(x), float(y) - 0.75 * size, said, size, ("medium", f.ink("text2")), anchor)
+        clear = min(float(y), max(float(faces.peak[k]), float(y) - free + 1.3 * size))
+        marks += pill(f, float(x), clear - 0.75 * size, said, size, ("medium", f.ink("text2")), anchor)
     return marks
 
 
