@@ -23,7 +23,7 @@ IDENTITY_HW = 0.09
 READ_HW = 0.06
 # Of the height of one row: strands of neighbouring tokens never touch.
 ROW_SHARE = 0.30
-MAX_ROWS = 256
+MAX_ROWS = 64
 SKIP_STRANDS = 12
 PICKED_STRANDS = 8
 SKIP_REACH = 0.31
@@ -73,7 +73,8 @@ def stave(
     rows = n_tokens(source.shape, source.axes)
     if rows > 1 and rows == n_tokens(target.shape, target.axes):
         each = -(-rows // MAX_ROWS)
-        at = 0.5 - (np.arange(0, rows, each) + 0.5) / rows
+        first = np.arange(0, rows, each)
+        at = 0.5 - (first + np.minimum(first + each, rows)) / 2.0 / rows
         return Stave(at, _into(at, span), is_copy, "token" if each == 1 else f"{each} tokens")
     if not is_copy or len(source.shape) < 3 or source.axes[:1] != ("C",):
         return None
@@ -110,9 +111,11 @@ def _channels(n: int, strands: int) -> str:
     return "1 channel" if n == strands else f"{n / strands:.3g} channels"
 
 
-def strand_rows(found: Stave, row_height: float) -> tuple[NDArray[np.void], float]:
-    """STRAND rows of a stave, and their half width in u, given how high one row of the lower plate is drawn."""
+def strand_rows(found: Stave, height: float) -> tuple[NDArray[np.void], float]:
+    """STRAND rows of a stave, and their half width in u, given how high the lower of its plates is drawn."""
     out = np.zeros(found.source.size, STRAND)
     out["amount"], out["area"] = 1.0, 1.0
     out["spread"][:, 0], out["spread"][:, 2] = found.source, found.target
-    return out, min(IDENTITY_HW if found.is_copy else READ_HW, ROW_SHARE * row_height)
+    apart = np.abs(np.diff(found.target))
+    room = ROW_SHARE * height * float(apart.min()) if apart.size else IDENTITY_HW
+    return out, min(IDENTITY_HW if found.is_copy else READ_HW, room)

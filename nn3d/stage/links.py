@@ -117,8 +117,7 @@ def _plain(plan: Plan, link: LinkPlan, need: StrandsNeed, per_sign: int) -> Stra
     """A link without weights: 1:1 where the tiles match, a grey rope elsewhere, a ribbon for a skip."""
     a, b = plan.layers[link.source], plan.layers[link.target]
     if link.stave is not None:
-        heights = [p.tiles.extents[3, 0] / max(1, p.tiles.grid[0] * p.tiles.cells[0]) for p in (a, b)]
-        rows, hw = strand_rows(link.stave, float(min(heights)))
+        rows, hw = strand_rows(link.stave, float(min(p.tiles.extents[3, 0] for p in (a, b))))
         ink = "identity" if link.stave.is_copy else "neutral"
         return replace(_table(plan, link, rows, len(rows), ink, None, 0, "trunk"), hw=hw)
     is_identity = b.layer.op in ("add", "concat", "identity")

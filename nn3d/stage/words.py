@@ -102,7 +102,7 @@ def _above(stage: Stage, link: LinkPlan, said: str) -> Tag:
 def _below(stage: Stage, link: LinkPlan, said: str) -> Tag:
     low = float(stage.y[link.source] - stage.height[link.source] / 2.0)
     x = float(stage.x[link.source] + stage.x[link.target]) / 2.0
-    return Tag((x, low, 0.0), said, 11.0, "ma", (0.0, 8.0))
+    return Tag((x, low, 0.0), said, 11.0, "ma", (0.0, 20.0))
 
 
 def recurrent_tags(plan: Plan, state: ViewState, tiles: tuple[TileLayer, ...], first: list[int]) -> list[Tag | Arrow]:

@@ -144,8 +144,8 @@ def test_a_stream_has_one_strand_a_token_and_is_straight(steps: int) -> None:
     assert len(found.source) == -(-steps // each)
     assert found.stands == ("token" if each == 1 else f"{each} tokens")
     height = 15.5
-    _, hw = strand_rows(found, height / steps)
-    assert 2 * hw < height / steps, "strands of neighbours never touch"
+    _, hw = strand_rows(found, height)
+    assert 2 * hw < height / len(found.source), "strands of neighbours never touch"
 
 
 def test_a_read_is_no_copy_and_weights_are_no_stave() -> None:
