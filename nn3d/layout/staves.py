@@ -23,7 +23,7 @@ IDENTITY_HW = 0.09
 READ_HW = 0.06
 # Of the height of one row: strands of neighbouring tokens never touch.
 ROW_SHARE = 0.30
-MAX_ROWS = 64
+MAX_ROWS = 40
 SKIP_STRANDS = 12
 PICKED_STRANDS = 8
 SKIP_REACH = 0.31

@@ -12,9 +12,9 @@ from nn3d.stage.plan import Plan
 from nn3d.stage.standing import Stage
 from nn3d.stage.state import YAW_RAD, ViewState
 
-BAR_HALF = 0.20
-BAR_OFF = 0.32
-IDENTITY_SHARE = 0.60
+BAR_HALF = 0.28
+BAR_OFF = 0.40
+IDENTITY_SHARE = 0.90
 FRAME = 0.05
 
 
