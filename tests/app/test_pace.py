@@ -52,3 +52,12 @@ def test_a_picture_that_lacks_something_is_waited_for_a_moment_and_no_longer() -
     assert not patience.holds(1.0 + 1.1 * HOLD_SECS, lacks=True)
     assert not patience.holds(2.0, lacks=False)
     assert patience.holds(3.0, lacks=True)
+
+
+def test_ambient_shade_stays_in_motion_only_where_frames_are_quick() -> None:
+    for frame_secs, stays in ((0.004, True), (0.03, False)):
+        pace = Pace()
+        for k in range(6):
+            pace.step(10.0 + k * frame_secs, is_moving=True)
+        assert pace.budget(Budget(), 10.0 + 6 * frame_secs).shade is stays
+        assert pace.budget(Budget(), 20.0).shade
