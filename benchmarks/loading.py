@@ -1,4 +1,4 @@
-"""What loading costs the frames that are drawn meanwhile: the longest frame while a large layer opens, and at rest."""
+"""What loading costs the frames that are drawn meanwhile: the longest while large layers open, and those after."""
 
 from __future__ import annotations
 
@@ -56,16 +56,16 @@ def _row(path: Path) -> Row:
 
         try:
             compose(run, state, resident=resident)
-            rest = _times(draw, state, lambda n, _: n < REST_FRAMES)
             for layer in PAIR:
                 state = apply(state, SetOpen(layer, True, at_once=True))
             begin = time.perf_counter()
             busy = _times(draw, state, lambda _, lacks: lacks)
             secs = time.perf_counter() - begin
+            after = _times(draw, state, lambda n, _: n < REST_FRAMES)
         finally:
             loader.close()
     note = f"median {statistics.median(busy):.0f} ms of {len(busy)} frames in {secs:.1f} s until everything was there"
-    return Row("longest frame while loading", max(busy), "median frame at rest", statistics.median(rest), note)
+    return Row("longest frame while loading", max(busy), "median frame after it", statistics.median(after), note)
 
 
 def _times(draw: Callable[[ViewState], bool], state: ViewState, goes_on: Callable[[int, bool], bool]) -> list[float]:
