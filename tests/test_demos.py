@@ -131,24 +131,38 @@ def test_the_digits_mlp_is_the_same_for_the_same_seed(
 def test_resnet_is_recorded_resumed_and_packed_small(
     colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = tmp_path / "run"
-    demo(monkeypatch, "03_resnet_cifar.py", "--data", colours, "--out", out, "--epochs", 1, "--threads", 1)
-    demo(monkeypatch, "03_resnet_cifar.py", "--data", colours, "--out", out, "--epochs", 1, "--threads", 1)
+    out, whole = tmp_path / "run", tmp_path / "whole"
+    script = module("03_resnet_cifar.py", monkeypatch)
+    run_epoch = script.Training.run_epoch
+
+    def interrupted(training: object, *data: object) -> float:
+        if training.epoch == 1:  # type: ignore[attr-defined]
+            raise KeyboardInterrupt
+        return float(run_epoch(training, *data))
+
+    arguments = ["--data", colours, "--epochs", 2, "--pictures", 20, "--threads", 1, "--out"]
+    monkeypatch.setattr(script.Training, "run_epoch", interrupted)
+    monkeypatch.setattr(sys, "argv", ["03_resnet_cifar.py", *map(str, [*arguments, out])])
+    with pytest.raises(KeyboardInterrupt):
+        script.main()
+    demo(monkeypatch, "03_resnet_cifar.py", *arguments, out)
+    demo(monkeypatch, "03_resnet_cifar.py", *arguments, whole)
     run, small = nn3d.load(out), nn3d.load(out.with_suffix(".npz"))
     validate(run)
     validate(small)
-    assert [epoch.id for epoch in run.epochs] == [0, 1]
+    assert [epoch.id for epoch in run.epochs] == [0, 1, 2]
+    for name, again in ((name, nn3d.load(whole).weights(name, -1)) for name in run.parameters):
+        np.testing.assert_array_equal(run.weights(name, -1), again, err_msg=name)
     assert len(run.samples) == 10
     assert len(small.samples) == 2
-    model = module("03_resnet_cifar.py", monkeypatch).ResNet20()
+    model = script.ResNet20()
     assert sum(p.numel() for p in model.parameters()) == 272_474
     assert_holds_a_plain_forward(run, model)
     assert_holds_a_plain_forward(small, model)
     for layer in small.layers[1:]:
         assert small.has_values(layer.shown, layer.shown_output, -1)
-        index = next(i for i, known in enumerate(run.layers) if known.name == layer.name)
-        whole = run.values(run.layers[index].shown, run.layers[index].shown_output, -1, 7)
-        np.testing.assert_array_equal(small.values(layer.shown, layer.shown_output, -1, 1), whole)
+        of_run = run.values(layer.shown, layer.shown_output, -1, 7)
+        np.testing.assert_array_equal(small.values(layer.shown, layer.shown_output, -1, 1), of_run)
 
 
 def test_official_archive_and_pictures_by_class_are_read_alike(

@@ -26,11 +26,11 @@ FILES = {
     "iris": "out/gallery/mlp-iris.npz",
     "unet": "out/gallery/unet-digits.npz",
     "lstm": "out/gallery/lstm-rows.npz",
-    "resnet50": "out/gallery/resnet50-random.npz",
+    "vgg16": "out/gallery/vgg16-random.npz",
     "googlenet": "out/gallery/googlenet-random.npz",
 }
 DEMOS = {"iris": "05_mlp_iris.py", "unet": "06_unet_digits.py", "lstm": "07_lstm_rows.py"}
-RANDOM = {"resnet50": ("resnet", "ResNet-50"), "googlenet": ("googlenet", "GoogLeNet")}
+RANDOM = {"vgg16": ("vgg", "VGG-16"), "googlenet": ("googlenet", "GoogLeNet")}
 
 
 @dataclass(frozen=True, slots=True)
