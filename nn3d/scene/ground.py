@@ -20,7 +20,7 @@ class GroundPass:
 
     def __init__(self, ctx: moderngl.Context, uploads: Uploads) -> None:
         self.ctx, self.uploads = ctx, uploads
-        self.background = load_program(ctx, "background.vert", fragment="background.frag")
+        self.background = load_program(ctx, "ground.vert", fragment="background.frag")
         self.shadow = load_program(ctx, "shadow.vert", fragment="shadow.frag")
         self.box = load_program(ctx, "box.vert", fragment="box.frag")
         self.screen = ctx.vertex_array(self.background, [])

@@ -3,7 +3,7 @@ layout(location = 0) in vec2 v_uv;
 uniform vec3 u_inner;
 uniform vec3 u_outer;
 uniform vec3 u_floor;
-uniform mat4 u_world_from_clip;
+layout(location = 1) noperspective in vec4 v_far;
 uniform vec3 u_eye;
 uniform float u_floor_y;
 uniform vec4 u_floor_rect;  // x, half, z, half
@@ -21,9 +21,8 @@ float chance(vec2 p) {
 void main() {
   float r = length((v_uv - vec2(0.5, 0.54)) * vec2(1.15, 1.0));
   vec3 c = mix(u_inner, u_outer, smoothstep(0.05, 0.78, r));
-  vec4 a = u_world_from_clip * vec4(v_uv * 2.0 - 1.0, 1.0, 1.0);
-  vec3 d = normalize(a.xyz / a.w - u_eye);
-  if (d.y < -0.001 && u_pool > 0.0) {
+  vec3 d = v_far.xyz / v_far.w - u_eye;
+  if (d.y < 0.0 && d.y * d.y > 1e-6 * dot(d, d) && u_pool > 0.0) {
     vec3 p = u_eye + d * ((u_floor_y - u_eye.y) / d.y);
     float m = soft(p.x - u_floor_rect.x, u_floor_rect.y, u_floor_rect.y * 0.8)
             * soft(p.z - u_floor_rect.z, u_floor_rect.w, u_floor_rect.w * 1.1);
