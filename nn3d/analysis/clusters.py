@@ -92,15 +92,15 @@ def _sketch(run: Run, link: WeightedLink, epoch: int, *, is_in: bool, is_shuffle
     stats = run.computed_parameter_stats(link.parameter, epoch)
     w = run.parameter(link.parameter, epoch)
     w = w.reshape(w.shape[0], -1)
-    if is_shuffled:
-        w, stats = shuffled(w), None
     size = _typical_inputs(run, link, epoch)
     if is_in:
         mass = size if stats is None else size * (stats.col_pos - stats.col_neg)
         at = drawn(mass, SKETCH)
-        return np.asarray(w[:, at] * size[at], np.float32)
+        part = np.asarray(w[:, at], np.float32)
+        return np.asarray((shuffled(part) if is_shuffled else part) * size[at], np.float32)
     mass = np.ones(w.shape[0]) if stats is None else stats.row_pos - stats.row_neg
-    return np.asarray(w[drawn(mass, SKETCH)] * size, np.float32).T
+    part = np.asarray(w[drawn(mass, SKETCH)], np.float32)
+    return np.asarray((shuffled(part) if is_shuffled else part) * size, np.float32).T
 
 
 def _typical_inputs(run: Run, link: WeightedLink, epoch: int) -> FloatArray:
@@ -138,7 +138,7 @@ def k_means(points: F64, k: int) -> I64:
     centres = _seeds(points, k)
     label = np.zeros(len(points), np.int64)
     for _ in range(ROUNDS):
-        away = ((points[:, None] - centres[None]) ** 2).sum(2)
+        away = (points**2).sum(1)[:, None] - 2.0 * points @ centres.T + (centres**2).sum(1)
         new = away.argmin(1)
         empty = np.setdiff1d(np.arange(k), new)
         if empty.size:
@@ -146,7 +146,7 @@ def k_means(points: F64, k: int) -> I64:
         if np.array_equal(new, label):
             break
         label = new
-        onehot = label[:, None] == np.arange(k)
+        onehot = (label[:, None] == np.arange(k)).astype(np.float64)
         centres = onehot.T @ points / np.maximum(onehot.sum(0), 1)[:, None]
     return label
 

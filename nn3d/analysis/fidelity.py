@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nn3d.analysis.amounts import LARGE_EDGES, Moment
+from nn3d.analysis.amounts import Moment
 from nn3d.analysis.clusters import clusters_of, shuffled
 from nn3d.analysis.contribution import WeightedLink, gradient_sums, input_sums, weighted_link, weights
 from nn3d.analysis.sampling import I64
@@ -19,6 +19,8 @@ from nn3d.run.model import FloatArray, LayerLink
 from nn3d.run.run import Run
 
 F64 = NDArray[np.float64]
+
+MAX_ENTRIES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +49,10 @@ def r_squared(m: F64, rows: I64, columns: I64) -> float:
 def fidelity(run: Run, target: int, link: LayerLink, moment: Moment) -> Fidelity | None:
     """Of a linear link's amounts with the clusters of its two layers, and of its weights shuffled, clustered likewise.
 
-    None where the link has no such matrix, or one of more than 4,194,304 entries, or the mode was not recorded.
+    None where the link has no such matrix, or one of more than 1,048,576 entries, or the mode was not recorded.
     """
     weighted = weighted_link(run, target, link)
-    if weighted is None or len(weighted.shape) != 2 or np.prod(weighted.shape) > LARGE_EDGES:
+    if weighted is None or len(weighted.shape) != 2 or np.prod(weighted.shape) > MAX_ENTRIES:
         return None
     if moment.mode == "contribution" and not run.has_values(*weighted.source, moment.epoch):
         moment = replace(moment, mode="weight")
