@@ -114,7 +114,7 @@ def strand_figures(f: Facts, *, with_units: bool = True) -> list[str]:
     out = [f"strands, {_selection(f)}", *singles] if singles else []
     out += note_words(f)
     if columns:
-        out += _column_figures(f, columns, what)
+        out += _column_figures(f, columns, what, " between neurons" if singles else "")
     if ropes:
         out.append(f"{ropes} {'pair' if ropes == 1 else 'pairs'} as ropes, one a sign, area ~ share of Σ{what}")
     if any(p.recurrent is not None for p in f.plan.layers):
@@ -139,12 +139,13 @@ def _selection(f: Facts) -> str:
     return f"exact, {_whole(edges.passes / EXACT_PASSES)} of edges counted"
 
 
-def _column_figures(f: Facts, n: int, what: str) -> list[str]:
+def _column_figures(f: Facts, n: int, what: str, where: str) -> list[str]:
     """What the strands, stubs and numbers of a small network are."""
     n_biases = 0 if f.neurons is None else sum(len(b) for b in f.neurons.biases.values())
-    drawn = f"all {number(n)} weights" + (f" and {number(n_biases)} biases" if n_biases else "")
+    drawn = f"all {number(n)} weights{where}" + (f" and {number(n_biases)} biases" if n_biases else "")
     stub = ["stub under a neuron = its bias"] if n_biases else []
-    return [drawn, f"area by {what}, one scale for the network", *stub, "number on a tile = its value"]
+    scale = f"area by {what}, one scale for {'these' if where else 'the network'}"
+    return [drawn, scale, *stub, "number on a tile = its value"]
 
 
 def _coarser(f: Facts, link: LinkPlan, table: StrandTable) -> str:

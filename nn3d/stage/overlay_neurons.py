@@ -108,15 +108,28 @@ def _values(f: Facts, t: TileLayer, faces: _Faces, is_free: NDArray[np.bool_], m
     value = pair[0] if mix == 0.0 else pair[0] * (1.0 - mix) + pair[1] * mix
     most = min(SIZES_PX[1] * max(1.0, f.k), max(SIZES_PX[0], 0.34 * float(np.median(faces.width[which]))))
     inks = face_inks(f.palette, t, value, mix)
-    marks: list[Mark] = []
-    for k in which.tolist():
-        said = value_text(float(value[k]))
-        room = min(most, 0.96 * faces.width[k] / text_width(said, 1.0, "semibold"), 0.8 * faces.height[k])
-        size = math.floor(2.0 * room) / 2.0
-        if size >= SMALLEST_PX:
-            x, y = faces.middle[k]
-            marks.append(Text(float(x), float(y), said, size, "semibold", inks[k], "mm"))
-    return marks
+    words: dict[int, tuple[str, float]] = {}
+    for is_short in (False, True):  # one precision for all tiles of a layer
+        words = {k: _fitted(float(value[k]), faces, k, most, is_short=is_short) for k in which.tolist()}
+        if all(size >= SMALLEST_PX for _, size in words.values()):
+            break
+    return [
+        Text(float(faces.middle[k, 0]), float(faces.middle[k, 1]), said, size, "semibold", inks[k], "mm")
+        for k, (said, size) in words.items()
+        if size >= SMALLEST_PX
+    ]
+
+
+def _fitted(v: float, faces: _Faces, k: int, most: float, *, is_short: bool) -> tuple[str, float]:
+    """A value in words and the type size that fits face k, px."""
+    said = short_text(v) if is_short else value_text(v)
+    room = min(most, 0.96 * float(faces.width[k]) / text_width(said, 1.0, "semibold"), 0.8 * float(faces.height[k]))
+    return said, math.floor(2.0 * room) / 2.0
+
+
+def short_text(v: float) -> str:
+    """A value with one decimal, for narrow tiles, where it has any left: "−7.3"."""
+    return f"{v:.1f}".replace("-", "−") if 0.095 <= abs(v) < 99.95 else value_text(v)
 
 
 def value_text(v: float) -> str:
