@@ -50,7 +50,7 @@ class SumPass:
         pal = frame.palette
         set_uniforms(
             self.program, (), u_sums=0, u_density=DENSITY * EXACT_PASSES / frame.state.edges.passes,
-            u_positive=pal.positive[:3], u_negative=pal.negative[:3],
+            u_positive=pal.positive[:3], u_negative=pal.negative[:3], u_neutral=pal.side[:3],
         )  # fmt: skip
         self._array.render(moderngl.TRIANGLES, vertices=3)
         return calls + 1

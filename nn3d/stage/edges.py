@@ -25,6 +25,7 @@ from nn3d.stage.strands import I64, THICKEST, THIN, Looks, StrandHistory, Strand
 EVERY = ("all", "exact")
 MAX_EVERY = 5_000_000
 STRENGTH_QUANTILE = 0.998
+SUM_UNITS = 150.0
 
 
 def edge_strands(run: Run, plan: Plan, link: LinkPlan, need: StrandsNeed, per_sign: int) -> StrandHistory | None:
@@ -110,10 +111,11 @@ def _weights_at(run: Run, wires: Wiring, weight: I64, c: FloatArray, epoch: int)
 
 
 def sums_of(c: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
-    """The same of edges that add up: area is the plain share of the strongest edge, and every edge counts."""
+    """The same of edges that add up: area is a share of the link's Σ|c|, which is 150 in all, and every edge counts."""
     magnitude = sampling.finite_magnitude(c)
     share = magnitude / (float(magnitude.max(initial=0.0)) or 1.0)
-    return (np.sign(np.nan_to_num(c)) * share).astype(np.float32), share, np.ones(c.size, np.bool_)
+    area = magnitude * (SUM_UNITS / (float(magnitude.sum(dtype=np.float64)) or 1.0))
+    return (np.sign(np.nan_to_num(c)) * share).astype(np.float32), area.astype(np.float32), np.ones(c.size, np.bool_)
 
 
 def looks_of(c: FloatArray, pick: Chosen, index: I64) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
