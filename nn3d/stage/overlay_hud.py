@@ -118,7 +118,8 @@ def strand_figures(f: Facts, *, with_units: bool = True) -> list[str]:
     if ropes:
         out.append(f"{ropes} {'pair' if ropes == 1 else 'pairs'} as ropes, one a sign, area ~ share of Σ{what}")
     if any(p.recurrent is not None for p in f.plan.layers):
-        out.append(f"recurrent: one strand a step, area ~ Σ{what}, without biases")
+        met = "|w|" if f.state.edges.mode == "weight" else "|a·w|"
+        out.append(f"recurrent: one strand a step, area ~ Σ{met}, without biases")
     if pairs:
         ink = "dark" if f.palette.is_light else "ivory"
         out.append(f"grey: no weight, {ink}: copies" if _has_copies(f) else "grey: no weight")
