@@ -44,7 +44,7 @@ class LayerPlan:
     pool : (rows, columns) of real cells that one drawn cell averages: more than 1 only beyond a texture's limit.
     is_output : holds the model's first output. is_classes : its tiles are named classes.
     parts : channels of each glued part of a concatenation. group : the closed group that it stands for, or −1.
-    depth : half of the room along the axis that the block of a closed group or the plates of a recurrent layer, take (u).
+    depth : half of the room (u) on the axis that the block of a closed group or the plates of a recurrent layer take.
     recurrent : these plates. title : what a person calls it where that is not the layer's name.
     """
 
