@@ -221,3 +221,23 @@ def test_the_scope_says_whose_largest_values_have_full_colour(screen: Offscreen,
         value = float(cells[tile, 0, 0]) * (1 if layer == 1 else 4)
         want = ramp[round(255 * (value / full[k]) ** plate.power)]
         assert np.abs(picture[y, x] - want).max() <= 3.0
+
+
+@pytest.mark.parametrize("arrangement", ["grid", "circle"])
+def test_many_pages_draw_what_one_draws(
+    screen: Offscreen, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, arrangement: str
+) -> None:
+    run = one_layer(np.maximum(rng.normal(size=(20, 9, 9)), 0).astype(np.float32))
+    shape = c.Arrange(1, arrangement, at_once=True)
+    one = screen.pixels(faces_only(frame_of(run, *EVERY_MAP, shape)))
+    monkeypatch.setattr("nn3d.stage.atlas.MAX_PAGE", 40)
+    frame = faces_only(frame_of(run, *EVERY_MAP, shape))
+    frame = replace(frame, tiles=tuple(replace(t, key=("again", t.key)) for t in frame.tiles))
+    values = next(t for t in frame.tiles if t.layer == 1).values
+    assert values is not None
+    assert values[0].atlas is not None
+    assert len(values[0].atlas.pages) > 2
+    fresh = tuple(replace(v, key=("again", v.key)) for v in values)
+    many = replace(frame, tiles=tuple(replace(t, values=fresh) if t.layer == 1 else t for t in frame.tiles))
+    assert np.abs(screen.pixels(many).astype(int) - one).max() <= 1
+    assert one.std() > 5.0
