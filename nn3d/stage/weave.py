@@ -19,7 +19,7 @@ from nn3d.stage.resident import Need, Resident
 from nn3d.stage.small import strand_path
 from nn3d.stage.standing import Stage
 from nn3d.stage.state import ViewState, smooth
-from nn3d.stage.strands import StrandsNeed, StrandTable, window_of
+from nn3d.stage.strands import StrandHistory, StrandsNeed, StrandTable, window_of
 from nn3d.stage.sums import SumsNeed
 
 ROPE_RADIUS = 0.62
@@ -67,10 +67,18 @@ class Weaver:
         held = self.resident.strands(need)
         if held is None:
             self.missing.append(need)
+            held = self._before_growth(need)
         if held is None:
             return None
         table = held.at(self.epochs)
         return table if order == "index" else replace(table, shape_key=(order, table.shape_key))
+
+    def _before_growth(self, need: StrandsNeed) -> StrandTable | StrandHistory | None:
+        """What was held before a live run recorded one more epoch: drawn until the new window is made."""
+        if len(need.epochs) < 3 or not set(self.epochs) <= set(need.epochs[:-1]):
+            return None
+        held = self.resident.held.get(replace(need, epochs=need.epochs[:-1]))
+        return held if isinstance(held, StrandTable | StrandHistory) else None
 
     def _counted(self, table: StrandTable | None) -> StrandTable | None:
         """The table with as many edges as have counted so far, where they add up."""

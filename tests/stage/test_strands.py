@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from nn3d.stage.frame import Frame
 from nn3d.stage.resident import Resident
 from nn3d.stage.state import ViewState
 from nn3d.stage.strands import WINDOW, window_of
+from nn3d.stage.weave import Weaver
 from tests.runs import bundled
 
 RESIDENT = Resident(bundled())
@@ -85,3 +88,18 @@ def test_a_level_change_can_be_turned_round_half_way() -> None:
         state = c.apply(state, command)
     assert state.edges.level == "kernels"
     assert state.edges.level_blend == pytest.approx(0.75)
+
+
+def test_strands_stay_on_the_picture_while_a_run_grows() -> None:
+    run = bundled()
+    resident = Resident(run)
+    state = c.apply(initial_state(run, resident), c.SetEpoch(3.0, at_once=True))
+    weaver = Weaver(run, resident, resident.plan, state, (3, 3))
+    link = next(k for k in resident.plan.links if k.wiring is not None and not k.wiring.kernel)
+    need = weaver.need(link, "kernels")
+    assert need.epochs == tuple(range(len(run.epochs)))
+    assert link.index not in weaver.tables
+    resident.warm(replace(need, epochs=need.epochs[:-1]))
+    assert link.index in Weaver(run, resident, resident.plan, state, (3, 3)).tables
+    last = len(run.epochs) - 1
+    assert link.index not in Weaver(run, resident, resident.plan, state, (last, last)).tables
