@@ -37,7 +37,8 @@ def sum_lines(f: Facts, row: int, tile: int) -> list[Words]:
     """
     link = next((k for k in f.plan.links if k.target == row and joins_columns(f.plan, k)), None)
     stored, is_resting = f.values.get(row), f.state.time.epoch == int(f.state.time.epoch)
-    if link is None or stored is None or not is_resting or sum(k.target == row for k in f.plan.links) != 1:
+    is_one_sum = sum(k.target == row for k in f.plan.links) == 1 and f.state.edges.mode != "gradient"
+    if link is None or stored is None or not (is_resting and is_one_sum):
         return []
     found = terms(f, link, tile)
     if found is None:

@@ -154,12 +154,15 @@ def neurons(run: Run, plan: Plan, need: NeuronsNeed) -> Neurons:
     """Read what a small network's stubs need."""
     largest = [largest_of(run, plan, Moment(e, need.sample, need.mode)) for e in need.epochs]
     found = {i: [_bias(run, plan, i, e) for e in need.epochs] for i in range(len(plan.layers))}
-    biases = {i: np.stack(b, 1) for i, b in found.items() if b[0].size}
+    biases = {i: np.stack(b, 1) for i, b in found.items() if b[0].size and need.mode != "gradient"}
     return Neurons((largest[0], largest[1]), thickest(plan.tallest), biases)
 
 
 def largest_of(run: Run, plan: Plan, moment: Moment) -> float:
-    """The largest magnitude in a small network at a moment: of all weights (or contributions) and biases."""
+    """The largest magnitude in a small network at a moment: of all weights (or contributions) and biases.
+
+    By gradient, of the weights' effects alone: a bias as it is does not belong on that scale.
+    """
     found = [0.0]
     for link in plan.links:
         if link.wiring is None or not joins_columns(plan, link):
@@ -168,7 +171,8 @@ def largest_of(run: Run, plan: Plan, moment: Moment) -> float:
         if amounts is not None:
             every = amounts.at(np.arange(link.wiring.n_edges("kernels")))
             found.append(float(finite_magnitude(every).max(initial=0.0)))
-    biases = (_bias(run, plan, i, moment.epoch) for i in range(len(plan.layers)))
+    shown = range(len(plan.layers)) if moment.mode != "gradient" else ()
+    biases = (_bias(run, plan, i, moment.epoch) for i in shown)
     found += [float(finite_magnitude(b).max(initial=0.0)) for b in biases]
     return max(found) or 1.0
 

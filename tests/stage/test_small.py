@@ -220,3 +220,8 @@ def test_the_card_of_a_neuron_says_when_the_stored_value_is_another() -> None:
     run = run_from_arrays(layers, {"x": x, "out": x + 0.25})
     result = next(w for w in words(frame_of(run, c.Select(Thing(1, 0)))) if w.startswith("Σ"))
     assert result.endswith("stored 0.750, 0.25 apart")
+
+
+def test_by_contribution_biases_stay_and_by_gradient_they_go() -> None:
+    assert any(w.startswith("b ") for w in words(frame_of(iris(), c.SetMode("contribution"))))
+    assert not any(w.startswith("b ") for w in words(frame_of(iris(), c.SetMode("gradient"))))
