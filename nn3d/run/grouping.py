@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
+from nn3d.run.group_names import run_name, short_names
 from nn3d.run.groups import CONTAINERS, FEW_LAYERS, Group, Groups
 from nn3d.run.model import Graph, Layer, Node
+from nn3d.run.parts import Part, Unit, circles, flattened, members_of
 from nn3d.run.stages import inferred_runs
 
 # What parts without a class of their own are called where all are equal.
 EQUAL = "equal parts"
 # Layers that only hold an array: one operation with such arrays is no group.
 HELD = frozenset(("constant", "parameter"))
-
-
-@dataclass(slots=True)
-class Part:
-    """A group while the tree is built: parts of `units` are layers (int) or parts."""
-
-    name: str
-    path: str
-    type: str
-    units: list[Unit]
-    layers: list[int]
-    note: str = ""
-    digest: str = field(default="")
-
-
-Unit = int | Part
 
 
 def groups_of(layers: Sequence[Layer], graph: Graph) -> Groups:
@@ -204,47 +189,10 @@ class _Builder:
                 out += run
                 continue
             layers = sorted(i for unit in run for i in members_of(unit))
-            part = Part(_run_name(run, note, self.all), "", "", list(run), layers, note)
+            part = Part(run_name(run, note, self.all), "", "", list(run), layers, note)
             self._seal(part)
             out.append(part)
         return out
-
-
-def _run_name(run: Sequence[Unit], note: str, layers: Sequence[Layer]) -> str:
-    if note.endswith("stage"):
-        return note
-    first, last = (u.name if isinstance(u, Part) else layers[u].name for u in (run[0], run[-1]))
-    return f"{first} – {_tail(first, last)}"
-
-
-def _tail(first: str, last: str) -> str:
-    """The part of a name that differs, from a dot or a change to digits on: "h.1 – 11", "inception4a – 4e"."""
-    n = next((k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-    while n and not (last[n - 1] in "._" or (last[n - 1].isalpha() and last[n : n + 1].isdigit())):
-        n -= 1
-    return last[n:]
-
-
-def members_of(unit: Unit) -> list[int]:
-    """The layers of a layer or a part."""
-    return unit.layers if isinstance(unit, Part) else [unit]
-
-
-def circles(edges: set[tuple[int, int]], n: int) -> set[int]:
-    """Numbers 0 … n − 1 that lie on a circle: what is left when ends are taken away again and again."""
-    after: list[set[int]] = [set() for _ in range(n)]
-    before: list[set[int]] = [set() for _ in range(n)]
-    for s, t in edges:
-        after[s].add(t)
-        before[t].add(s)
-    left = set(range(n))
-    for inward, outward in ((before, after), (after, before)):
-        free = [k for k in left if not inward[k] & left]
-        while free:
-            k = free.pop()
-            left.discard(k)
-            free += [m for m in outward[k] if m in left and not inward[m] & left]
-    return left
 
 
 def _numbered(units: list[Unit], layers: Sequence[Layer], builder: _Builder) -> Groups:
@@ -274,41 +222,7 @@ def _numbered(units: list[Unit], layers: Sequence[Layer], builder: _Builder) -> 
     for unit in units:
         if isinstance(unit, Part):
             add(unit, -1, 0)
-    return Groups(n, tuple(table), tuple(parent), _short_names(layers, table, parent))
-
-
-def _short_names(layers: Sequence[Layer], table: Sequence[Group], parent: Sequence[int]) -> tuple[str, ...]:
-    """Names without the path of the group around an item, and without what only one layer stands under.
-
-    A name that would begin with a number keeps the part before it.
-    """
-    held = Counter(path for layer in layers for path in _prefixes(layer.module))
-    out = []
-    for item, above in enumerate(parent):
-        whole = layers[item].name if item < len(layers) else table[item - len(layers)].name
-        around = next((g.path for g in _upward(table, above) if g.path), "")
-        name = whole
-        if item < len(layers) and "." in whole and held[whole.rsplit(".", 1)[0]] == 1 and whole.startswith(around):
-            name = whole.rsplit(".", 1)[0]
-        parts = name.split(".")
-        start = len(around.split(".")) if around and name.startswith(f"{around}.") else 0
-        while start and parts[start][:1].isdigit():
-            start -= 1
-        out.append(".".join(parts[start:]))
-    return tuple(out)
-
-
-def _prefixes(path: str) -> list[str]:
-    parts = path.split(".") if path else []
-    return [".".join(parts[: k + 1]) for k in range(len(parts))]
-
-
-def _upward(table: Sequence[Group], index: int) -> list[Group]:
-    found = []
-    while index >= 0:
-        found.append(table[index])
-        index = table[index].parent
-    return found
+    return Groups(n, tuple(table), tuple(parent), short_names(layers, table, parent))
 
 
 def _group(
@@ -330,14 +244,6 @@ def _group(
         _equal(digests), part.digest, part.note,
         sum(builder.is_residual(i) for i in part.layers),
     )  # fmt: skip
-
-
-def flattened(units: Sequence[Unit]) -> list[Unit]:
-    """Units with inferred runs taken apart: the module's own parts."""
-    out: list[Unit] = []
-    for unit in units:
-        out += flattened(unit.units) if isinstance(unit, Part) and unit.note and not unit.path else [unit]
-    return out
 
 
 def _equal(digests: Sequence[str]) -> tuple[int, ...]:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from nn3d.run.groups import CONTAINERS
 from nn3d.run.model import Layer
+from nn3d.run.parts import Unit
 
-if TYPE_CHECKING:
-    from nn3d.run.grouping import Unit
+Found = tuple[list[Unit], str]
 
-Found = tuple[list["Unit"], str]
-
+# Layers in a row, without modules among them, from which on stages of one resolution are inferred.
 MANY = 10
-"""Layers in a row, without modules among them, from which on stages of one resolution are inferred."""
 
 
 def inferred_runs(
@@ -22,8 +19,8 @@ def inferred_runs(
 ) -> list[Found]:
     """Units cut into runs with a note: "" for what stays as it is, else what the run is grouped by.
 
-    A run is a chain: each unit is read by the next, and nothing enters between that skips into its middle from the
-    order's side; runs are intervals of a topological order, so contracting them leaves no circle.
+    A run is a chain, each unit read by the next; runs are intervals of the topological order in which the units come,
+    so that contracting them leaves no circle.
     """
     is_chained = [(k, k + 1) in edges for k in range(len(units) - 1)]
     cuts = _repeats(units, is_chained, digest) or _classes(units, is_chained)
