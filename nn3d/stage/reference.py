@@ -235,7 +235,7 @@ def _single(
     behind = behind_share(frame.state)
     if strands.path == "wire":
         u = rows["source_uv"][:, 0].astype(np.float64)
-        open_path = reference_wires.wire_points((source, target), s, t, u, spread[:, :2], side)
+        open_path = reference_wires.wire_points((source, target), s, t, u, spread[:, :2], side, behind)
     else:
         widths = (source.block_half[1], target.block_half[1])
         way = _Way(side, strands.gutter, widths, strands.path == "direct")

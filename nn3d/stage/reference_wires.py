@@ -51,8 +51,13 @@ class End(Protocol):
         ...
 
 
-def wire_points(layers: tuple[TileLayer, TileLayer], s: End, t: End, source_u: F64, off: F64, side: float) -> F64:
-    """(m, 11, 3) control points. source_u : (m,) place across the source, 1 for a neuron's edge. off : (m, 2)."""
+def wire_points(
+    layers: tuple[TileLayer, TileLayer], s: End, t: End, source_u: F64, off: F64, side: float, behind: float
+) -> F64:
+    """(m, 11, 3) control points.
+
+    source_u : (m,) place across the source, 1 for a neuron's edge. off : (m, 2). behind : 0 from the front, 1 behind.
+    """
     source, target = layers
     is_picture = source_u < 1.0
     up_t = (t.tile[:, 0] - target.y) / max(target.block_half[0], 0.5e-6)
@@ -61,13 +66,14 @@ def wire_points(layers: tuple[TileLayer, TileLayer], s: End, t: End, source_u: F
     z0 = np.where(is_picture, s.cell[:, 1], s.tile[:, 1] + side * s.half[:, 1])
     y1 = np.where(is_picture, t.cell[:, 0], t.tile[:, 0] + (IN * up_s + LIFT) * t.half[:, 0])
     z1 = t.tile[:, 1] - side * t.half[:, 1]
-    x0, x1 = s.x + s.thick, t.x - t.thick
-    bundle = is_picture[:, None] * (np.arange(AT.size) >= 2)
+    z0 = z0 * (1.0 - behind) + (s.tile[:, 1] + side * s.half[:, 1]) * behind
+    x0, x1 = s.x + s.thick * (1.0 - behind), t.x - t.thick * (1.0 - behind)
+    bundle = is_picture[:, None] * (np.arange(AT.size) >= 2) * (1.0 - behind)
     ya = y0[:, None] * (1 - bundle) + (s.cluster[:, 0] + GATHER * off[:, 0])[:, None] * bundle
     za = z0[:, None] * (1 - bundle) + (s.cluster[:, 1] + GATHER * off[:, 1])[:, None] * bundle
     out = np.empty((len(y0), AT.size, 3))
     out[:, :, 0] = x0[:, None] + (x1 - x0)[:, None] * AT
     out[:, :, 1] = ya * (1 - UP) + y1[:, None] * UP
     out[:, :, 2] = za * (1 - OVER) + z1[:, None] * OVER
-    out[:, 0, 2] -= side * 0.3 * s.half[:, 1] * ~is_picture
+    out[:, 0, 2] -= side * 0.3 * s.half[:, 1] * ~is_picture * (1.0 - behind)
     return out

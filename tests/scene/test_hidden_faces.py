@@ -11,6 +11,8 @@ import pytest
 
 from nn3d.extract.trace import capture
 from nn3d.offscreen import Offscreen
+from nn3d.paths import bundled_runs
+from nn3d.run.reader import open_run
 from nn3d.run.run import Run
 from nn3d.stage import commands as c
 from nn3d.stage.complete import compose
@@ -31,6 +33,9 @@ def screen() -> Iterator[Offscreen]:
 @cache
 def loaded(name: str) -> tuple[Run, Resident]:
     """A run and what is resident of it."""
+    if name == "digits":
+        run = open_run(bundled_runs()["mlp-digits"])
+        return run, Resident(run)
     run = bundled() if name == "bundled" else mlp_run((36, 24, 10)) if name == "mlp" else capture(*SMALL[name]())
     return run, Resident(run)
 
@@ -64,7 +69,7 @@ def test_edge_on_from_behind_and_from_above_too(screen: Offscreen, yaw: float, p
     assert hidden(screen, "bundled", yaw=yaw, pitch=pitch) <= DEFAULT
 
 
-@pytest.mark.parametrize("name", ["resnet", "densenet", "unet", "gpt"])
+@pytest.mark.parametrize("name", ["resnet", "densenet", "unet", "gpt", "mlp", "digits"])
 def test_from_behind_the_other_kinds_of_links_too(screen: Offscreen, name: str) -> None:
     assert hidden(screen, name, yaw=127.0) <= DEFAULT
 

@@ -9,6 +9,8 @@ import pytest
 
 from nn3d.extract.trace import capture
 from nn3d.offscreen import Offscreen
+from nn3d.paths import bundled_runs
+from nn3d.run.reader import open_run
 from nn3d.stage import commands as c
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import initial_state
@@ -69,10 +71,10 @@ def test_the_gpu_computes_what_the_reference_computes(screen: Offscreen, moment:
         assert np.abs(gpu - control_points(frame, strands)).max() < 1e-5 * extent
 
 
-@pytest.mark.parametrize("name", ["gpt", "densenet", "lstm_both", "unet"])
+@pytest.mark.parametrize("name", ["gpt", "densenet", "lstm_both", "unet", "mlp-digits"])
 @pytest.mark.parametrize("secs", [0.15, 1.0])
 def test_it_computes_the_same_from_behind_for_every_kind_of_link(screen: Offscreen, name: str, secs: float) -> None:
-    run = capture(*SMALL[name]())
+    run = capture(*SMALL[name]()) if name in SMALL else open_run(bundled_runs()[name])
     resident = Resident(run)
     state = c.apply(initial_state(run, resident), c.SetCamera(Camera(yaw_rad=-2.3, pitch_rad=0.7)))
     frame = compose(run, c.apply(state, c.Advance(secs)), resident=resident)

@@ -18,11 +18,13 @@ void wire(End s, End t, vec2 source_uv, vec2 off, out vec3 c[N_CONTROL]) {
   float z0 = mix(s.tile.y + side * s.half_at.y, s.cell.y, of_picture);
   float y1 = mix(t.tile.x + (WIRE_IN * up_s + WIRE_LIFT) * t.half_at.x, t.cell.x, of_picture);
   float z1 = t.tile.y - side * t.half_at.y;
-  float x0 = s.x + s.thick, x1 = t.x - t.thick;
+  // From behind it leaves a picture at its edge, ungathered, and stays within the thickness of both plates.
+  z0 = mix(z0, s.tile.y + side * s.half_at.y, u_behind.x);
+  float x0 = s.x + s.thick * (1.0 - u_behind.x), x1 = t.x - t.thick * (1.0 - u_behind.x);
   for (int k = 0; k < N_CONTROL; ++k) {
-    float bundle = k < 2 ? 0.0 : of_picture;
+    float bundle = k < 2 ? 0.0 : of_picture * (1.0 - u_behind.x);
     float ya = mix(y0, s.cluster.x + WIRE_GATHER * off.x, bundle), za = mix(z0, s.cluster.y + WIRE_GATHER * off.y, bundle);
     c[k] = vec3(mix(x0, x1, WIRE_AT[k]), mix(ya, y1, WIRE_UP[k]), mix(za, z1, WIRE_OVER[k]));
   }
-  c[0].z -= side * 0.3 * s.half_at.y * (1.0 - of_picture);
+  c[0].z -= side * 0.3 * s.half_at.y * (1.0 - of_picture) * (1.0 - u_behind.x);
 }
