@@ -25,8 +25,7 @@ I64 = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What is drawn now, row by row: a plan and a state in rows, and where the rows stand.
-    """
+    """What is drawn now, row by row: a plan and a state in rows, and where the rows stand."""
 
     folded: Folded
     state: ViewState
