@@ -138,8 +138,9 @@ def _rail(state: ViewState, stage: Stage, x0: float, x1: float) -> NDArray[np.vo
     """The rail, or the shelves of a U: each reaches a little beyond its first and last plate."""
     n = int(stage.shelf.max()) + 1 if len(stage.shelf) else 1
     left, right, floor = np.full(n, np.inf), np.full(n, -np.inf), np.zeros(n)
-    np.minimum.at(left, stage.shelf, stage.x - SHELF_REACH)
-    np.maximum.at(right, stage.shelf, stage.x + SHELF_REACH)
+    feet_x = _on_rail(state, stage)[:, 0]
+    np.minimum.at(left, stage.shelf, feet_x - SHELF_REACH)
+    np.maximum.at(right, stage.shelf, feet_x + SHELF_REACH)
     floor[stage.shelf] = stage.rail * world_from_bench(state)[1, 1]
     left[0], right[-1] = min(x0, left[0]) if n == 1 else left[0], max(x1, right[-1]) if n == 1 else right[-1]
     out = _boxes(n)
