@@ -138,7 +138,7 @@ def _rail(state: ViewState, stage: Stage, x0: float, x1: float) -> NDArray[np.vo
     """The rail, or the shelves of a U: each reaches a little beyond its first and last plate."""
     n = int(stage.shelf.max()) + 1 if len(stage.shelf) else 1
     left, right, floor = np.full(n, np.inf), np.full(n, -np.inf), np.zeros(n)
-    feet_x = _on_rail(state, stage)[:, 0]
+    feet_x = feet_on_rail(state, stage)[:, 0]
     np.minimum.at(left, stage.shelf, feet_x - SHELF_REACH)
     np.maximum.at(right, stage.shelf, feet_x + SHELF_REACH)
     floor[stage.shelf] = stage.rail * world_from_bench(state)[1, 1]
