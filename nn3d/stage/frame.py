@@ -1,6 +1,7 @@
 """A Frame: everything the renderer needs for one picture, as plain numpy; no GL, nothing it could compute itself.
 
-Spaces: world units `u` with x = depth of the network, y up, z toward the default camera; tile-local (u, v) run 0 … 1
+Spaces: the bench, in units `u` with x = depth of the network, y up, z toward the default camera, and the world that
+the camera sees, where plates may have turned and leaned (nn3d.stage.stance); tile-local (u, v) run 0 … 1
 from a tile's left and top edge as the reader sees it (u along +z on the −x face); px are logical, top left origin.
 Arrays are read-only and C-contiguous. `key`s are hashable and name the content of large arrays, so that the renderer
 uploads only what changed.
