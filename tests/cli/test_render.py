@@ -22,7 +22,8 @@ STATS = {
 DUMP = {
     "layers", "tile_layer", "tile_index", "tile_center", "tile_size", "tile_value", "edge_source_tile",
     "edge_target_tile", "edge_source_cell", "edge_target_cell", "params", "edge_param", "edge_weight_index",
-    "edge_weight", "edge_level", "edge_control", "world_from_bench",
+    "edge_weight", "edge_level", "edge_control", "row_source", "row_target", "row_path", "row_colour", "row_amount",
+    "row_area", "row_control", "world_from_bench",
 }  # fmt: skip
 
 
