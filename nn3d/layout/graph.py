@@ -27,6 +27,10 @@ PATHS = ("route", "direct", "arc", "stave")
 # Gap before a layer, u: (collapsed, open), with weights and without.
 WEIGHTED_GAP = (5.2, 6.5)
 PLAIN_GAP = (2.6, 2.8)
+# The same where 18 columns or more share the width of a picture; from 9 columns on they draw nearer.
+CROWDED_WEIGHTED_GAP = (2.8, 5.0)
+CROWDED_PLAIN_GAP = (1.7, 2.2)
+ROOMY_COLUMNS, CROWDED_COLUMNS = 9, 18
 # Between plates of neighbouring lanes, and above an identity that runs alone, u.
 LANE_GAP = 3.4
 IDENTITY_GAP = 4.5
@@ -172,11 +176,14 @@ def positions(
 
 
 def gaps(topology: Topology, openings: ArrayLike) -> F64:
-    """The gap before each layer (n,), from how open it is, 0 collapsed … 1 open, (n,)."""
+    """The gap before each layer (n,), from how open it is, 0 collapsed … 1 open, (n,); smaller with many columns."""
     opened = np.asarray(openings, np.float64)
-    weighted = WEIGHTED_GAP[0] + (WEIGHTED_GAP[1] - WEIGHTED_GAP[0]) * opened
-    plain = PLAIN_GAP[0] + (PLAIN_GAP[1] - PLAIN_GAP[0]) * opened
-    return np.where(topology.is_weighted, weighted, plain)
+    n_columns = int(topology.column.max()) + 1 if len(topology.column) else 0
+    crowd = min(1.0, max(0.0, (n_columns - ROOMY_COLUMNS) / (CROWDED_COLUMNS - ROOMY_COLUMNS)))
+    weighted = (1.0 - crowd) * np.array(WEIGHTED_GAP) + crowd * np.array(CROWDED_WEIGHTED_GAP)
+    plain = (1.0 - crowd) * np.array(PLAIN_GAP) + crowd * np.array(CROWDED_PLAIN_GAP)
+    low, high = np.where(topology.is_weighted[:, None], weighted, plain).T
+    return np.asarray(low + (high - low) * opened)
 
 
 def apexes(topology: Topology, y: ArrayLike, heights: ArrayLike) -> F64:

@@ -11,8 +11,8 @@ from nn3d.stage.folding import CLOSED, Folded, Folds
 from nn3d.stage.standing import LONG_NETWORK, stage_of
 from nn3d.stage.state import LONG_YAW_RAD, PITCH_RAD, YAW_RAD, LayerView, ViewState, default_anchors
 
-NARROWEST_PX = 35.0
-FEW_ROWS, MOST_ROWS = 14, 24
+NARROWEST_PX = 39.0
+FEW_ROWS, MOST_ROWS = 14, 20
 MOST_UNFOLDED = 40
 LITTLE = 0.8
 
@@ -22,7 +22,7 @@ def first_open(folds: Folds, size_px: tuple[int, int]) -> tuple[int, ...]:
 
     What holds the output is open where that fits. Then the nearest closed group opens, again and again, unless another
     one with the same Merkle hash stands open already: repeats stay folded behind the first of them. It ends where more
-    than 24 plates would stand on the axis, or more than 14 of which half are narrower than 35 px: the far end stays
+    than 24 plates would stand on the axis, or more than 14 of which half are narrower than 39 px: the far end stays
     folded. Where folding gains little, nothing is folded.
     """
     groups = folds.plan.groups

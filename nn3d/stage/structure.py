@@ -119,9 +119,12 @@ def feet_on_rail(state: ViewState, stage: Stage) -> F64:
 
 
 def _posts(state: ViewState, stage: Stage) -> NDArray[np.void]:
-    n = len(stage.x)
+    """Posts and feet of the plates on the line that the rail carries; plates in lanes hang on their strands."""
+    on_line = ~stage.is_aloft
+    n = int(on_line.sum())
     out = _boxes(2 * n)
-    (x, low, z), (_, floor, rail) = _lower_edges(stage, world_from_bench(state)).T, feet_on_rail(state, stage).T
+    x, low, z = _lower_edges(stage, world_from_bench(state))[on_line].T
+    _, floor, rail = feet_on_rail(state, stage)[on_line].T
     posts, feet = out[:n], out[n:]
     posts["centre"] = np.stack([x, (low + floor) / 2, z], 1)
     posts["half"] = np.stack([0 * low + 0.05, np.maximum(low - floor, 0.0) / 2, 0 * low + 0.05], 1)
