@@ -6,9 +6,7 @@ Nothing is drawn while nothing changes: the loop sleeps until an event, the load
 from __future__ import annotations
 
 import math
-import sys
 import time
-import warnings
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -19,15 +17,16 @@ import glfw
 from nn3d.app.ahead import Ahead
 from nn3d.app.cards import fitting_panels, steady
 from nn3d.app.desk import Names
-from nn3d.app.events import Events, Gesture, Window, framebuffer_scale
+from nn3d.app.events import Events, Gesture, framebuffer_scale
 from nn3d.app.facts import Facts
 from nn3d.app.fitting import grown
 from nn3d.app.loader import Loader
+from nn3d.app.opening import open_window
 from nn3d.app.pace import REST_SAMPLES, Pace, Patience
 from nn3d.app.picture import Picture, Pixels
 from nn3d.app.saving import save_picture
 from nn3d.app.surface import Surface
-from nn3d.errors import GraphicsError, Nn3dError
+from nn3d.errors import Nn3dError
 from nn3d.run.run import Run
 from nn3d.stage.commands import Advance, Command, FlyTo, Resize, SetBudget, SetPanels, apply, is_moving
 from nn3d.stage.compose import compose_frame, initial_state
@@ -41,7 +40,6 @@ SIZE: Final = (1600, 900)
 REFIT_SECS: Final = 0.45
 SETTLE_FRAMES: Final = 3
 LONGEST_SLEEP_SECS: Final = 0.5
-SCREEN_MARGIN_PX: Final = 80
 
 
 class Viewer:
@@ -266,38 +264,6 @@ class Viewer:
         except (Nn3dError, OSError) as error:
             message = str(error)
         self._surface.say(message, time.monotonic())
-
-
-def open_window(title: str, size_px: tuple[int, int]) -> Window:
-    """A window with an OpenGL 4.1 core context, no larger than the screen.
-
-    Raises GraphicsError without a display or without OpenGL 4.1.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        has_display = bool(glfw.init())
-        try:
-            return Window(
-                title=title, gl_version=(4, 1), size=_on_screen(size_px), resizable=True, visible=True,
-                fullscreen=False, vsync=True, samples=0, cursor=True,
-            )  # fmt: skip
-        except (ValueError, glfw.GLFWError) as error:
-            what = "OpenGL 4.1" if has_display else "a display"
-            raise GraphicsError(
-                f"nn3d view needs {what}, found none ({error}). Use nn3d render, which needs no display."
-            ) from None
-
-
-def _on_screen(size_px: tuple[int, int]) -> tuple[int, int]:
-    """The size, or what of it the primary screen has room for beside the window's frame."""
-    monitor = glfw.get_primary_monitor()
-    if not monitor:
-        return size_px
-    _, _, w, h = glfw.get_monitor_workarea(monitor)
-    scale = max(1.0, glfw.get_monitor_content_scale(monitor)[0]) if sys.platform != "darwin" else 1.0
-    if size_px[0] * scale <= w and size_px[1] * scale <= h:
-        return size_px
-    return min(size_px[0], int(w / scale)), min(size_px[1], int(h / scale) - SCREEN_MARGIN_PX)
 
 
 def show(
