@@ -17,8 +17,8 @@ from nn3d.offscreen import Offscreen
 from nn3d.run.run import Run
 from nn3d.stage import camera as cameras
 from nn3d.stage.complete import compose
-from nn3d.stage.frame import Frame
 from nn3d.stage.edges import EVERY, MAX_EVERY
+from nn3d.stage.frame import Frame
 from nn3d.stage.plan import Plan
 from nn3d.stage.resident import Resident
 from nn3d.stage.state import ViewState

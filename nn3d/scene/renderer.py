@@ -8,6 +8,7 @@ import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
+from nn3d.scene.canvas import Canvas
 from nn3d.scene.gpu import Uploads, require_gl41
 from nn3d.scene.ground import GroundPass
 from nn3d.scene.labels import Labels
@@ -22,7 +23,6 @@ from nn3d.stage.frame import Frame
 from nn3d.stage.stance import plate_axes
 from nn3d.stage.state import Thing
 
-MSAA = 4
 FOG_NEAR, FOG_FAR, FOG_SHARE = 45.0, 75.0, 0.22
 
 
@@ -52,7 +52,7 @@ class Renderer:
         self.veil = VeilPass(ctx, self.ribbons)
         self.labels = Labels(ctx, self.uploads)
         self.picking = PickPass(ctx, self.tiles)
-        self._target: tuple[tuple[int, int], moderngl.Framebuffer] | None = None
+        self.canvas = Canvas(ctx)
 
     def draw(self, frame: Frame, target: moderngl.Framebuffer, *, upload_bytes: int | None = None) -> Frame:
         """Draw the complete picture into `target`, whose size is the state's size_px times its scale.
@@ -66,7 +66,7 @@ class Renderer:
             frame, self.n_waiting = within(frame, upload_bytes, self.tiles.maps.cost, self.ribbons.cost)
         self.prepare(frame)
         size = device_size(frame)
-        canvas = self._canvas(size)
+        canvas = self.canvas.of(size)
         canvas.use()
         canvas.viewport = (0, 0, *size)
         self.ctx.enable_only(moderngl.DEPTH_TEST)
@@ -98,37 +98,8 @@ class Renderer:
         """Bring the canvas, whose alpha says what takes shade, to the target, and the veil over it; returns calls."""
         is_veiled, is_shaded = frame.state.focus.share > 0.0, frame.state.budget.shade
         flat = self.shade.resolve(canvas) if is_veiled or is_shaded else None
-        calls = self.shade.draw(frame, target) if is_shaded else self._copy(canvas, target)
+        calls = self.shade.draw(frame, target) if is_shaded else self.canvas.resolve(target)
         return calls if flat is None else calls + self.veil.draw(frame, common, flat, target)
-
-    def _copy(self, canvas: moderngl.Framebuffer, target: moderngl.Framebuffer) -> int:
-        self.ctx.copy_framebuffer(target, canvas)
-        target.color_mask = False, False, False, True
-        target.use()
-        target.clear(0.0, 0.0, 0.0, 1.0)
-        target.color_mask = True, True, True, True
-        target.use()
-        return 0
-
-    def _canvas(self, size: tuple[int, int]) -> moderngl.Framebuffer:
-        if self._target is None or self._target[0] != size:
-            self._drop_canvas()
-            samples = min(MSAA, self.ctx.max_samples)
-            colour = self.ctx.renderbuffer(size, 4, samples=samples)
-            depth = self.ctx.depth_renderbuffer(size, samples=samples)
-            self._target = (size, self.ctx.framebuffer([colour], depth))
-        return self._target[1]
-
-    def _drop_canvas(self) -> None:
-        if self._target is None:
-            return
-        canvas = self._target[1]
-        attachments = (*canvas.color_attachments, canvas.depth_attachment)
-        canvas.release()
-        for item in attachments:
-            if item is not None:
-                item.release()
-        self._target = None
 
     def pick(self, frame: Frame, x_px: float, y_px: float) -> Thing | None:
         """What lies under a logical px, or None. The id picture is kept while the view rests."""
@@ -142,9 +113,8 @@ class Renderer:
 
     def release(self) -> None:
         """Give everything back, in reverse order."""
-        self._drop_canvas()
         over = (self.picking, self.labels, self.veil, self.shade, self.sums)
-        for item in (*over, self.ribbons, self.tiles, self.ground):
+        for item in (*over, self.ribbons, self.tiles, self.ground, self.canvas):
             item.release()
 
 

@@ -260,12 +260,12 @@ class Palette:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture. `state` is what it was composed from; `missing` what is still to be read for it, most urgent first.
+    """One picture. `state` is what it was composed from; `missing` what is still to be read, most urgent first.
 
     boxes : (b,) BOX. shadows : (s,) SHADOW on the floor at `floor_y` within `floor_rect` (x, half, z, half).
     marks : the picture's text, key, bars and cards in drawing order. epoch_mix : 0 … 1 between the two epochs.
-    stats : figures for `render --stats`. groups : the module tree. stands : for each item (layers, then groups) which of
-    `tiles` stands for it: its own plate, or that of the closed group around it; () where each layer has its own.
+    stats : figures for `render --stats`. groups : the module tree. stands : for each item (layers, then groups) which
+    of `tiles` stands for it: its own plate, or that of the closed group around it; () where each layer has its own.
     handles : (item, px box) of pills and brackets, where a pointer finds a group.
     wanted : all that the picture is made of. left_out : what of it memory has no room for; the picture says so.
     """
@@ -286,5 +286,5 @@ class Frame:
     groups: Groups | None = None
     stands: tuple[int, ...] = ()
     handles: tuple[tuple[int, tuple[float, float, float, float]], ...] = ()
-    wanted: Wanted = Wanted()
+    wanted: Wanted = field(default_factory=Wanted)
     left_out: tuple[Hashable, ...] = ()
