@@ -15,7 +15,7 @@ float soft(float a, float h, float s) {
 }
 
 float chance(vec2 p) {
-  return fract(sin(dot(p, vec2(12.9898, 78.233))) * 43758.5453);
+  return fract(52.9829189 * fract(dot(p, vec2(0.06711056, 0.00583715))));  // interleaved gradient noise (Jimenez 2014)
 }
 
 void main() {

@@ -17,10 +17,10 @@ void main() {
   vec4 c = texelFetch(u_colour, p, 0);
   f_colour = vec4(c.rgb, 1.0);
   float share = takes_shade(c.a);
-  if (share < 0.02) return;
+  int rows = share < 0.02 ? -2 : 2;  // no turn where there is no shade
   ivec2 last = textureSize(u_depth, 0) - 1;
   float d = distance_at(p), sum = 0.0, weights = 0.0;
-  for (int y = -2; y < 2; ++y) {
+  for (int y = -2; y < rows; ++y) {
     for (int x = -2; x < 2; ++x) {
       ivec2 q = clamp(p + ivec2(x, y), ivec2(0), last);
       float w = takes_shade(texelFetch(u_colour, q, 0).a) * (1.0 - smoothstep(0.3, 1.5, abs(distance_at(q) - d))) + 1e-4;
@@ -28,5 +28,5 @@ void main() {
       weights += w;
     }
   }
-  f_colour.rgb *= 1.0 - u_strength * share * sum / weights;
+  f_colour.rgb *= 1.0 - u_strength * share * sum / max(weights, 1e-6);
 }
