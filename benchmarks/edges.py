@@ -41,7 +41,7 @@ SAMPLES = 24
 def rows() -> list[Row]:
     """The edge pass of Sietzen's scene, an MLP from its weights, and what a change uploads."""
     with Offscreen() as screen:
-        return [_pass(screen), _mlp(screen), *_uploads(screen)]
+        return [_pass(screen), _mlp(screen, shade=False), _mlp(screen, shade=True), *_uploads(screen)]
 
 
 def _state(run: Run, resident: Resident, *commands: Command) -> ViewState:
@@ -92,13 +92,14 @@ def _pass(screen: Offscreen) -> Row:
     return Row("edge pass, Sietzen's scene, every product", ms, "bare draw, same vertices and fragments", bare_ms, note)
 
 
-def _mlp(screen: Offscreen) -> Row:
+def _mlp(screen: Offscreen, *, shade: bool) -> Row:
     run = mlp_run((144, 16, 10))
     frames: list[Frame] = []
+    budget = SetBudget(Budget(shade=shade))
 
     def ours() -> None:
         resident = Resident(run)
-        frames.append(compose(run, _state(run, resident, SetSelection("all")), resident=resident))
+        frames.append(compose(run, _state(run, resident, SetSelection("all"), budget), resident=resident))
         screen.draw(frames[-1])
         screen.ctx.finish()
 
@@ -109,7 +110,8 @@ def _mlp(screen: Offscreen) -> Row:
     ms, drawn = interleaved(ours, again, rounds=5)
     n = sum(len(s.strands) - s.n_trunk for s in frames[0].strands)
     note = f"{n:,} strands; CPU time of all threads {1e3 * _cpu_secs(ours):.0f} ms"
-    return Row("MLP 144-16-10, from weights to the picture", ms, "the draw alone", drawn, note)
+    what = "with ambient shade" if shade else "bundled"
+    return Row(f"MLP 144-16-10, from weights to the picture, {what}", ms, "the draw alone", drawn, note)
 
 
 def _cpu_secs(action: Callable[[], None]) -> float:

@@ -25,6 +25,11 @@ uniform float u_alpha;  // see include/alpha.glsl
 layout(location = 0) out vec4 f_colour;
 #endif
 
+float power_18(float s) {
+  float s2 = s * s, s4 = s2 * s2, s8 = s4 * s4;
+  return s8 * s8 * s2;
+}
+
 void main() {
   float dashes = g_amount < 0.0 ? max(u_shade.w, u_dash_negative) : u_shade.w;
   if (dashes > 0.0 && fract(g_along * dashes) > 0.56) discard;
@@ -34,7 +39,9 @@ void main() {
   float footprint = length(vec2(dFdx(across), dFdy(across)));  // of a px, across the strand
   float x = clamp(across / hw, -1.0, 1.0);
   float nz = sqrt(max(0.0, 1.0 - x * x));
-  vec3 view = normalize(u_eye - g_world);
+  vec3 to_eye = u_eye - g_world;
+  float far = length(to_eye);
+  vec3 view = to_eye / far;
   float shift = off_axis > hw ? -(0.02 + (off_axis - hw) * 1.5) : min(nz * hw, 0.05);
   vec4 q = u_clip_from_world * vec4(g_world + view * shift, 1.0);
   gl_FragDepth = clamp(q.z / q.w * 0.5 + 0.5, 0.0, 1.0);
@@ -52,12 +59,11 @@ void main() {
   vec3 hue = mix(u_fog, g_amount < 0.0 ? u_negative : u_positive, strength);
   vec3 c;
   if (u_shade.x > 0.5) c = hue * (0.72 + 0.38 * d) * mix(0.80, 1.0, nz);
-  else c = hue * (0.46 + 0.74 * d) * mix(0.62, 1.0, nz) + 0.07 * pow(max(0.0, dot(reflect(-light, n), view)), 18.0);
+  else c = hue * (0.46 + 0.74 * d) * mix(0.62, 1.0, nz) + 0.07 * power_18(max(0.0, dot(reflect(-light, n), view)));
   c = mix(u_fog, c, mix(0.55, 1.0, g_profile.w) * u_shade.y);
   float aa = footprint;
   float halo = smoothstep(hw - aa * 0.5, hw + aa * 0.5, off_axis);
   c = mix(c, mix(u_fog, u_halo, min(1.0, u_shade.y * 1.2)), halo);
-  float far = distance(u_eye, g_world);
   c = fogged(c, far);
 #ifdef VEIL
   float alpha = min(0.98, u_veil.x * clamp((total - off_axis) / max(aa, 1e-6) + 0.5, 0.0, 1.0));
