@@ -78,7 +78,7 @@ def first_state(run: Run, resident: Resident) -> ViewState:
 
 def _moving(state: ViewState) -> ViewState:
     """The state with the budget of a picture that moves, as in the window."""
-    return apply(state, SetBudget(replace(state.budget, samples=MOTION_SAMPLES, shade=False)))
+    return apply(state, SetBudget(replace(state.budget, samples=MOTION_SAMPLES, shade=False, seams=False)))
 
 
 def look(folder: Path, *, opens: bool) -> dict[str, float]:

@@ -45,7 +45,7 @@ def _row(path: Path) -> Row:
     with open_run(path) as run, Offscreen() as screen:
         resident = Resident(run)
         state = apply(initial_state(run, resident), Resize(SIZE_PX))
-        state = apply(state, SetBudget(replace(state.budget, samples=MOTION_SAMPLES, shade=False)))
+        state = apply(state, SetBudget(replace(state.budget, samples=MOTION_SAMPLES, shade=False, seams=False)))
         loader = Loader(resident, Facts(run, resident), lambda: None)
         target = screen.ctx.framebuffer([screen.ctx.renderbuffer(SIZE_PX, 4)])
 

@@ -74,7 +74,7 @@ def _rows(
     def composed() -> None:
         compose_frame(run, next(states), resident)
 
-    still = replace(frames[0], state=replace(state, budget=replace(state.budget, shade=True)))
+    still = replace(frames[0], state=replace(state, budget=replace(state.budget, shade=True, seams=True)))
 
     def at_rest() -> None:
         screen.draw(still).read(viewport=(0, 0, 1, 1))
@@ -98,7 +98,7 @@ def opened(run: Run, resident: Resident, edges: str) -> ViewState:
     state = initial_state(run, resident, size_px=SIZE_PX)
     for command in (
         Resize(SIZE_PX, 1.0), UnfoldAll(at_once=True), SetOpen(None, True, at_once=True), SetSelection(edges),
-        SetBudget(replace(state.budget, shade=False, samples=MOTION_SAMPLES)),
+        SetBudget(replace(state.budget, shade=False, seams=False, samples=MOTION_SAMPLES)),
     ):  # fmt: skip
         state = apply(state, command)
     return state

@@ -11,7 +11,7 @@ REST_SAMPLES: Final = 44
 MOTION_SAMPLES: Final = 24
 SLOW_SAMPLES: Final = 8
 SLOW_SECS: Final = 0.05
-SHADE_SECS: Final = 0.012  # of a 60th, what is left for the ambient shade
+SHADE_SECS: Final = 0.012  # of a 60th, what is left for ambient shade and seams
 SETTLE_SECS: Final = 0.15
 LONGEST_STEP_SECS: Final = 0.5
 FIRST_STEP_SECS: Final = 1.0 / 60.0
@@ -63,6 +63,7 @@ class Pace:
     def budget(self, budget: Budget, now: float) -> Budget:
         """The budget for the next frame."""
         if self.is_settled(now):
-            return replace(budget, samples=REST_SAMPLES, shade=True)
+            return replace(budget, samples=REST_SAMPLES, shade=True, seams=True)
         samples = SLOW_SAMPLES if self.frame_secs > SLOW_SECS else MOTION_SAMPLES
-        return replace(budget, samples=samples, shade=self.frame_secs <= SHADE_SECS)
+        is_quick = self.frame_secs <= SHADE_SECS
+        return replace(budget, samples=samples, shade=is_quick, seams=is_quick)

@@ -73,7 +73,7 @@ class Picture:
 
     def still(self, state: ViewState) -> Pixels:
         """The picture as an export shows it: without the window's cards, with title, key and everything resident."""
-        budget = replace(state.budget, samples=Budget().samples, shade=True)
+        budget = replace(state.budget, samples=Budget().samples, shade=True, seams=True)
         state = apply(apply(state, Resize(state.size_px, state.scale)), SetBudget(budget))
         state = replace(state, hover=None)
         frame = compose(self._run, state, resident=self._resident)

@@ -95,7 +95,7 @@ class Viewer:
 
     @property
     def _has_full_budget(self) -> bool:
-        return self.state.budget == replace(self.state.budget, samples=REST_SAMPLES, shade=True)
+        return self.state.budget == replace(self.state.budget, samples=REST_SAMPLES, shade=True, seams=True)
 
     def scene_pixels(self) -> Pixels:
         """(H, W, 3) uint8 of the picture without the panels."""

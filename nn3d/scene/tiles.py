@@ -23,6 +23,7 @@ SEEN_PX = 0.35  # sides thinner than this are left out
 # many samples as their share of the pixel, so that strands behind an edge show through it.
 SOFT_PX = 16.0
 FAR_PX = 1.7  # tiles nearer to each other than this are averaged
+SEAM_PX = 14.0  # at rest, a pixel between tiles nearer to each other than this shows its part of each
 LINES_PX = 4.4  # lines are drawn between cells of at least this size
 SAMPLE_ALPHA_TO_COVERAGE = 0x809E
 CAMERA = ("u_clip_from_world", "u_stance", "u_eye")
@@ -129,9 +130,11 @@ class TilePass:
         layer = self._layers[tile.key]
         lattice = layer.lattice(tile)
         atlases = self.maps.atlases(tile)
+        pitch_px = np.inf if lattice is None else min(np.multiply(size.smallest, lattice.pitch))
         flags = {
             "plate": lattice is not None,
-            "far": lattice is not None and min(np.multiply(size.smallest, lattice.pitch)) < FAR_PX,
+            "far": pitch_px < FAR_PX,
+            "seams": frame.state.budget.seams and FAR_PX <= pitch_px < SEAM_PX,
             "lines": tile.cells != (1, 1) and min(_cell_px(tile, size)) >= LINES_PX,
             "mixed": frame.epoch_mix > 0.0,
             "picture": tile.lut == "rgb",
@@ -147,7 +150,7 @@ class TilePass:
         set_uniforms(program, PLACE, **end_uniforms((tile,)))
         self.ramps.use(frame, "seq" if tile.lut == "rgb" else tile.lut, 2)
         n_pages = 1 if atlases is None else len(atlases[0].pages)
-        is_soft = lattice is not None and min(np.multiply(size.smallest, lattice.pitch)) < SOFT_PX
+        is_soft = pitch_px < SOFT_PX
         (self.ctx.enable if is_soft else self.ctx.disable)(moderngl.BLEND)
         (self.ctx.disable_direct if is_soft else self.ctx.enable_direct)(SAMPLE_ALPHA_TO_COVERAGE)
         for page in range(n_pages):

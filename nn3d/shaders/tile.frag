@@ -1,6 +1,6 @@
 // A face shows the exact colour of the ramp: no light, no fog, no shadow on it.
 // PLATE: a whole layer at rest. FAR: some of its tiles are as small as a pixel. LINES: some cells are large enough for
-// lines between them. MIXED: between two epochs. PICTURE: in its own colours. EMPTY: values are missing. MASKED: some
+// lines between them. SEAMS: tiles are so small that pixels between two count. MIXED: between two epochs. PICTURE: in its own colours. EMPTY: values are missing. MASKED: some
 // cells are not finite.
 #include "cells.glsl"
 #ifdef PLATE
@@ -67,6 +67,29 @@ vec3 face(int tile, vec2 uv, vec2 fw) {
 }
 
 #ifdef PLATE
+#ifdef SEAMS
+// A pixel on the seam of two or four tiles is cut there: the colour of each part counts by its area.
+vec3 faces(vec2 g, vec2 fg, vec2 fill) {
+  vec2 a = g - 0.5 * fg, b = a + fg, cut = floor(b);
+  vec2 n = vec2(1.0) + step(a, cut - 1e-5) * step(0.5, cut) * step(cut, vec2(c_lattice.yx) - 0.5);
+  vec3 sum = vec3(0.0);
+  float area = 1e-9, t = 0.0;
+  do {
+    vec2 second = vec2(mod(t, n.x), floor(t / n.x));
+    vec2 lo = mix(a, cut, second), hi = mix(mix(b, cut, n - 1.0), b, second);
+    ivec2 at = at_tile(0.5 * (lo + hi));
+    int tile = at.y * c_lattice.y + at.x;
+    vec2 u0 = clamp(in_tile(lo, at, fill), vec2(0.0), vec2(1.0)), u1 = clamp(in_tile(hi, at, fill), vec2(0.0), vec2(1.0));
+    vec2 uv = 0.5 * (u0 + u1), w = max(u1 - u0, vec2(1e-6));
+    if (v_behind == 1) uv.x = 1.0 - uv.x;
+    float share = tile >= c_slots.y && tile < c_slots.z ? w.x * w.y : 0.0;
+    sum += share * face(clamp(tile, c_slots.y, c_slots.z - 1), uv, w);
+    area += share;
+    t += 1.0;
+  } while (t < n.x * n.y);
+  return sum / area;
+}
+#endif
 #ifdef FAR
 // Where tiles are as small as a pixel, several of them lie under it and none is left out.
 vec3 faces(vec2 g, vec2 fg, vec2 fill, vec2 uv) {
@@ -102,6 +125,8 @@ void main() {
   if (v_behind == 1) uv.x = 1.0 - uv.x;
 #if defined(FAR) && !defined(PICTURE) && !defined(EMPTY)
   vec3 c = faces(v_at, fg, fill, uv);
+#elif defined(SEAMS)
+  vec3 c = faces(v_at, fg, fill);
 #else
   vec3 c = face(tile, uv, fg / fill);
 #endif

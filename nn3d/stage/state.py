@@ -123,13 +123,15 @@ class Edges:
 class Budget:
     """What the machine is asked to draw: strands a link at most, and curve samples a strand (8 … 44).
 
-    shade : whether structure and strands take ambient shade (not while something moves). cubes : cells that may
-    rise as cubes. memory_mb : MiB of values and strands that may be held at once.
+    shade : whether structure and strands take ambient shade; seams : whether a pixel between two small tiles shows its
+    part of each (both not while something moves). cubes : cells that may rise as cubes. memory_mb : MiB of values and
+    strands that may be held at once.
     """
 
     strands: int = 900
     samples: int = 44
     shade: bool = True
+    seams: bool = True
     cubes: int = 24_000
     memory_mb: int = 1024
 

@@ -136,7 +136,7 @@ def test_a_plate_at_rest_is_the_picture_of_its_single_tiles(
     assert difference.mean() < 0.25
 
 
-@pytest.mark.parametrize(("kind", "on_tiles_at_most"), [("noise", 2.0), ("smooth", 5.0)])
+@pytest.mark.parametrize(("kind", "on_tiles_at_most"), [("noise", 2.0), ("smooth", 4.0)])
 def test_no_aliasing(screen: Offscreen, kind: str, on_tiles_at_most: float) -> None:
     """An open VGG-16 at half size is the average of its full-size picture.
 
