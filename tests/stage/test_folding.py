@@ -202,10 +202,10 @@ def test_a_thousand_layers_open_as_their_outermost_groups() -> None:
         layers.append(LayerSpec(name, "linear", parameters={"weight": one}, module=name))
     run = run_from_arrays(layers, {k.name: one for k in layers})
     resident = Resident(run)
-    started = time.perf_counter()
+    started = time.process_time()
     state = initial_state(run, resident)
     frame = compose(run, state, resident=resident)
-    assert time.perf_counter() - started < 5.0
+    assert time.process_time() - started < 5.0
     names = [resident.plan.groups.all[t.layer - 1001].name for t in frame.tiles if t.layer >= 1001]
     assert {f"stage{k}" for k in range(1, 10)} <= set(names)
     assert len(frame.tiles) <= MOST_ROWS
