@@ -53,7 +53,7 @@ _OPTIONS = (
     click.option("--print", "print_", type=click.Choice(PRINTS), help="grey dashes negative strands.  [colour]"),
     click.option("--order", type=click.Choice(ORDERS), help="Tiles by index, or by flow: few crossings.  [index]"),
     click.option("--strength", type=click.FloatRange(0.0, 1.0), metavar="B", help="0 straight to 1 bundled.  [1]"),
-    click.option("--memory", type=click.IntRange(1, 1 << 20), metavar="MB", help="Held at once.  [1024]"),
+    click.option("--memory", type=click.IntRange(1, 1 << 20), metavar="MB", help="Most data in memory.  [1024]"),
     click.option("--state", metavar="STATE", help="A view state: a JSON file, or the JSON itself."),
     click.option("--script", metavar="FILE", help="A JSON list of commands to play first."),
 )
