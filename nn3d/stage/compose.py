@@ -17,15 +17,6 @@ from nn3d.stage import camera as cameras
 from nn3d.stage import (
     cubes,
     next_token,
-    overlay,
-    overlay_bars,
-    overlay_cards,
-    overlay_groups,
-    overlay_hud,
-    overlay_key,
-    overlay_neurons,
-    overlay_selected,
-    overlay_title,
     reorder,
     shades,
     structure,
@@ -37,7 +28,16 @@ from nn3d.stage.frame import Frame, Mark, TileLayer
 from nn3d.stage.lit import dimmed
 from nn3d.stage.look import palette
 from nn3d.stage.ordering import blended
-from nn3d.stage.overlay_grounds import grounded
+from nn3d.stage.overlay.bars import bar_marks, rope_marks
+from nn3d.stage.overlay.cards import label_marks
+from nn3d.stage.overlay.facts import Facts, text_boxes
+from nn3d.stage.overlay.grounds import grounded
+from nn3d.stage.overlay.groups import Handle, Scene, group_marks
+from nn3d.stage.overlay.hud import hud_marks
+from nn3d.stage.overlay.key import key_marks
+from nn3d.stage.overlay.neurons import neuron_marks
+from nn3d.stage.overlay.selected import selected_marks
+from nn3d.stage.overlay.title import title_marks
 from nn3d.stage.plan import LayerPlan
 from nn3d.stage.recurrence import Recurrences
 from nn3d.stage.resident import LayerValues, Resident, ValuesNeed
@@ -133,30 +133,30 @@ class _Composer:
         tiles, n_flat = cubes.raised(tiles, view, self.state)
         shown = {i: v[0] for i, v in values.items() if v is not None}
         needs = due(self.resident, self.plan, self.state, stage, view)
-        facts = overlay.Facts(
+        facts = Facts(
             self.run, self.plan, self.state, self.palette, shown, tables, built.probabilities, built.is_softmax_ours,
             needs, neurons, self.orders, self.full[round(self.mix)], cubes.words(tiles, n_flat),
         )
         feet = structure.feet(self.plan, self.state, stage, built.floor_y, view)
-        bars = overlay_bars.bar_marks(facts, built.bars, view)
-        foot = ([mark] for mark in overlay_hud.hud_marks(facts))
-        flat = grounded(facts, overlay_title.title_marks(facts), overlay_key.key_marks(facts), *foot)
-        numbers = overlay_neurons.neuron_marks(facts, tiles, view, neurons, self.mix)
-        taken = overlay.text_boxes([*bars, *flat, *numbers])
+        bars = bar_marks(facts, built.bars, view)
+        foot = ([mark] for mark in hud_marks(facts))
+        flat = grounded(facts, title_marks(facts), key_marks(facts), *foot)
+        numbers = neuron_marks(facts, tiles, view, neurons, self.mix)
+        taken = text_boxes([*bars, *flat, *numbers])
         n_taken = len(taken)
         said = [t for t in feet if min(stage.scale[t.layer], stage.share[t.layer]) > 0.5]
-        labels = overlay_cards.label_marks(facts, said, taken)
+        labels = label_marks(facts, said, taken)
         cards = taken[n_taken:]
-        rail, handles = structure.feet_on_rail(self.state, stage), list[overlay_groups.Handle]()
+        rail, handles = structure.feet_on_rail(self.state, stage), list[Handle]()
         marks: list[Mark] = [
             *numbers, *labels,
-            *overlay_groups.group_marks(facts, overlay_groups.Scene(self.folded, stage, view, rail), cards, handles),
-            *overlay_bars.rope_marks(facts, structure.rope_places(self.plan, self.state, stage, view), labels),
+            *group_marks(facts, Scene(self.folded, stage, view, rail), cards, handles),
+            *rope_marks(facts, structure.rope_places(self.plan, self.state, stage, view), labels),
             *bars, *flat,
             *tag_marks(self.state, facts.k, words.all_tags(
                 self.run, self.plan, self.state, stage, shown, tiles, first, view), view),
         ]  # fmt: skip
-        marks += overlay_selected.selected_marks(facts, tiles, first, view, marks)
+        marks += selected_marks(facts, tiles, first, view, marks)
         return Frame(
             state=self.given, view=view, palette=self.palette, tiles=tiles, strands=strands,
             boxes=np.concatenate([built.boxes, stubs]), shadows=built.shadows, floor_y=built.floor_y,

@@ -13,7 +13,7 @@ from nn3d.stage import copies, recurrence
 from nn3d.stage.bars import Bars, class_bars, px_per_unit
 from nn3d.stage.frame import BOX, SHADOW, View
 from nn3d.stage.look import colour
-from nn3d.stage.overlay_cards import Foot
+from nn3d.stage.overlay.cards import Foot
 from nn3d.stage.plan import Plan
 from nn3d.stage.proportion import card_corners, room_above
 from nn3d.stage.stance import rail_place, world_from_bench

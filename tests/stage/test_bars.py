@@ -11,7 +11,7 @@ import pytest
 import nn3d
 from nn3d.cli.pointing import pointed
 from nn3d.paths import bundled_runs
-from nn3d.stage import overlay_bars
+from nn3d.stage import compose as composing
 from nn3d.stage.bars import Bars
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import initial_state
@@ -41,8 +41,8 @@ def test_a_name_is_nearer_to_its_own_bar_than_to_any_other(
         state = initial_state(run, resident)
         state = replace(state, camera=replace(state.camera, yaw_rad=math.radians(yaw)))
         seen: list[Bars] = []
-        made = overlay_bars.bar_marks
-        monkeypatch.setattr(overlay_bars, "bar_marks", lambda f, bars, view: seen.append(bars) or made(f, bars, view))
+        made = composing.bar_marks
+        monkeypatch.setattr(composing, "bar_marks", lambda f, bars, view: seen.append(bars) or made(f, bars, view))
         frame = compose(run, state, resident=resident)
     texts = [mark for mark in frame.marks if isinstance(mark, Text) and mark.anchor == "rm"]
     heights = {text.text: text.y for text in texts if text.text in run.classes}

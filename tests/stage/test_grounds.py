@@ -7,7 +7,7 @@ from dataclasses import replace
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import initial_state
 from nn3d.stage.frame import Frame, Rect, Text
-from nn3d.stage.overlay_grounds import ALPHA
+from nn3d.stage.overlay.grounds import ALPHA
 from nn3d.stage.resident import Resident
 from tests.runs import bundled
 

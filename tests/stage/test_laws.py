@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from nn3d.errors import Nn3dError
 from nn3d.run.run import Run
 from nn3d.stage import commands as c
+from nn3d.stage import state as views
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import initial_state
 from nn3d.stage.frame import Frame, TileLayer
@@ -191,7 +192,8 @@ def commands_of_any_kind() -> st.SearchStrategy[c.Command]:
 
 
 WORDS = (
-    [w for words in ("ARRANGEMENTS", "LEVELS", "MODES", "SELECTIONS", "THEMES") for w in getattr(c, words)]
+    [w for words in ("ARRANGEMENTS", "LEVELS", "MODES", "ORDERS", "RAMPS", "SCOPES", "SELECTIONS", "THEMES")
+     for w in getattr(views, words)]
     + ["", "nonsense", "ünïcode"]
 )  # fmt: skip
 

@@ -17,7 +17,7 @@ from nn3d.stage.complete import compose
 from nn3d.stage.compose import initial_state
 from nn3d.stage.frame import Frame, Text
 from nn3d.stage.look import palette
-from nn3d.stage.overlay_neurons import contrast, face_inks, value_text
+from nn3d.stage.overlay.neurons import contrast, face_inks, value_text
 from nn3d.stage.reference import control_points, tile_places
 from nn3d.stage.resident import Resident
 from nn3d.stage.small import HALF_WIDTH, NeuronsNeed, thickest

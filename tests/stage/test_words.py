@@ -12,8 +12,8 @@ from nn3d.stage import commands as c
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import initial_state
 from nn3d.stage.frame import Frame, Text
-from nn3d.stage.overlay import percent
-from nn3d.stage.overlay_selected import best_place
+from nn3d.stage.overlay.facts import percent
+from nn3d.stage.overlay.selected import best_place
 from nn3d.stage.resident import Resident
 from nn3d.stage.state import Thing
 from nn3d.stage.type import text_width

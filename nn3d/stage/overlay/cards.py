@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nn3d.stage.frame import Line, Mark, Rect, Text
-from nn3d.stage.overlay import PILL, Facts, number
+from nn3d.stage.overlay.facts import PILL, Facts, number
 from nn3d.stage.stages import stage_kind
 from nn3d.stage.type import text_width
 

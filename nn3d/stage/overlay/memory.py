@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 
-from nn3d.stage.overlay import Facts, number
+from nn3d.stage.overlay.facts import Facts, number
 from nn3d.stage.resident import ValuesNeed
 from nn3d.stage.strands import StrandsNeed
 

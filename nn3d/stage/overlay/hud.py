@@ -5,8 +5,8 @@ from __future__ import annotations
 from nn3d.layout.arrange import side
 from nn3d.stage import stance
 from nn3d.stage.frame import Mark, Text
-from nn3d.stage.overlay import Facts, number
-from nn3d.stage.overlay_memory import memory_words, note_words
+from nn3d.stage.overlay.facts import Facts, number
+from nn3d.stage.overlay.memory import memory_words, note_words
 from nn3d.stage.plan import LinkPlan
 from nn3d.stage.small import joins_columns
 from nn3d.stage.state import EXACT_PASSES

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from nn3d.stage.frame import Line, Mark, Rect, Text
-from nn3d.stage.overlay import POWER, Facts
-from nn3d.stage.overlay_neurons import value_text
+from nn3d.stage.overlay.facts import POWER, Facts
+from nn3d.stage.overlay.neurons import value_text
 
 KEY_WIDTH = 150.0
 KEY_GAP = 32.0

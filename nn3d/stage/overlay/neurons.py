@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.stage.frame import Colour, Mark, Palette, Text, TileLayer, View
-from nn3d.stage.overlay import Facts, pill
+from nn3d.stage.overlay.facts import Facts, pill
 from nn3d.stage.reference import opened, tile_places
 from nn3d.stage.small import Neurons
 from nn3d.stage.stubs import stub_places

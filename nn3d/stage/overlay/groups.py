@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nn3d.run.groups import CONTAINERS, Group, Groups
 from nn3d.stage.folding import Folded, words
 from nn3d.stage.frame import Line, Mark, Rect, Text, View
-from nn3d.stage.overlay import Facts
+from nn3d.stage.overlay.facts import Facts
 from nn3d.stage.standing import Stage
 from nn3d.stage.type import text_width
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.stage.frame import PART, Colour, Line, Mark, Rect, Text, TileLayer, View
-from nn3d.stage.overlay import Facts, number, text_boxes
-from nn3d.stage.overlay_neurons import value_text
-from nn3d.stage.overlay_sum import sum_lines
+from nn3d.stage.overlay.facts import Facts, number, text_boxes
+from nn3d.stage.overlay.neurons import value_text
+from nn3d.stage.overlay.sum import sum_lines
 from nn3d.stage.reference import tile_places
 from nn3d.stage.stages import stage_kind
 from nn3d.stage.type import text_width

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nn3d.stage.bars import Bar, Bars
 from nn3d.stage.frame import Colour, Mark, Text, View
-from nn3d.stage.overlay import Facts, class_name, free_words, percent, pill
+from nn3d.stage.overlay.facts import Facts, class_name, free_words, percent, pill
 from nn3d.stage.type import text_width
 
 EDGE = 8.0

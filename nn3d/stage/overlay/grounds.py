@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nn3d.stage.frame import Mark, Rect
-from nn3d.stage.overlay import Facts, text_boxes
+from nn3d.stage.overlay.facts import Facts, text_boxes
 
 PAD_X, PAD_Y, CORNER, ALPHA = 10.0, 6.0, 6.0, 0.9
 

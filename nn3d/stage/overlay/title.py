@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.stage.frame import Mark, Text
-from nn3d.stage.overlay import Facts, class_name, number
+from nn3d.stage.overlay.facts import Facts, class_name, number
 
 
 def title_marks(f: Facts) -> list[Mark]:

@@ -1,6 +1,6 @@
 """What the flat part of the picture tells about, and its words for numbers and classes. Logical px.
 
-Title, key, strands line, cards and class bars (overlay_*.py) belong to the picture and are in every exported image; the
+Title, key, strands line, cards and class bars (overlay/) belong to the picture and are in every exported image; the
 window's panels are drawn elsewhere.
 """
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from nn3d.run.ops import op_of
 from nn3d.stage.frame import Colour
-from nn3d.stage.overlay import Facts
-from nn3d.stage.overlay_neurons import value_text
+from nn3d.stage.overlay.facts import Facts
+from nn3d.stage.overlay.neurons import value_text
 from nn3d.stage.plan import LinkPlan
 from nn3d.stage.small import joins_columns
 from nn3d.stage.stages import node_of

@@ -1,0 +1,120 @@
+"""Commands of the picture and the pointer: camera, selection, colours, size, budget, panels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from nn3d.stage.commands.common import Appliers, one_of
+from nn3d.stage.state import (
+    RAMPS,
+    SCOPES,
+    THEMES,
+    Anchors,
+    Budget,
+    Camera,
+    Flight,
+    Panels,
+    Thing,
+    ViewState,
+    default_anchors,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """Select a layer, tile or cell; None lets go."""
+
+    thing: Thing | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hover:
+    """The pointer is over a thing, or over nothing."""
+
+    thing: Thing | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetCamera:
+    """Put the camera somewhere at once (a drag); nn3d.stage.camera computes it from a gesture."""
+
+    camera: Camera
+
+
+@dataclass(frozen=True, slots=True)
+class FlyTo:
+    """Let the camera travel from `start` (where it is now, resolved) to `camera`."""
+
+    start: Camera
+    camera: Camera
+    duration_secs: float = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class SetTheme:
+    """dark or light."""
+
+    theme: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetScope:
+    """Whose largest values have full colour: those of each map, of each layer or of the network."""
+
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetRamp:
+    """Colours of activations: jade, or another of state.RAMPS."""
+
+    ramp: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetBudget:
+    """What may be drawn (the window adjusts it from the frame time)."""
+
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """The picture's size in logical px, and framebuffer px a logical px; anchors None: those without a window."""
+
+    size_px: tuple[int, int]
+    scale: float = 1.0
+    anchors: Anchors | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetPanels:
+    """Open and close cards of the window."""
+
+    panels: Panels
+
+
+def _set_camera(state: ViewState, c: SetCamera) -> ViewState:
+    return replace(state, camera=c.camera, flight=None)
+
+
+def _fly_to(state: ViewState, c: FlyTo) -> ViewState:
+    return replace(state, camera=c.camera, flight=Flight(start=c.start, duration_secs=c.duration_secs))
+
+
+def _resize(state: ViewState, c: Resize) -> ViewState:
+    return replace(state, size_px=c.size_px, scale=c.scale, anchors=c.anchors or default_anchors(c.size_px))
+
+
+APPLY: Appliers = {
+    Select: lambda s, c: replace(s, selection=c.thing),
+    Hover: lambda s, c: replace(s, hover=c.thing),
+    SetCamera: _set_camera,
+    FlyTo: _fly_to,
+    SetTheme: lambda s, c: replace(s, theme=one_of("theme", c.theme, THEMES)),
+    SetScope: lambda s, c: replace(s, scope=one_of("scope", c.scope, SCOPES)),
+    SetRamp: lambda s, c: replace(s, ramp=one_of("ramp", c.ramp, RAMPS)),
+    SetBudget: lambda s, c: replace(s, budget=c.budget),
+    Resize: _resize,
+    SetPanels: lambda s, c: replace(s, panels=c.panels),
+}
