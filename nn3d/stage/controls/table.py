@@ -1,0 +1,63 @@
+"""The table of gestures: one row a gesture, with its words, its keys and what it does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
+
+from nn3d.stage.commands import SetEpoch
+from nn3d.stage.controls import camera, picture, time, window
+from nn3d.stage.controls.common import Handler, Row
+
+GROUPS: Final = ("Camera", "Picture", "Time and samples", "Window")
+
+
+def _row(group: str, words: str, caps: tuple[str, ...], **handlers: Handler) -> Row:
+    """Triggers are written with _ for a space ("drag_left") where they are words."""
+    return _keys(group, words, caps, {name.replace("_", " "): handler for name, handler in handlers.items()})
+
+
+def _keys(group: str, words: str, caps: tuple[str, ...], handlers: dict[str, Handler]) -> Row:
+    return Row(group, words, caps, MappingProxyType(handlers))
+
+
+_CAMERA, _PICTURE, _TIME, _WINDOW = GROUPS
+
+TABLE: Final[tuple[Row, ...]] = (
+    _row(_CAMERA, "turn", ("Drag",), drag_left=camera.turn),
+    _row(_CAMERA, "move", ("Right drag",), drag_right=camera.move, drag_middle=camera.move),
+    _row(_CAMERA, "nearer, at the pointer", ("Wheel",), wheel=camera.nearer),
+    _keys(_CAMERA, "fly", ("Ctrl ←", "→", "↑", "↓"), {
+        "Ctrl Left": camera.fly(0, -1), "Ctrl Right": camera.fly(0, 1),
+        "Ctrl Up": camera.fly(1, 0), "Ctrl Down": camera.fly(-1, 0),
+    }),
+    _row(_CAMERA, "fit everything", ("F",), F=camera.fit),
+    _row(_CAMERA, "fit the selection", ("Shift F",), Shift_F=camera.fit_selection),
+    _row(_PICTURE, "name what is there", ("Hover",), move=picture.hover),
+    _row(_PICTURE, "select", ("Click",), click=picture.select),
+    _row(_PICTURE, "open, collapse, fly to a map", ("Double click",), double_click=picture.open_or_fly),
+    _row(_PICTURE, "collapse, line, circle, grid", ("C", "L", "O", "G"),
+         C=picture.collapse, L=picture.arrange("line"), O=picture.arrange("circle"), G=picture.arrange("grid")),
+    _row(_PICTURE, "unfold, fold groups", ("U", "Shift U"), U=picture.unfold, Shift_U=picture.fold),
+    _keys(_PICTURE, "fewer, more edges", ("[", "]"), {"[": picture.level(-1), "]": picture.level(1)}),
+    _row(_PICTURE, "tiles by index or by flow", ("R",), R=picture.order),
+    _keys(_PICTURE, "strength of the strands", ("−", "+"), {
+        "-": picture.strength(-0.1), "+": picture.strength(0.1), "=": picture.strength(0.1),
+    }),
+    _row(_PICTURE, "weight, contribution, gradient", ("W",), W=picture.mode),
+    _row(_PICTURE, "sampled, strongest, exact, all edges, none", ("E",), E=picture.selection),
+    _row(_PICTURE, "let go, one step back", ("Esc",), Esc=picture.back),
+    _row(_TIME, "play or pause", ("Space",), Space=time.play),
+    _row(_TIME, "one epoch", ("←", "→"), Left=time.epoch(-1), Right=time.epoch(1)),
+    _row(_TIME, "first, last epoch", ("Home", "End"), Home=lambda c: (SetEpoch(0.0),), End=time.last_epoch),
+    _row(_TIME, "previous, next sample", ("↑", "↓"), Up=time.sample(-1), Down=time.sample(1)),
+    _row(_TIME, "next wrong sample", ("N",), N=time.next_wrong),
+    _row(_WINDOW, "picture only, and back", ("Tab",),
+         Tab=window.panel(lambda p: replace(p, picture_only=not p.picture_only))),
+    _row(_WINDOW, "tree of layers", ("Ctrl B",), Ctrl_B=window.panel(lambda p: replace(p, tree=not p.tree))),
+    _row(_WINDOW, "inspector", ("Ctrl I",), Ctrl_I=window.panel(lambda p: replace(p, inspector=not p.inspector))),
+    _row(_WINDOW, "dark or light", ("T",), T=window.theme),
+    _row(_WINDOW, "save a PNG", ("P",), P=window.save),
+    _keys(_WINDOW, "mouse and keys", ("?",), {"?": window.panel(lambda p: replace(p, help=not p.help))}),
+)  # fmt: skip

@@ -1,0 +1,24 @@
+"""Gestures of the window: panels, theme, saving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nn3d.stage.commands import SetPanels, SetTheme
+from nn3d.stage.controls.common import Acts, Context, Handler, SavePicture
+from nn3d.stage.state import Panels
+
+
+def panel(edit: Callable[[Panels], Panels]) -> Handler:
+    """Open or close a card."""
+    return lambda c: (SetPanels(edit(c.state.panels)),)
+
+
+def theme(c: Context) -> Acts:
+    """The other theme."""
+    return (SetTheme("light" if c.state.theme == "dark" else "dark"),)
+
+
+def save(_: Context) -> Acts:
+    """Write a PNG of the picture."""
+    return (SavePicture(),)
