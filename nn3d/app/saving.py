@@ -1,4 +1,7 @@
-"""Where a picture of the window goes: a PNG in the current folder, named after what it shows, never over another."""
+"""Where a picture of the window goes: a PNG in the current folder, named after what it shows, never over another.
+
+The view that it shows is written into it, so that `--state picture.png` opens it again.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from nn3d.app.picture import Pixels
 from nn3d.export.png import save_picture as write_picture
 from nn3d.run.run import Run
 from nn3d.stage.state import ViewState
+from nn3d.stage.viewstring import to_text
 
 
 def picture_name(run: Run, state: ViewState) -> str:
@@ -34,5 +38,5 @@ def free_path(folder: Path, stem: str, suffix: str) -> Path:
 def save_picture(pixels: Pixels, run: Run, state: ViewState) -> Path:
     """Write the pixels into the current folder. Raises ExportError or OSError when that fails."""
     path = free_path(Path.cwd(), picture_name(run, state), ".png")
-    write_picture(path, pixels)
+    write_picture(path, pixels, to_text(state))
     return path

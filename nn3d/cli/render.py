@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from nn3d.cli.sources import SourceOptions, open_any, source_options
-from nn3d.cli.viewing import apply_view_options, play, read_script, read_state, view_options
+from nn3d.cli.states import read_state
+from nn3d.cli.viewing import apply_view_options, play, read_script, view_options
 
 
 def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -56,6 +57,7 @@ def command(
     from nn3d.stage.commands import Resize
     from nn3d.stage.compose import initial_state
     from nn3d.stage.resident import Resident
+    from nn3d.stage.viewstring import to_text
 
     if check_name(output).suffix.lower() != ".png" and transparent:
         raise click.UsageError(f"--transparent needs a .png, got {output.name}")
@@ -72,7 +74,7 @@ def command(
         if near is not None or hover is not None:
             seen = _turned(pointed(run, seen, resident, near=near, hover=hover), yaw, pitch)
         pixels, frame, figures = measured_still(run, seen, resident, open_ms=open_ms, n_frames=frames)
-        save_picture(output, cutout(frame) if transparent else pixels)
+        save_picture(output, cutout(frame) if transparent else pixels, to_text(seen))
         if dump is not None:
             _write_dump(dump, run, frame)
     if stats is not None:

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from nn3d.cli.sources import SourceOptions, open_any, source_options
-from nn3d.cli.viewing import apply_view_options, read_script, read_state, view_options
+from nn3d.cli.states import read_state
+from nn3d.cli.viewing import apply_view_options, read_script, view_options
 
 
 @click.command(epilog="Example: nn3d view run.npz --epoch -1 --open conv1,conv2")

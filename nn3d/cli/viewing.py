@@ -13,7 +13,6 @@ import click
 from nn3d.errors import Nn3dError
 from nn3d.run.grouping import groups_of
 from nn3d.run.run import Run
-from nn3d.stage import folds, jsonable
 from nn3d.stage.commands import (
     Command,
     FoldAll,
@@ -54,7 +53,7 @@ _OPTIONS = (
     click.option("--order", type=click.Choice(ORDERS), help="Tiles by index, or by flow: few crossings.  [index]"),
     click.option("--strength", type=click.FloatRange(0.0, 1.0), metavar="B", help="0 straight to 1 bundled.  [1]"),
     click.option("--memory", type=click.IntRange(1, 1 << 20), metavar="MB", help="Most data in memory.  [1024]"),
-    click.option("--state", metavar="STATE", help="A view state: a JSON file, or the JSON itself."),
+    click.option("--state", metavar="STATE", help="A view: its string, JSON, a file of either, or a picture we made."),
     click.option("--script", metavar="FILE", help="A JSON list of commands to play first."),
 )
 
@@ -135,22 +134,9 @@ def _folded(run: Run, text: str) -> list[Command]:
     return [UnfoldAll(at_once=True), *(OpenGroup(known[name], False, at_once=True) for name in names)]
 
 
-def read_state(run: Run, text: str) -> ViewState:
-    """A state from a JSON file or a JSON string, checked against the run. Raises Nn3dError."""
-    state: ViewState = jsonable.from_json(ViewState, _json(text, "--state"))
-    if len(state.layers) != len(run.layers):
-        raise Nn3dError(f"--state is of a network with {len(state.layers)} layers, this one has {len(run.layers)}")
-    n_epochs, n_samples = len(run.epochs), max(1, len(run.samples))
-    state = replace(state, n_epochs=n_epochs, n_samples=n_samples)
-    last = float(max(0, n_epochs - 1))
-    time = replace(state.time, epoch=min(state.time.epoch, last), target=min(state.time.target, last))
-    state = replace(state, time=time, sample=min(max(0, state.sample), n_samples - 1))
-    return folds.of_run(state, groups_of(run.layers, run.graph))
-
-
 def read_script(text: str) -> list[Command]:
     """Commands from a JSON file (or a JSON string). Raises Nn3dError."""
-    data = _json(text, "--script")
+    data = read_json(text, "--script")
     if not isinstance(data, list):
         raise Nn3dError(f"--script should be a JSON list of commands, got {str(data)[:60]}")
     return [from_json(entry) for entry in data]
@@ -163,7 +149,8 @@ def play(state: ViewState, commands: Sequence[Command]) -> ViewState:
     return state
 
 
-def _json(text: str, option: str) -> Any:
+def read_json(text: str, option: str) -> Any:
+    """JSON out of a string or a file. Raises Nn3dError naming the option or the line."""
     if text.lstrip().startswith(("{", "[")):
         where, content = option, text
     else:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nn3d.cli.viewing import apply_view_options, read_script, read_state
+from nn3d.cli.states import read_state
+from nn3d.cli.viewing import apply_view_options, read_script
 from nn3d.errors import Nn3dError
 from nn3d.run.run import Run
 from nn3d.stage import jsonable
