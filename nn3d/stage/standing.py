@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nn3d.layout.graph import apexes, gaps, positions, turns
 from nn3d.layout.levels import rails
-from nn3d.layout.proportion import stretched
+from nn3d.layout.proportion import lifted, stretched
 from nn3d.layout.splits import leaves
 from nn3d.stage import small
 from nn3d.stage.plan import Plan
@@ -69,7 +69,9 @@ def stage_of(plan: Plan, state: ViewState) -> Stage:
     x, y = positions(plan.topology, size[:, 1], size[:, 0] + 2.0 * arching, before, yaw, depths, field)
     left, top, right, bottom = state.anchors.free
     aspect = (right - left) / max(1.0, bottom - top)
-    x = spread(state, stretched(plan.topology, x, y, size, aspect, (yaw, PITCH_RAD)))
+    x = stretched(plan.topology, x, y, size, aspect, (yaw, PITCH_RAD))
+    y = lifted(plan.topology, x, y, size, aspect, (yaw, PITCH_RAD))
+    x = spread(state, x)
     apex = apexes(plan.topology, y, size[:, 0])
     hanging = [p.recurrent.hanging if p.recurrent is not None else 0.0 for p in plan.layers]
     rail, shelf = rails(plan.topology.levels, plan.topology.column, y, size[:, 0] + 2.0 * np.array(hanging))

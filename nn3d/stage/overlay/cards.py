@@ -15,6 +15,9 @@ EDGE = 6.0
 ROW_PX = 19.0
 MAX_ROWS = 6
 MAX_ROWS_ABOVE = 4
+# Names are smaller where there are more layers than this.
+MANY_LAYERS = 40
+NAME_PX, SMALL_NAME_PX = 15.0, 13.0
 Box = tuple[float, float, float, float]
 
 
@@ -58,7 +61,27 @@ def label_marks(f: Facts, feet: list[Foot], taken: list[Box] | None = None) -> l
         card = next((c for c in _fuller(f, foot) if not _meets(c.box, taken)), card)
         taken.append(card.box)
         cards[foot.layer] = card
-    return [mark for foot in feet if foot.layer in cards for mark in _draw_card(f, foot, cards[foot.layer])]
+    nameless = [foot for foot in feet if foot.layer not in cards and _is_on(f, foot)]
+    drawn = [mark for foot in feet if foot.layer in cards for mark in _draw_card(f, foot, cards[foot.layer])]
+    return drawn + _left_out(f, len(nameless), taken)
+
+
+def _is_on(f: Facts, foot: Foot) -> bool:
+    w, h = f.state.size_px
+    return 0.0 <= foot.x <= w and 0.0 <= foot.y <= h
+
+
+def _left_out(f: Facts, n: int, taken: list[Box]) -> list[Mark]:
+    """How many layers on the picture have no room for their names, over the line at its foot."""
+    if not n or f.state.anchors.hud is None:
+        return []
+    x0, _, y = f.state.anchors.hud
+    said, size = f"{n} of {len(f.plan.layers)} names left out: no room", 11 * f.k
+    wide = text_width(said, size, "regular")
+    rows = [y - k * 16 * f.k for k in (1, 2, 3)]
+    top = next((t for t in rows if not _meets((x0, t, x0 + wide, t + size), taken)), rows[0])
+    taken.append((x0, top, x0 + wide, top + size))
+    return [Text(x0, top, said, size, "regular", f.ink("text3"), "la")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +125,21 @@ def _card(f: Facts, index: int) -> list[str]:
     return [line for i, line in enumerate(lines) if line or i == 0]
 
 
+def _name_px(f: Facts) -> float:
+    return (NAME_PX if len(f.plan.layers) <= MANY_LAYERS else SMALL_NAME_PX) * f.k
+
+
 def _heights(f: Facts, n: int) -> list[float]:
     return [v * f.k for v in (0.0, 20.0, 35.0, 50.0)[:n]]
 
 
 def _box(f: Facts, foot: Foot, lines: list[str], drop: float) -> Box:
-    """The card's place: centred at its foot, `drop` px lower, and not beyond the picture's edges."""
-    sizes = [15 if f.k > 0.9 else 13] + [11] * 3
+    """The card's place: centred at its foot, `drop` px lower (or higher), and not beyond the picture's edges."""
+    sizes = [_name_px(f), *[11 * f.k] * 3]
     weights = ["semibold"] + ["regular"] * 3
-    half = max(text_width(t, s * f.k, w) for t, s, w in zip(lines, sizes, weights, strict=False)) / 2
+    half = max(text_width(t, s, w) for t, s, w in zip(lines, sizes, weights, strict=False)) / 2
     height = _heights(f, len(lines))[-1] + 16 * f.k
-    top = foot.y - height - 8 if foot.is_above else foot.y + 11 * f.k + drop
+    top = (foot.y - height - 8 if foot.is_above else foot.y + 11 * f.k) + drop
     x = min(max(foot.x, half + EDGE), f.state.size_px[0] - half - EDGE) if 0 < foot.x < f.state.size_px[0] else foot.x
     return x - half - 4, top, x + half + 4, top + height
 
@@ -130,6 +157,6 @@ def _draw_card(f: Facts, foot: Foot, card: _Card) -> list[Mark]:
         out.append(Line(foot.x, y0, foot.x, y1, 1.0, f.ink("rail", 0.6)))
     for i, (line, dy) in enumerate(zip(lines, _heights(f, len(lines)), strict=True)):
         ink = f.ink("accent" if selected and i == 0 else inks[i])
-        size = (15 if i == 0 else 11) * f.k
+        size = _name_px(f) if i == 0 else 11 * f.k
         out.append(Text(x, top + dy, line, size, "semibold" if i == 0 else "regular", ink, "ma"))
     return out
