@@ -13,6 +13,7 @@ from nn3d.scene.gpu import Uploads, require_gl41
 from nn3d.scene.ground import GroundPass
 from nn3d.scene.labels import Labels
 from nn3d.scene.pick import PickPass
+from nn3d.scene.region import everywhere, strips_of
 from nn3d.scene.ribbons import RibbonPass
 from nn3d.scene.shade import ShadePass
 from nn3d.scene.sums import SumPass
@@ -66,24 +67,23 @@ class Renderer:
             frame, self.n_waiting = within(frame, upload_bytes, self.tiles.maps.cost, self.ribbons.cost)
         self.prepare(frame)
         size = device_size(frame)
-        canvas = self.canvas.of(size)
-        canvas.use()
-        canvas.viewport = (0, 0, *size)
-        self.ctx.enable_only(moderngl.DEPTH_TEST)
-        self.ctx.depth_func = "<="
-        canvas.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
-        calls = self.ground.draw_ground(frame)
+        is_whole = frame.state.budget.shade or frame.state.focus.share > 0.0  # shade and veil look at all of it
+        strips = everywhere(size) if is_whole else strips_of(frame, size)
+        ground, calls = self.ground.draw_ground(frame, size)
+        if not is_whole:
+            self.ctx.copy_framebuffer(target, ground)
+        canvas = self.canvas.start(ground, strips)
         common = common_uniforms(frame)
         calls += self.tiles.draw(frame, common)
         calls += self.ground.draw_boxes(frame, common)
         more, segments = self.ribbons.draw(frame, common)
-        more += self._finish(frame, common, canvas, target)
+        more += self._finish(frame, common, canvas, target, strips)
         more += self.sums.draw(frame, common, target)
         target.use()
         target.viewport = (0, 0, *size)
         self.ctx.enable_only(moderngl.NOTHING)
         self.labels.draw(frame.marks, frame.state.size_px, frame.state.scale)
-        self.figures = Figures(calls + more + 1, segments, self.uploads.reset())
+        self.figures = Figures(calls + more + 2, segments, self.uploads.reset())
         return frame
 
     def prepare(self, frame: Frame) -> None:
@@ -93,12 +93,13 @@ class Renderer:
         self.ribbons.prepare(frame)
 
     def _finish(
-        self, frame: Frame, common: dict[str, object], canvas: moderngl.Framebuffer, target: moderngl.Framebuffer
-    ) -> int:
+        self, frame: Frame, common: dict[str, object], canvas: moderngl.Framebuffer, target: moderngl.Framebuffer,
+        strips: NDArray[np.int32],
+    ) -> int:  # fmt: skip
         """Bring the canvas, whose alpha says what takes shade, to the target, and the veil over it; returns calls."""
         is_veiled, is_shaded = frame.state.focus.share > 0.0, frame.state.budget.shade
         flat = self.shade.resolve(canvas) if is_veiled or is_shaded else None
-        calls = self.shade.draw(frame, target) if is_shaded else self.canvas.resolve(target)
+        calls = self.shade.draw(frame, target) if is_shaded else self.canvas.resolve(target, strips)
         return calls if flat is None else calls + self.veil.draw(frame, common, flat, target)
 
     def pick(self, frame: Frame, x_px: float, y_px: float) -> Thing | None:
