@@ -36,6 +36,7 @@ def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tu
 @click.option("--pitch", type=float, metavar="D", help="Degrees above the floor; from 25 on it swings to the side.")
 @click.option("--near", metavar="LAYER[/TILE]", help="The camera near one layer, or close up to one of its tiles.")
 @click.option("--hover", metavar="LAYER[/TILE[/ROW,COLUMN]]", help="The pointer over a layer, a tile or a cell.")
+@click.option("--tour", metavar="FILE[#N]", help="The view at step N of a tour file, or at its end.")
 @click.option(
     "--frames", type=click.IntRange(0, 10000), default=0, metavar="N", help="Time N frames with a turning camera."
 )
@@ -46,11 +47,12 @@ def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tu
 @source_options
 def command(
     file: Path, output: Path, size: tuple[int, int] | None, scale: float | None, yaw: float | None, pitch: float | None,
-    near: str | None, hover: str | None, frames: int, transparent: bool, stats: Path | None, dump: Path | None,
+    near: str | None, hover: str | None, tour: str | None, frames: int, transparent: bool, stats: Path | None, dump: Path | None,
     state: str | None, script: str | None, source: SourceOptions, **view: Any,
 ) -> None:  # fmt: skip
     """Render FILE to a picture: a run, or anything that extract can read."""
     from nn3d.cli.pointing import pointed
+    from nn3d.cli.tours import at_step
     from nn3d.export.cutout import cutout
     from nn3d.export.measure import measured_still
     from nn3d.export.png import check_name, save_picture
@@ -71,6 +73,8 @@ def command(
             seen = play(seen, [Resize(size or seen.size_px, scale or seen.scale)])
         seen = apply_view_options(run, seen, **view)
         seen = play(_turned(seen, yaw, pitch), commands)
+        if tour is not None:
+            seen = at_step(run, seen, resident, tour)
         if near is not None or hover is not None:
             seen = _turned(pointed(run, seen, resident, near=near, hover=hover), yaw, pitch)
         pixels, frame, figures = measured_still(run, seen, resident, open_ms=open_ms, n_frames=frames)

@@ -29,6 +29,7 @@ from nn3d.stage.lit import dimmed
 from nn3d.stage.look import palette
 from nn3d.stage.ordering import blended
 from nn3d.stage.overlay.bars import bar_marks, rope_marks
+from nn3d.stage.overlay.caption import caption_marks
 from nn3d.stage.overlay.cards import label_marks
 from nn3d.stage.overlay.facts import Facts, text_boxes
 from nn3d.stage.overlay.grounds import grounded
@@ -156,7 +157,9 @@ class _Composer:
             *tag_marks(self.state, facts.k, words.all_tags(
                 self.run, self.plan, self.state, stage, shown, tiles, first, view), view),
         ]  # fmt: skip
-        marks += selected_marks(facts, tiles, first, view, marks)
+        caption = caption_marks(facts)
+        marks += selected_marks(facts, tiles, first, view, [*marks, *caption])
+        marks += caption
         return Frame(
             state=self.given, view=view, palette=self.palette, tiles=tiles, strands=strands,
             boxes=np.concatenate([built.boxes, stubs]), shadows=built.shadows, floor_y=built.floor_y,

@@ -187,6 +187,7 @@ class ViewState:
     """The whole view. Same state and same run: same picture.
 
     group_depths : of each group of the module tree, 0 for the outermost.
+    caption : words about the picture, of a tour's step.
     order : of the tiles in their layers, "index" or "flow"; order_blend : linear progress on the way to it.
     """
 
@@ -215,6 +216,7 @@ class ViewState:
     selection: Thing | None = None
     hover: Thing | None = None
     focus: Focus = field(default_factory=Focus)
+    caption: str = ""
 
 
 @lru_cache(maxsize=64)

@@ -33,6 +33,7 @@ from nn3d.stage.commands.picture import (
     FlyTo,
     Hover,
     Resize,
+    Say,
     Select,
     SetBudget,
     SetCamera,
@@ -64,6 +65,7 @@ __all__ = [
     "OpenLevel",
     "Play",
     "Resize",
+    "Say",
     "Select",
     "SetBudget",
     "SetCamera",
@@ -94,7 +96,7 @@ __all__ = [
 Command = (
     Advance | SetEpoch | StepEpoch | Play | SetLoop | SetSpeed | SetSample | SetOpen | OpenGroup | OpenLevel | UnfoldAll
     | FoldAll | Arrange | Select | Hover | SetCamera | FlyTo | SetLevel | SetMode | SetSelection | SetStrength
-    | SetOrder | SetTheme | SetScope | SetStage | SetRamp | SetBudget | SetPrint | Resize | SetPanels
+    | SetOrder | SetTheme | SetScope | SetStage | SetRamp | SetBudget | SetPrint | Say | Resize | SetPanels
 )  # fmt: skip
 
 COMMANDS: dict[str, type[Any]] = {c.__name__: c for c in Command.__args__}

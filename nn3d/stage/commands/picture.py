@@ -51,6 +51,13 @@ class FlyTo:
 
 
 @dataclass(frozen=True, slots=True)
+class Say:
+    """Show a caption in the picture, as a tour does; "" takes it away."""
+
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetTheme:
     """dark or light."""
 
@@ -111,6 +118,7 @@ APPLY: Appliers = {
     Hover: lambda s, c: replace(s, hover=c.thing),
     SetCamera: _set_camera,
     FlyTo: _fly_to,
+    Say: lambda s, c: replace(s, caption=c.caption),
     SetTheme: lambda s, c: replace(s, theme=one_of("theme", c.theme, THEMES)),
     SetScope: lambda s, c: replace(s, scope=one_of("scope", c.scope, SCOPES)),
     SetRamp: lambda s, c: replace(s, ramp=one_of("ramp", c.ramp, RAMPS)),
