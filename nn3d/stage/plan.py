@@ -27,6 +27,7 @@ from nn3d.run.model import InputInfo, Layer, LayerLink
 from nn3d.run.ops import op_of
 from nn3d.run.run import Run
 from nn3d.stage import small
+from nn3d.stage.ends import with_pictures
 from nn3d.stage.state import YAW_RAD
 
 MAX_CLASS_BARS = 24
@@ -113,7 +114,7 @@ def make_plan(run: Run) -> Plan:
     known = with_buses(run.layers, {node.id: node for node in run.graph.nodes})
     usual = usual_columns(known)
     layers = tuple(_layer_plan(run, layer, inputs, (power, usual), layer.index == output) for layer in known)
-    layers, tallest = small.columns(run, with_attention(layers), power)
+    layers, tallest = small.columns(run, with_pictures(with_attention(layers), power), power)
     n_tiles = sum(plan.tiles.n for plan in layers)
     open_all = len(layers) <= MAX_OPEN_LAYERS and n_tiles <= MAX_OPEN_TILES
     top = with_part_spans(topology(known), known, layers)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nn3d.layout.arrange import side
 from nn3d.stage import stance
+from nn3d.stage.ends import is_picture, scale_of
 from nn3d.stage.frame import Mark, Text
 from nn3d.stage.overlay.facts import Facts, number
 from nn3d.stage.overlay.memory import memory_words, note_words
@@ -58,11 +58,13 @@ def folded_words(f: Facts) -> list[str]:
 
 
 def _enlarged(f: Facts) -> list[str]:
-    """How much larger than other tiles an input picture is drawn."""
-    pictures = [p.tiles for p in f.plan.layers if p.input is not None and p.tiles.n <= 3 and not p.is_token]
-    maps = [t for t in pictures if t.cells != (1, 1) or not f.plan.tallest]
-    scales = [2.0 * t.half[0] / side(t.cells[0], f.plan.power) for t in maps]
-    return [f"input ×{scales[0]:.3g}"] if scales else []
+    """How much larger than other tiles pictures at the ends are drawn: "input ×1.55"."""
+    pictures = [p for p in f.plan.layers if p.input is not None and p.tiles.n <= 3 and not p.is_token]
+    maps = [p for p in pictures if p.tiles.cells != (1, 1) or not f.plan.tallest]
+    said = [f"input ×{scale_of(maps[0], f.plan.power):.3g}"] if maps else []
+    last = next((p for p in f.plan.layers if p.is_output and p.input is None and is_picture(p)), None)
+    more = 1.0 if last is None else scale_of(last, f.plan.power)
+    return [*said, f"output ×{more:.3g}"] if abs(more - 1.0) > 1e-3 else said
 
 
 def _order_words(f: Facts) -> list[str]:
