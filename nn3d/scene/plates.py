@@ -16,7 +16,7 @@ KINDS = {"seq": 0, "grey": 0, "div": 1, "rgb": 2}
 CELLS = np.dtype(
     [
         ("levels", "i4", (MAX_LEVELS, 4)), ("shape", "i4", 4), ("slots", "i4", 4), ("lattice", "i4", 4),
-        ("grid", "f4", 4), ("half", "f4", 4), ("gain", "f4", 4),
+        ("grid", "f4", 4), ("half", "f4", 4), ("gain", "f4", 4), ("lit", "i4", 4), ("own", "i4", 4),
     ]
 )  # fmt: skip
 
@@ -137,4 +137,7 @@ def cells_block(
         out["grid"] = 1.0
     half = tile.open_half if is_open else tile.mosaic_half
     out["half"] = (*half, tile.thickness[0 if is_open else 1], tile.bright)
+    if tile.lit is not None:
+        lit = tile.lit
+        out["lit"], out["own"] = (lit.r0, lit.r1, lit.c0, lit.c1), (lit.first, lit.end, *lit.done)
     return out

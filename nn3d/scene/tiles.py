@@ -141,6 +141,7 @@ class TilePass:
             "empty": atlases is None,
             "masked": atlases is not None and any(a.is_masked for a in atlases),
             "own_gains": tile.gains is not None,
+            "lit": tile.lit is not None,
         }
         name = "-".join(k for k, v in flags.items() if v) or "tiles"
         program = self._program(name)

@@ -1,7 +1,7 @@
 // A face shows the exact colour of the ramp: no light, no fog, no shadow on it.
 // PLATE: a whole layer at rest. FAR: some of its tiles are as small as a pixel. LINES: some cells are large enough for
 // lines between them. SEAMS: tiles are so small that pixels between two count. MIXED: between two epochs. PICTURE: in its own colours. EMPTY: values are missing. MASKED: some
-// cells are not finite.
+// cells are not finite. LIT: some cells stay bright while the rest dims.
 #include "cells.glsl"
 #ifdef PLATE
 #include "lattice.glsl"
@@ -54,6 +54,17 @@ vec3 lined(vec3 c, vec2 uv, vec2 fw) {
   return mix(c, u_rim, max(rim.x, rim.y));
 }
 
+#ifdef LIT
+// How much of its colour a cell keeps while the rest dims.
+float kept(int tile, vec2 uv) {
+  ivec2 at = ivec2(uv * vec2(c_shape.yx));
+  bool inside = at.y >= c_lit.x && at.y < c_lit.y && at.x >= c_lit.z && at.x < c_lit.w;
+  return inside && tile >= c_own.x && tile < c_own.y ? 1.0 : c_half.w;
+}
+#else
+#define kept(tile, uv) c_half.w
+#endif
+
 vec3 face(int tile, vec2 uv, vec2 fw) {
   vec2 cells = vec2(c_shape.yx), q = uv * cells, w = fw * cells;
 #if defined(EMPTY)
@@ -62,6 +73,9 @@ vec3 face(int tile, vec2 uv, vec2 fw) {
   vec3 c = vec3(shown(0, q, w).x, shown(1, q, w).x, shown(2, q, w).x);
 #else
   vec3 c = coloured(shown(tile, q, w), w);
+#endif
+#ifdef LIT
+  if (tile == c_own.z && int(q.y) * c_shape.y + int(q.x) >= c_own.w) c = ramp(0.0);
 #endif
   return lined(c, uv, fw);
 }
@@ -130,10 +144,10 @@ void main() {
 #else
   vec3 c = face(tile, uv, fg / fill);
 #endif
-  f_colour = vec4(mix(u_fog, c, c_half.w), alpha);
+  f_colour = vec4(mix(u_fog, c, kept(tile, uv)), alpha);
 }
 #else
 void main() {
-  f_colour = vec4(mix(u_fog, face(v_tile, v_at, lengths(dFdx(v_at), dFdy(v_at))), c_half.w), 1.0);
+  f_colour = vec4(mix(u_fog, face(v_tile, v_at, lengths(dFdx(v_at), dFdy(v_at))), kept(v_tile, v_at)), 1.0);
 }
 #endif

@@ -22,7 +22,7 @@ from nn3d.stage.holding import Wanted
 from nn3d.stage.state import ViewState
 
 __all__ = [
-    "BOX", "PART", "SHADOW", "STRAND", "TILE", "Colour", "Frame", "Gains", "Line", "Mark", "Palette", "Rect",
+    "BOX", "PART", "SHADOW", "STRAND", "TILE", "Colour", "Frame", "Gains", "Line", "Lit", "Mark", "Palette", "Rect",
     "StrandLayer", "Text", "TileLayer", "Values", "View",
 ]  # fmt: skip
 
@@ -65,6 +65,23 @@ class Gains:
 
 
 @dataclass(frozen=True, slots=True)
+class Lit:
+    """Cells of a plate that keep all of their light: of the tiles `first` … `end` − 1 the rows and columns [r0, r1),
+    [c0, c1).
+
+    done : (tile, n) of a tile whose first n cells alone are shown, in C order, the others as empty; (−1, 0) none.
+    """
+
+    first: int
+    end: int
+    r0: int
+    r1: int
+    c0: int
+    c1: int
+    done: tuple[int, int] = (-1, 0)
+
+
+@dataclass(frozen=True, slots=True)
 class TileLayer:
     """One layer's plate of K tiles.
 
@@ -76,7 +93,8 @@ class TileLayer:
     lut : "seq", "div", "grey" or "rgb"; shown value = lut((|v|·gain)^power, with its sign for "div").
     gain, offset : at the two epochs: t = (v − offset)·gain. gains : more of it for single tiles, or None.
     cubes : (m,) int32 tiles whose cells rise as cubes, ascending; None: none do.
-    bright : 0 … 1, how much of its colour the layer keeps (hover dims). scale : of the places in `table`: below 1 while
+    bright : 0 … 1, how much of its colour the layer keeps (hover dims); lit : cells that keep all of it.
+    scale : of the places in `table`: below 1 while
     the plate grows out of a closed group; the half sizes are already scaled.
     layer : the item (nn3d.run.groups): a layer of the run, or its number of layers + a group; PART + item for a further
     plate of a layer, which is picked as the layer.
@@ -103,6 +121,7 @@ class TileLayer:
     cubes: NDArray[np.int32] | None = None
     bright: float = 1.0
     scale: float = 1.0
+    lit: Lit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +141,7 @@ class StrandLayer:
     strand after the rope: level of detail, parameter id, flat C-order number in it, its value, cells (−1 whole tile).
     shape_key : names what of `strands` stays from epoch to epoch: all but amount and area. grow : share of their area
     that all strands have while the level changes. is_drawn : (m,) single strands that this moment shows; None all.
+    crowd : how many single strands lie one over the other in the gutter: from about 10 on they are a tone.
     batches : where each batch of edges that add up starts among the single strands, with the end; () opaque strands.
     lit : source tile, target tile (−1 none) and whether the rope stands out while the rest dims; None nothing does.
     rope_share : 0 single strands … 1 the rope alone; in between one grows while the other shrinks.
@@ -150,6 +170,7 @@ class StrandLayer:
     bright: float = 1.0
     shape_key: Hashable = None
     grow: float = 1.0
+    crowd: float = 0.0
     is_drawn: NDArray[np.bool_] | None = None
     batches: tuple[int, ...] = ()
     lit: tuple[int, int, bool] | None = None
@@ -252,6 +273,7 @@ class Palette:
     negative: Colour
     neutral: Colour
     identity: Colour
+    accent: Colour
     nonfinite: Colour
     is_light: bool
     grid: float

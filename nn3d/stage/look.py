@@ -122,5 +122,5 @@ def palette(theme: str, ramp: str = "jade") -> Palette:
         name=theme, background=(c("bg0"), c("bg1")), floor=c("floor"), shadow=c("shadow"),
         shadow_strength=float(table["shadow_strength"]), rim=c("rim"), side=c("side"), fog=c("fog"), halo=c("halo"),
         positive=c("positive"), negative=c("negative"), neutral=c("neutral"), identity=c("identity"),
-        nonfinite=c("nonfinite"), is_light=theme == "light", grid=float(table["grid"]), ramps=ramps,
+        accent=c("accent"), nonfinite=c("nonfinite"), is_light=theme == "light", grid=float(table["grid"]), ramps=ramps,
     )  # fmt: skip

@@ -7,6 +7,8 @@ layout(std140) uniform Cells {
   vec4 c_grid;         // y and z of the first tile's centre in the layer's plane, distance of rows and of columns
   vec4 c_half;         // half height, half width of a tile, half thickness; how much of its colour the layer keeps
   vec4 c_gain;         // of the two epochs: gain a, gain b, bias a, bias b
+  ivec4 c_lit;         // first row, row after the last, first column, column after the last of the cells that stay bright
+  ivec4 c_own;         // first tile of these, the one after the last; tile of which only the first n cells show, n
 };
 uniform sampler2D u_maps_a;
 uniform sampler2D u_maps_b;
