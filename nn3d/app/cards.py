@@ -21,6 +21,8 @@ DOCK_EMPTY: Final = 48.0
 SAMPLE: Final = 38.0
 RIGHT: Final = 324.0
 RIGHT_NARROW: Final = 172.0
+INSPECTOR: Final = (300.0, 560.0)
+PICTURE_W: Final = 320.0
 TREE: Final = 208.0
 HIT_ONLY: Final = 40.0
 BANNER: Final = 44.0
@@ -105,12 +107,16 @@ class Layout:
 
 def fitting_panels(panels: Panels, width: int) -> Panels:
     """The panels that a window of this width opens with: no inspector under 1280 px, no tree under 1000."""
-    return Panels(
-        tree=panels.tree and width >= TREE_FROM,
-        inspector=panels.inspector and width >= INSPECTOR_FROM,
-        help=panels.help,
-        picture_only=panels.picture_only,
+    return replace(
+        panels, tree=panels.tree and width >= TREE_FROM, inspector=panels.inspector and width >= INSPECTOR_FROM
     )
+
+
+def inspector_width(panels: Panels, width: float) -> float:
+    """Width of the inspector in a window of `width`: as asked for, but 320 px are left for the picture."""
+    left = MARGIN + (TREE + GAP if panels.tree else 0.0)
+    most = max(RIGHT, width - MARGIN - GAP - PICTURE_W - left)
+    return min(max(panels.inspector_w, INSPECTOR[0]), INSPECTOR[1], most)
 
 
 def arrange_cards(size_px: tuple[int, int], panels: Panels, needs: Needs) -> Layout:
@@ -161,8 +167,9 @@ def _columns(w: float, h: float, panels: Panels, needs: Needs, boxes: dict[str, 
     if panels.tree:
         out["tree"] = Box(MARGIN, top, TREE, min(needs.tree_h, room))
         left = out["tree"].x1 + GAP
-    if panels.inspector and w - MARGIN - RIGHT >= left:
-        out["inspector"] = Box(w - MARGIN - RIGHT, top, RIGHT, min(needs.inspector_h, room))
+    wide = inspector_width(panels, w)
+    if panels.inspector and w - MARGIN - wide >= left:
+        out["inspector"] = Box(w - MARGIN - wide, top, wide, min(needs.inspector_h, room))
         right = out["inspector"].x - GAP
     if needs.has_banner and right - left >= MIN_FREE[0]:
         out["banner"] = Box(left, top, right - left, BANNER)

@@ -50,6 +50,7 @@ def draw_panels(
     ui: Ui, state: ViewState, facts: Facts, names: Names, frame: Frame, layout: Layout, context: Context, toast: str
 ) -> list[Act]:
     """Draw every open card; returns what was asked of them."""
+    facts.begin()
     boxes = layout.boxes
     acts: list[Act] = []
     if state.panels.picture_only:

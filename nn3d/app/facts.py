@@ -1,10 +1,11 @@
 """What panels say about a run: words and small arrays, read once and kept; nothing here draws.
 
-Arrays of a run are read by `warm` on the loader thread; until then `inputs` and `predictions` answer None.
+Arrays of a run are read by `warm` on the loader thread; until then every question about them is answered None.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 from threading import Lock
@@ -13,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from nn3d.app.reading import read_fact, size_of
 from nn3d.run.model import Layer
 from nn3d.run.ops import op_of
 from nn3d.run.run import Run
@@ -20,13 +22,14 @@ from nn3d.stage.folding import group_row
 from nn3d.stage.frame import TileLayer
 from nn3d.stage.look import palette
 from nn3d.stage.resident import LayerValues, Resident, ValuesNeed
-from nn3d.stage.stages import labels_of
+from nn3d.stage.stages import LAST, labels_of, node_of
 
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
 
 THUMB_CELLS: Final = 64
 MOST_CLASSES: Final = 1000
+HELD_BYTES: Final = 96 << 20
 _ICONS: Final = {
     "input": "image", "conv": "grid-3x3", "pool": "minus", "linear": "ellipsis", "embedding": "ellipsis",
     "arithmetic": "plus", "concat": "columns-3", "attention": "focus", "recurrent": "repeat", "norm": "activity",
@@ -54,17 +57,30 @@ class Facts:
         self.groups = resident.plan.groups
         self.group_of_path = {g.path: g.index for g in reversed(self.groups.all) if g.path}
         self.n_parameters = sum(layer.n_params for layer in run.layers)
-        self._known: dict[Hashable, Any] = {}
+        self._known: OrderedDict[Hashable, Any] = OrderedDict()
+        self._held_bytes = 0
         self._wanted: dict[Hashable, None] = {}
         self._lock = Lock()
         self._stages: dict[int, tuple[str, ...]] = {}
 
-    def _get(self, key: Hashable) -> Any:
+    def ask(self, *key: Hashable) -> Any:
+        """What is known under a key of nn3d.app.reading; None until it is read, and where the run has none."""
         with self._lock:
             if key in self._known:
+                self._known.move_to_end(key)
                 return self._known[key]
             self._wanted[key] = None
         return None
+
+    def knows(self, *key: Hashable) -> bool:
+        """Whether a key has been read."""
+        with self._lock:
+            return key in self._known
+
+    def begin(self) -> None:
+        """Start a frame: what an earlier one asked for is read only if this one asks again."""
+        with self._lock:
+            self._wanted.clear()
 
     def wanted(self) -> tuple[Hashable, ...]:
         """What was asked for and is not known yet, oldest first."""
@@ -72,16 +88,24 @@ class Facts:
             return tuple(self._wanted)
 
     def warm(self, key: Hashable) -> None:
-        """Read what `key` of `wanted` names."""
+        """Read what `key` of `wanted` names; the least recently asked for goes when more than 96 MiB are held."""
         assert isinstance(key, tuple)
-        value = self._read_input(key[1]) if key[0] == "input" else self._read_predictions(key[1])
+        value = self._read(key)
         with self._lock:
+            self._held_bytes += size_of(value) - size_of(self._known.get(key))
             self._known[key] = value
             self._wanted.pop(key, None)
+            while self._held_bytes > HELD_BYTES and len(self._known) > 1:
+                self._held_bytes -= size_of(self._known.popitem(last=False)[1])
+
+    def _read(self, key: tuple[Any, ...]) -> Any:
+        if key[0] == "input":
+            return self._read_input(key[1])
+        return self._read_predictions(key[1]) if key[0] == "predicted" else read_fact(self.run, key)
 
     def predictions(self, epoch: int) -> NDArray[np.int64] | None:
         """(N,) predicted class of each sample, −1 where there is none; None until it is read."""
-        found: NDArray[np.int64] | None = self._get(("predicted", epoch))
+        found: NDArray[np.int64] | None = self.ask("predicted", epoch)
         return found
 
     def wrong(self, epoch: int) -> tuple[int, ...]:
@@ -94,7 +118,7 @@ class Facts:
 
     def input(self, sample: int) -> F32 | None:
         """(H, W) or (H, W, 3) in 0 … 1 of a sample's first input; None until it is read."""
-        found: F32 | None = self._get(("input", sample))
+        found: F32 | None = self.ask("input", sample)
         return found
 
     def _read_input(self, sample: int) -> F32:
@@ -128,6 +152,11 @@ class Facts:
     def values(self, layer: int, epoch: int, sample: int, stage: int = -1) -> LayerValues | None:
         """Figures of a layer after one of its stages, where they are in memory."""
         return self._resident.values(ValuesNeed(layer, epoch, sample, stage))
+
+    def node(self, layer: Layer, epoch: int, stage: int) -> tuple[int, int]:
+        """(node, output) whose values a layer, or a closed group, shows after one of its stages."""
+        is_one = layer.index < len(self.run.layers) and self.run.layers[layer.index] is layer
+        return node_of(self.run, layer, stage if is_one else LAST, epoch)
 
     def stages(self, layer: int) -> tuple[str, ...]:
         """What the recorded stages of a layer are called."""

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from functools import partial
 from threading import Condition, Thread
+from time import monotonic
+from typing import Final
 
 from nn3d.app.facts import Facts
 from nn3d.stage.holding import Wanted
 from nn3d.stage.resident import Need, Resident
+
+FACTS_SECS: Final = 0.03
 
 
 class Loader:
     """Warms `Frame.missing` and what panels asked for. `wake` is called on the thread after each item.
 
     version : grows with every item that became resident, so that the main loop knows when to compose again.
+    facts_version : grows when facts were read: then only the panels are drawn again.
     """
 
     def __init__(self, resident: Resident, facts: Facts, wake: Callable[[], None]) -> None:
         self.version = 0
+        self.facts_version = 0
         self._resident = resident
         self._facts = facts
         self._wake = wake
@@ -73,7 +79,7 @@ class Loader:
                 wanted = self._facts.wanted()
                 if wanted:
                     self._is_busy = True
-                    return partial(self._warm_fact, wanted[0])
+                    return self._warm_facts
                 if self._ahead:
                     need, self._ahead = self._ahead[0], self._ahead[1:]
                     self._is_busy = True
@@ -95,9 +101,16 @@ class Loader:
         self._resident.warm(need)
         return False
 
-    def _warm_fact(self, key: Hashable) -> bool:
-        self._facts.warm(key)
-        return True
+    def _warm_facts(self) -> bool:
+        """Read facts for some 30 ms, or until the picture lacks something: panels are drawn once for all of them."""
+        end = monotonic() + FACTS_SECS
+        while wanted := self._facts.wanted():
+            self._facts.warm(wanted[0])
+            if self._missing or self._is_closed or monotonic() >= end:
+                break
+        self.facts_version += 1
+        self._wake()
+        return False
 
     def _work(self) -> None:
         try:

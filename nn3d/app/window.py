@@ -65,6 +65,7 @@ class Viewer:
         self._is_held = False
         self._run = run
         self._version = -1
+        self._facts_version = 0
         self._settle = SETTLE_FRAMES
         self._placed: Hashable = None
         self.state = self._first_state(state)
@@ -91,7 +92,12 @@ class Viewer:
     def is_idle(self) -> bool:
         """Nothing moves, nothing is missing, and the picture is the state's."""
         rests = self._settle == 0 and not is_moving(self.state) and self._has_full_budget and not self._is_held
-        return rests and self._loader.is_idle and self._version == self._loader.version and self._picture.is_whole
+        return rests and self._loader.is_idle and not self._has_news and self._picture.is_whole
+
+    @property
+    def _has_news(self) -> bool:
+        """The loader has read something that is not on the screen yet."""
+        return self._version != self._loader.version or self._facts_version != self._loader.facts_version
 
     @property
     def _has_full_budget(self) -> bool:
@@ -149,7 +155,7 @@ class Viewer:
         if self._is_held or not self._has_full_budget:
             timers.append(0.05)
         end = min((now + t for t in timers if t is not None), default=math.inf)
-        while not (self._events.happened or self._window.is_closing or self._version != self._loader.version):
+        while not (self._events.happened or self._window.is_closing or self._has_news):
             self._loader.check()
             left = end - time.monotonic()
             if left <= 0.0:
@@ -161,6 +167,9 @@ class Viewer:
         self._loader.check()
         if self._events.happened:
             self._settle = SETTLE_FRAMES
+        if self._facts_version != self._loader.facts_version:
+            self._facts_version = self._loader.facts_version
+            self._settle = max(self._settle, 1)
         gestures = self._events.take()
         self._resize()
         for gesture in gestures:

@@ -20,6 +20,7 @@ ORDERS = ("index", "flow")
 THEMES = ("dark", "light")
 SCOPES = ("map", "layer", "network")
 RAMPS = ("jade", "viridis", "inferno", "magma", "cividis")
+SEARCHES = ("", "layers", "all")
 
 YAW_RAD = math.radians(53.0)
 PITCH_RAD = math.radians(13.0)
@@ -174,12 +175,32 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class Panels:
-    """Which cards of the window are open. Offscreen pictures ignore them."""
+    """Which cards of the window are open. Offscreen pictures ignore them.
+
+    inspector_w : width of the inspector, 300 … 560 logical px. tensor : id of the parameter that it shows as a picture,
+    −1 for the layer's own weight.
+    """
 
     tree: bool = True
     inspector: bool = True
     help: bool = False
     picture_only: bool = False
+    inspector_w: float = 324.0
+    tensor: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The search dialog. kind : "" closed, "layers", or "all" with parameters and commands.
+
+    text : what is typed; caret, mark : of nn3d.stage.field. row : number of the chosen line.
+    """
+
+    kind: str = ""
+    text: str = ""
+    caret: int = 0
+    mark: int = 0
+    row: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +234,7 @@ class ViewState:
     budget: Budget = field(default_factory=Budget)
     anchors: Anchors = field(default_factory=Anchors)
     panels: Panels = field(default_factory=Panels)
+    search: Search = field(default_factory=Search)
     selection: Thing | None = None
     hover: Thing | None = None
     focus: Focus = field(default_factory=Focus)
