@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from nn3d.run.model import Array, Epoch, FloatArray
+from nn3d.run.model import Array, Epoch
+from nn3d.run.own import OwnInput
 from nn3d.run.run import Run
 
 
@@ -19,10 +20,34 @@ class Opener(Protocol):
 
 
 class Engine(Protocol):
-    """Recomputes a network for an input of the user's own."""
+    """Recomputes a run's network for other inputs. name : what computes, for people."""
 
-    def __call__(self, run: Run, inputs: Sequence[Array], epoch: int) -> Mapping[tuple[int, int], FloatArray]:
-        """(node id, output) → (1, *shape) float32, with the weights of an epoch (index); raises Nn3dError."""
+    @property
+    def name(self) -> str:
+        """What computes, for people: "numpy", "torch"."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why it cannot compute this run, one line; "" when it can, as far as is known before trying."""
+        ...
+
+    def infer(
+        self, inputs: Sequence[Array], epoch: int, is_stopped: Callable[[], bool] = ...
+    ) -> Mapping[tuple[int, int], Array]:
+        """(node id, output) → values, with the weights of an epoch index, of every node that follows from the inputs.
+
+        inputs : (N, *shape) of each input node, in the order of the graph. Outputs are (N, *shape) where they are per
+        sample. is_stopped : asked now and then. Raises Nn3dError.
+        """
+        ...
+
+
+class Reader(Protocol):
+    """Turns a picture file into an input of one's own."""
+
+    def __call__(self, path: Path, run: Run, name: str) -> OwnInput:
+        """Read and fit a picture; raises Nn3dError when it is none."""
         ...
 
 

@@ -18,6 +18,7 @@ from nn3d.run.layers import layers_of
 from nn3d.run.manifest import Manifest
 from nn3d.run.model import JSON, Array, Epoch, FloatArray, Graph, Layer, Node, Output, Parameter, Sample, Store
 from nn3d.run.ops import op_of
+from nn3d.run.own import OwnInputs
 from nn3d.run.statistics import (
     ChannelStats,
     ParameterStats,
@@ -53,6 +54,7 @@ class Run:
         self._layers: tuple[Layer, ...] | None = None
         self._layer_index: dict[str, int] = {}
         self._computed: dict[tuple[int, int], ParameterStats] = {}
+        self.own: OwnInputs | None = None
 
     def __enter__(self) -> Run:
         return self
@@ -198,6 +200,11 @@ class Run:
         names = [s.name for s in self.samples]
         return names.index(str(text)) if str(text) in names else _index(text, len(names), "sample", " or a name")
 
+    def sample(self, number: int) -> Sample:
+        """A recorded sample by its index, or one's own by its number."""
+        own = self.own if number >= len(self.samples) else None
+        return self.samples[number] if own is None else own.sample(number)
+
     def _epoch(self, epoch: int) -> int:
         """Id of the epoch at an index."""
         if not -len(self._epochs) <= epoch < len(self._epochs):
@@ -257,8 +264,11 @@ class Run:
     def values(self, node: int, output: int, epoch: int, sample: int) -> FloatArray:
         """Values of one sample, decoded: (*shape) float32; a view where the file holds float32.
 
+        sample : an index, or the number of an input of one's own (nn3d.run.own), whose values are computed.
         Outputs without a sample axis are the same for every sample.
         """
+        if self.own is not None and sample >= len(self.samples):
+            return self.own.values(node, output, epoch, sample)
         info = self.output(node, output)
         encoded = self.stored(node, output, epoch)
         if not info.per_sample:
@@ -313,7 +323,8 @@ class Run:
     def activation_gradient(self, node: int, output: int, epoch: int, sample: int) -> FloatArray | None:
         """Gradient of the loss by one sample's values, (*shape) float32, or None where it was not recorded."""
         key = keys.activation_gradient_key(self._epoch(epoch), node, output)
-        return decode(encoded_at(self._store, key), sample) if key in self._store else None
+        is_recorded = key in self._store and (self.own is None or sample < len(self.samples))
+        return decode(encoded_at(self._store, key), sample) if is_recorded else None
 
     def channel_stats(self, node: int, output: int, epoch: int) -> ChannelStats | None:
         """Figures per channel as recorded, or None where they were not."""
