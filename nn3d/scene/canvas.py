@@ -22,7 +22,10 @@ class Canvas:
     def __init__(self, ctx: moderngl.Context) -> None:
         self.ctx = ctx
         self.samples = max(1, min(MSAA, ctx.max_samples, int(ctx.info["GL_MAX_COLOR_TEXTURE_SAMPLES"])))
-        self._programs = tuple(load_program(ctx, "strips.vert", fragment=f"{n}.frag") for n in ("lay", "resolve"))
+        self._programs = tuple(
+            load_program(ctx, "strips.vert", fragment=f"{name}.frag", defines={"SAMPLES": self.samples})
+            for name in ("lay", "resolve")
+        )
         self._arrays = tuple(ctx.vertex_array(p, []) for p in self._programs)
         self._held: tuple[moderngl.Texture, moderngl.Renderbuffer, moderngl.Framebuffer] | None = None
 
@@ -48,7 +51,7 @@ class Canvas:
         target.use()
         target.viewport = (0, 0, *target.size)
         self._held[0].use(0)
-        set_uniforms(self._programs[1], (), u_canvas=0, u_samples=self.samples)
+        set_uniforms(self._programs[1], (), u_canvas=0)
         self._draw(1, strips)
         return 1
 

@@ -18,7 +18,8 @@ from nn3d.stage.reference import tile_places
 STRIPS: Final = 64
 MARGIN_PX: Final = 3.0  # of edges that are widened to be smooth, and of boxes that are at least a px wide
 STEP_PX: Final = 16
-PIECES: Final = 48  # a long box is looked at in so many pieces
+PIECES: Final = 48  # a long box that spans more than so many strips is looked at in so many pieces
+WIDE_STRIPS: Final = 4
 CUBE_HEIGHT: Final = 0.62  # HEIGHT of cube.vert
 
 F64 = NDArray[np.float64]
@@ -49,9 +50,9 @@ def strips_of(frame: Frame, size: tuple[int, int]) -> NDArray[np.int32]:
     out = np.zeros((STRIPS, 2), np.int32)
     inside = (high[:, 0] >= 0) & (low[:, 0] < size[0]) & (high[:, 1] >= 0) & (low[:, 1] < size[1])
     low, high = low[inside], high[inside]
-    first, last = (np.clip(v[:, 0] // wide, 0, STRIPS - 1).astype(np.intp) for v in (low, high))
-    k = np.arange(STRIPS)
-    covers = (first <= k[:, None]) & (k[:, None] <= last)
+    first, last = (np.clip(v[:, 0] // wide, 0, STRIPS - 1) for v in (low, high))
+    k = np.arange(STRIPS)[:, None]
+    covers = (first <= k) & (k <= last)
     bottom = np.where(covers, low[:, 1], np.inf).min(1, initial=np.inf)
     top = np.where(covers, high[:, 1], -np.inf).max(1, initial=-np.inf)
     is_used = covers.any(1)
@@ -63,22 +64,27 @@ def strips_of(frame: Frame, size: tuple[int, int]) -> NDArray[np.int32]:
 def _rectangles(frame: Frame, size: tuple[int, int]) -> tuple[F64, F64, bool]:
     """(n, 2) lower left and upper right px around each part of the picture, and whether any reaches behind the eye."""
     middle, half, is_bench = _parts(frame)
-    long = half.argmax(1)
+    low, high, is_behind = _projected(frame, size, middle, half, is_bench)
+    if is_behind or not len(low):
+        return low, high, is_behind
+    is_wide = (high[:, 0] - low[:, 0] > WIDE_STRIPS * strip_px(size[0])) & (half.max(1) > 4.0 * half.min(1))
+    long = np.eye(3)[half[is_wide].argmax(1)]
     share = (np.arange(PIECES) + 0.5) / PIECES * 2.0 - 1.0
-    axis = np.eye(3)[long]
-    is_long = half.max(1) > 4.0 * np.sort(half, 1)[:, 1]
-    cut = middle[is_long, None] + share[:, None] * (axis * half)[is_long, None]
-    part = np.broadcast_to((half * (1.0 - axis * (1.0 - 1.0 / PIECES)))[is_long, None], cut.shape)
-    middle = np.concatenate([middle[~is_long], cut.reshape(-1, 3)])
-    half = np.concatenate([half[~is_long], part.reshape(-1, 3)])
-    is_bench = np.concatenate([is_bench[~is_long], np.repeat(is_bench[is_long], PIECES)])
+    cut = middle[is_wide, None] + share[:, None] * (long * half[is_wide])[:, None]
+    part = np.repeat(half[is_wide] * (1.0 - long * (1.0 - 1.0 / PIECES)), PIECES, 0)
+    more = _projected(frame, size, cut.reshape(-1, 3), part, np.repeat(is_bench[is_wide], PIECES))
+    return np.concatenate([low[~is_wide], more[0]]), np.concatenate([high[~is_wide], more[1]]), False
+
+
+def _projected(
+    frame: Frame, size: tuple[int, int], middle: F64, half: F64, is_bench: NDArray[np.bool_]
+) -> tuple[F64, F64, bool]:
+    """(n, 2) lower left and upper right px around boxes, and whether any reaches behind the eye."""
     points = middle[:, None] + _SIGNS * half[:, None]
     points[is_bench] = points[is_bench] @ frame.view.world_from_bench.T
     clip = points @ frame.view.clip_from_world[:, :3].T + frame.view.clip_from_world[:, 3]
-    if not len(clip):
-        return np.zeros((0, 2)), np.zeros((0, 2)), False
-    if clip[..., 3].min() <= frame.view.near:
-        return np.zeros((0, 2)), np.zeros((0, 2)), True
+    if not len(clip) or clip[..., 3].min() <= frame.view.near:
+        return np.zeros((0, 2)), np.zeros((0, 2)), bool(len(clip))
     px = (clip[..., :2] / clip[..., 3:] * 0.5 + 0.5) * size
     margin = MARGIN_PX * max(1.0, frame.state.scale)
     return px.min(1) - margin, px.max(1) + margin, False

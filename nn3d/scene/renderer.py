@@ -68,8 +68,8 @@ class Renderer:
         self.prepare(frame)
         size = device_size(frame)
         is_whole = frame.state.budget.shade or frame.state.focus.share > 0.0  # shade and veil look at all of it
-        strips = everywhere(size) if is_whole else strips_of(frame, size)
         ground, calls = self.ground.draw_ground(frame, size)
+        strips = everywhere(size) if is_whole else strips_of(frame, size)
         if not is_whole:
             self.ctx.copy_framebuffer(target, ground)
         canvas = self.canvas.start(ground, strips)
