@@ -140,7 +140,7 @@ def patch_sums(a: FloatArray, kernel: tuple[int, ...], attributes: Mapping[str, 
 
 
 def padding_of(attributes: Mapping[str, Any], kernel: tuple[int, ...]) -> list[tuple[int, int]]:
-    """(before, after) of each space dimension; "same" and "valid" as PyTorch means them."""
+    """(before, after) of each space dimension; "same" and "valid" as PyTorch means them, pairs as they are."""
     padding = attributes.get("padding", 0)
     if padding == "valid":
         return [(0, 0)] * len(kernel)
@@ -148,6 +148,8 @@ def padding_of(attributes: Mapping[str, Any], kernel: tuple[int, ...]) -> list[t
         dilation = _each(attributes.get("dilation", 1), len(kernel))
         total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
         return [(t // 2, t - t // 2) for t in total]
+    if isinstance(padding, (list, tuple)) and any(isinstance(p, (list, tuple)) for p in padding):
+        return [(int(p[0]), int(p[1])) if isinstance(p, (list, tuple)) else (int(p), int(p)) for p in padding]
     return [(p, p) for p in _each(padding, len(kernel))]
 
 

@@ -1,0 +1,135 @@
+"""What a cell looks at, back through the graph: a box of every layer on the way. Needs no values, only shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from math import prod
+
+import numpy as np
+
+from nn3d.analysis.contribution import TRANSPOSED_DIMS
+from nn3d.analysis.explain.context import Context
+from nn3d.analysis.explain.explanation import Box
+from nn3d.analysis.explain.fields import box_of, owners, union
+from nn3d.analysis.explain.geometry import Shape
+from nn3d.analysis.explain.table import terms_of
+from nn3d.analysis.explain.target import checked_cells, target_of
+from nn3d.analysis.explain.terms import I64, Reading, Ref, Unknown
+from nn3d.run.layers import topological
+from nn3d.run.model import Node
+from nn3d.run.ops import op_of
+from nn3d.run.run import Run
+
+
+class _Shapes(Context):
+    """Reads nothing: every value is 0, so that terms tell only where they come from."""
+
+    def read(self, ref: Ref, at: I64) -> Reading:
+        """Zeros."""
+        return Reading(np.zeros(at.shape), np.zeros(at.shape))
+
+    def parameter(self, parameter: int, at: I64) -> Reading:
+        """Zeros."""
+        return Reading(np.zeros(at.shape), np.zeros(at.shape))
+
+
+def receptive_field(
+    run: Run, which: str | int, cell: tuple[int, ...], *, depth: int | None = None, node: int | None = None
+) -> dict[str, Box]:
+    """Layer → from and to (exclusive) an axis of the cells that can change this one, nearest layers first.
+
+    Back through `depth` layers, or all of them to the inputs. Boxes hold every cell that is looked at, in the indices
+    of what the layer shows; of several ways they hold all. Operations that are not known look at everything.
+
+    Raises Nn3dError for a layer or a cell that there is not.
+    """
+    target = target_of(run, which, -1 if run.epochs else 0, node=node)
+    where = checked_cells(target.output.shape, target.output.axes, cell, target.layer.name)
+    owner, context = owners(run), _Shapes(run, -1, 0, terms_of)
+    boxes: dict[Ref, Box] = {target.ref: tuple((i, i + 1) for i in where)}
+    level: dict[Ref, int] = {target.ref: 0}
+    found: dict[str, Box] = {}
+    for here in reversed(topological(run.graph.nodes)):
+        for ref in [r for r in boxes if r.node == here.id]:
+            layer = owner[here.id]
+            shown = Ref(layer.shown, layer.shown_output)
+            if layer is not target.layer and (ref == shown or context.shape(ref) == layer.shape):
+                found[layer.name] = boxes[ref]
+            for source, box in _back(context, here, ref, boxes[ref]):
+                steps = level[ref] + (owner[source.node] is not layer)
+                if depth is None or steps <= depth:
+                    boxes[source] = union(boxes[source], box) if source in boxes else box
+                    level[source] = min(level.get(source, steps), steps)
+    return found
+
+
+def _back(context: Context, node: Node, ref: Ref, box: Box) -> Iterator[tuple[Ref, Box]]:
+    """What a box of one output reads, by source."""
+    if not node.inputs or not box:
+        return
+    if op_of(node.op).keeps_order and len(node.inputs) == 1:
+        source = context.only(node)
+        yield source, reshaped(box, context.shape(ref), context.shape(source))
+        return
+    n_near = 3 if node.op in TRANSPOSED_DIMS else 1
+    try:
+        terms = terms_of(context, node, ref.output, _corners(box, n_near))
+    except Unknown:
+        for source in context.inputs(node):
+            yield source, tuple((0, n) for n in context.shape(source))
+        return
+    numbers = np.broadcast_to(terms.source, terms.at.shape[1:])
+    for number, source in enumerate(terms.refs):
+        found = box_of(terms.at[:, numbers == number], context.shape(source))
+        if number in terms.reach:
+            reach = terms.reach[number]
+            found = tuple((int(reach[:, k, 0].min()), int(reach[:, k, 1].max())) for k in range(reach.shape[1]))
+        if found:
+            yield source, found
+
+
+def _corners(box: Box, n_near: int) -> I64:
+    """(n, axes) the cells at the corners of a box, and up to n_near − 1 beside them along each axis."""
+    sides = [sorted({*range(a, min(a + n_near, b)), *range(max(a, b - n_near), b)}) for a, b in box]
+    return np.array(list(product(*sides)), np.int64).reshape(-1, len(box))
+
+
+def reshaped(box: Box, old: Shape, new: Shape) -> Box:
+    """The smallest box in another shape of the same flat order that holds all cells of a box.
+
+    Axes are paired off in groups of equal size, so that a channel of a flattened map is a channel of the map.
+    """
+    found: list[tuple[int, int]] = []
+    i = j = 0
+    while i < len(old) or j < len(new):
+        a, b = min(i + 1, len(old)), min(j + 1, len(new))
+        while prod(old[i:a]) != prod(new[j:b]) and (a < len(old) or b < len(new)):
+            if b >= len(new) or (a < len(old) and prod(old[i:a]) < prod(new[j:b])):
+                a += 1
+            else:
+                b += 1
+        if a < len(old) and b == len(new):
+            a = len(old)
+        if b < len(new) and a == len(old):
+            b = len(new)
+        found += _piece(box[i:a], old[i:a], new[j:b])
+        i, j = a, b
+    return tuple(found)
+
+
+def _piece(box: Box, old: Shape, new: Shape) -> list[tuple[int, int]]:
+    """One group of axes: the range of flat numbers that the box spans, as a box."""
+    if old == new:
+        return list(box)
+    low = high = 0
+    for (start, stop), size in zip(box, old, strict=True):
+        low, high = low * size + start, high * size + stop - 1
+    found: list[tuple[int, int]] = []
+    is_whole = False
+    for k, size in enumerate(new):
+        step = prod(new[k + 1 :])
+        a, b = low // step % size, high // step % size
+        found.append((0, size) if is_whole else (a, b + 1))
+        is_whole = is_whole or a != b
+    return found
