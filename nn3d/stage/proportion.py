@@ -15,7 +15,7 @@ from nn3d.stage.state import YAW_RAD, ViewState
 F64 = NDArray[np.float64]
 
 CARD_PX = 66.0
-WORD_PX = 76.0
+WORD_PX = 96.0
 
 
 def card_corners(plan: Plan, state: ViewState, stage: Stage) -> F64:

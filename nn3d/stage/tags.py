@@ -23,11 +23,15 @@ Place = tuple[float, float, float]
 PILL_X, PILL_Y = 4.5, 2.5
 PILL_ALPHA = 0.80
 HEAD_PX = 7.0
+LEADER_GAP = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """One word. anchor : as in Text. shift : px from the projected place. is_strong : in the first ink."""
+    """One word. anchor : as in Text. shift : px from the projected place. is_strong : in the first ink.
+
+    leader : px from the place where a fine line to a word begins that stands farther off, 0 for none.
+    """
 
     at: Place
     text: str
@@ -36,6 +40,7 @@ class Tag:
     shift: tuple[float, float] = (0.0, 0.0)
     has_pill: bool = False
     is_strong: bool = False
+    leader: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,10 @@ def _word(state: ViewState, k: float, tag: Tag, at: F64) -> list[Mark]:
     weight = "medium" if tag.is_strong else "regular"
     ink = colour(state.theme, "text" if tag.is_strong else "text2")
     words = Text(x, y, tag.text, size, weight, ink, tag.anchor)
+    if tag.leader:
+        way = math.copysign(k, tag.shift[0])
+        start, end = float(at[0]) + way * tag.leader, x - way * LEADER_GAP
+        return [Line(start, float(at[1]), end, y, 0.8, colour(state.theme, "rail", 0.8)), words]
     if not tag.has_pill:
         return [words]
     wide = text_width(tag.text, size, weight)

@@ -1,6 +1,6 @@
 """Which words hang on special layers: tokens beside their rows, letters on Q, K, V and gates, names of staves.
 
-All places are on the bench, in u; nothing here knows pixels but the height of a row, by which words are thinned out.
+All places are on the bench, in u; nothing here knows pixels but the height of a row, by which words fan out.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from nn3d.stage.tags import Arrow, Tag
 MIN_ROW_PX = 11.0
 LETTERS = {"query": "Q", "key": "K", "value": "V"}
 EDGE_PX = 8.0
+# Fanned words take at most this share of the free height and this multiple of their tile's; how far aside, px.
+FAN_SHARE, FAN_STRETCH, MOST_ASIDE_PX = 0.6, 2.4, 26.0
 # Room for the cubes of a tile seen from close by, u.
 CUBE = 0.62
 
@@ -27,7 +29,10 @@ CUBE = 0.62
 def token_tags(
     run: Run, plan: Plan, state: ViewState, stage: Stage, values: dict[int, LayerValues], view: View
 ) -> list[Tag | Arrow]:
-    """The words of token inputs, right-aligned at the left edge of their tile; every n-th where rows are low."""
+    """The words of token inputs, right-aligned at the left edge of their tile.
+
+    Where rows are low the words fan out beside them on fine lines; every n-th is said where even those have no room.
+    """
     out: list[Tag | Arrow] = []
     words = run.samples[state.sample].tokens if run.samples else ()
     for row, p in enumerate(plan.layers):
@@ -39,14 +44,25 @@ def token_tags(
         edge = -state.side * stage.width[row] / 2.0
         top, low = (stage.y[row] + s * stage.height[row] / 2.0 for s in (1.0, -1.0))
         ends = view.project(np.array([(stage.x[row], top, edge), (stage.x[row], low, edge)]), state.size_px)
-        each = max(1, int(np.ceil(MIN_ROW_PX * type_scale(state) * steps / max(1.0, abs(ends[1, 1] - ends[0, 1])))))
+        row_px = abs(float(ends[1, 1] - ends[0, 1])) / type_scale(state) / steps
+        each, pitch = _thinned(state, steps, row_px)
+        aside = EDGE_PX + min(MOST_ASIDE_PX, 0.5 * (pitch - row_px) * steps)
         anchor = "rm" if state.side > 0 else "lm"
         for t in range((steps - 1) % each, steps, each):
-            y = top + (low - top) * (t + 0.5) / steps
-            is_last = t == steps - 1
-            place = (float(stage.x[row]) - CUBE, float(y), float(edge))
-            out.append(Tag(place, said[t], 11.0, anchor, (-EDGE_PX * state.side, 0.0), is_strong=is_last))
+            middle = t + 0.5 - steps / 2.0
+            place = (float(stage.x[row]) - CUBE, float(stage.y[row] + (low - top) * middle / steps), float(edge))
+            shift = (-aside * state.side, middle * (pitch - row_px))
+            leader = EDGE_PX if aside > EDGE_PX + 1.0 else 0.0
+            out.append(Tag(place, said[t], 11.0, anchor, shift, is_strong=t == steps - 1, leader=leader))
     return out
+
+
+def _thinned(state: ViewState, steps: int, row_px: float) -> tuple[int, float]:
+    """Every how many rows a word is said, and the px a row that words then have, at a type scale of 1."""
+    _, top, _, bottom = state.anchors.free
+    room = min(FAN_SHARE * (bottom - top) / type_scale(state), FAN_STRETCH * row_px * steps)
+    each = max(1, int(np.ceil(MIN_ROW_PX * steps / max(room, row_px * steps, 1.0))))
+    return each, max(row_px, MIN_ROW_PX / each)
 
 
 def attention_tags(plan: Plan, state: ViewState, stage: Stage) -> list[Tag | Arrow]:

@@ -41,7 +41,8 @@ def test_the_result_is_as_large_as_the_plates_of_its_resolution(channels: int, o
 
 def test_how_much_larger_pictures_are_drawn_stands_on_the_picture() -> None:
     said = " ".join(m.text for m in compose(image_to_image(16, 1)).marks if isinstance(m, Text))
-    assert "input ×" in said and "output ×" in said
+    assert "input ×" in said
+    assert "output ×" in said
 
 
 def test_a_classifier_keeps_its_sizes() -> None:
