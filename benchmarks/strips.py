@@ -15,7 +15,7 @@ from nn3d.scene.ribbons import RibbonPass
 from nn3d.stage.frame import Frame
 
 INVOCATIONS = 4
-VARYINGS = {"g_profile": 4, "g_world": 3, "g_side": 3, "g_along": 1, "g_amount": 1}
+VARYINGS = {"g_profile": 4, "g_world": 3, "g_side": 3, "g_along": 1, "g_amount": 1, "g_fine": 1}
 RESTART = 0xFFFFFFFF
 
 _VERT = """#version 410 core
@@ -24,21 +24,24 @@ layout(location = 1) in vec3 in_world;
 layout(location = 2) in vec3 in_side;
 layout(location = 3) in float in_along;
 layout(location = 4) in float in_amount;
+layout(location = 5) in float in_fine;
 uniform mat4 u_clip_from_world;
 layout(location = 0) out vec4 g_profile;
 layout(location = 1) out vec3 g_world;
 layout(location = 2) out vec3 g_side;
 layout(location = 3) out float g_along;
 layout(location = 4) flat out float g_amount;
+layout(location = 5) out float g_fine;
 void main() {
   g_profile = in_profile; g_world = in_world; g_side = in_side; g_along = in_along; g_amount = in_amount;
+  g_fine = in_fine;
   gl_Position = u_clip_from_world * vec4(in_world, 1.0);
 }
 """
 
 
 def captured(ctx: moderngl.Context, ribbons: RibbonPass, frame: Frame) -> list[NDArray[np.float32]]:
-    """(n strips, vertices a strip, 12) of every link: what the geometry shader emits, read back from the GPU."""
+    """(n strips, vertices a strip, 13) of every link: what the geometry shader emits, read back from the GPU."""
     program = load_program(
         ctx, "strand.vert", "strand.geom", varyings=list(VARYINGS), defines={"ENDS": 2}
     )

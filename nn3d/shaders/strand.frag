@@ -5,6 +5,7 @@ layout(location = 1) in vec3 g_world;
 layout(location = 2) in vec3 g_side;
 layout(location = 3) in float g_along;
 layout(location = 4) flat in float g_amount;
+layout(location = 5) in float g_fine;
 uniform mat4 u_clip_from_world;
 uniform vec3 u_eye;
 uniform vec3 u_positive;
@@ -42,7 +43,8 @@ void main() {
   vec3 to_eye = u_eye - g_world;
   float far = length(to_eye);
   vec3 view = to_eye / far;
-  float shift = off_axis > hw ? -(0.02 + (off_axis - hw) * 1.5) : min(nz * hw, 0.05);
+  float shift = off_axis > hw ? -(0.02 + (off_axis - hw) * 1.5) : min(nz * hw, 0.05) * (1.0 - g_fine);
+  shift += 0.01 * min(1.0, abs(g_amount));  // of strands at one depth the strongest is in front, in any order of drawing
   vec4 q = u_clip_from_world * vec4(g_world + view * shift, 1.0);
   gl_FragDepth = clamp(q.z / q.w * 0.5 + 0.5, 0.0, 1.0);
 #if defined(IDS)
@@ -52,6 +54,8 @@ void main() {
   float cover = clamp((hw - off_axis) / aa + 0.5, 0.0, 1.0) * g_profile.w;
   f_sum = vec4(max(g_amount, 0.0), max(-g_amount, 0.0), 0.0, 0.0) * cover;
 #else
+  x *= 1.0 - g_fine;
+  nz = mix(nz, 0.785, g_fine);  // the mean over a tube
   vec3 n = normalize(g_side * x + view * nz);
   vec3 light = normalize(vec3(-0.35, 0.85, 0.45));
   float d = dot(n, light) * 0.5 + 0.5;
@@ -63,7 +67,7 @@ void main() {
   c = mix(u_fog, c, mix(0.55, 1.0, g_profile.w) * u_shade.y);
   float aa = footprint;
   float halo = smoothstep(hw - aa * 0.5, hw + aa * 0.5, off_axis);
-  c = mix(c, mix(u_fog, u_halo, min(1.0, u_shade.y * 1.2)), halo);
+  c = mix(c, mix(u_fog, u_halo, min(1.0, u_shade.y * 1.2)), halo * (1.0 - g_fine));
   c = fogged(c, far);
 #ifdef VEIL
   float alpha = min(0.98, u_veil.x * clamp((total - off_axis) / max(aa, 1e-6) + 0.5, 0.0, 1.0));

@@ -17,12 +17,14 @@ layout(location = 11) in vec2 v_look[];
 uniform mat4 u_clip_from_world;
 uniform vec3 u_eye;
 uniform vec4 u_px;      // world units a px and unit distance, smallest width px, halo px, halo share
+uniform float u_crowd;   // how many strands lie one over the other where they are gathered
 uniform int u_segments;  // of a whole strand, at most 44
 layout(location = 0) out vec4 g_profile;  // signed place across −1 … 1, half width, with halo, how far below the floor
 layout(location = 1) out vec3 g_world;
 layout(location = 2) out vec3 g_side;
 layout(location = 3) out float g_along;
 layout(location = 4) flat out float g_amount;
+layout(location = 5) out float g_fine;  // how far it is too fine for sides and a halo of its own: 1, part of a tone
 
 vec3 c[11];
 
@@ -69,13 +71,16 @@ void main() {
     float w = v_look[0].x * taper;
     float floor_w = 0.5 * u_px.y * px;
     float hw = max(w, floor_w);
-    float total = hw + clamp(hw * u_px.w, 0.35 * px, 1.6 * u_px.z * px);
+    float crowded = smoothstep(6.0, 20.0, u_crowd) * smoothstep(0.10, 0.34, t);
+    float fine = 1.0 - smoothstep(mix(0.6, 1.5, crowded), mix(1.3, 3.0, crowded), hw / px);
+    float total = hw + clamp(hw * u_px.w, 0.35 * px, 1.6 * u_px.z * px) * (1.0 - fine);
     for (int e = -1; e <= 1; e += 2) {
       g_profile = vec4(float(e), hw, total, min(1.0, w / floor_w));
       g_world = at + side * float(e) * total;
       g_side = side;
       g_along = t;
       g_amount = v_look[0].y;
+      g_fine = fine;
       gl_Position = u_clip_from_world * vec4(g_world, 1.0);
       EmitVertex();
     }

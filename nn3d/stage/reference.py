@@ -24,6 +24,7 @@ BEND = 0.24
 PART = 0.34
 GATHER = 0.42
 RING_BACK = 0.45
+RISE = 0.05
 GOLDEN = 0.6180339887498949
 FLIGHT_RADIUS = 0.95 * 1.2
 N_CONTROL = 11
@@ -312,7 +313,7 @@ def _routed(
     y, z = a[:, 0], a[:, 1]
     return _points(
         [s.x + s.thick, s.x + 0.6, s.x + 0.13 * length, s.x + 0.34 * length, s.x + 0.60 * length, t.x - 0.10 * length,
-         t.x, t.x, t.x, t.x, t.x],
+         t.x - RISE, t.x - RISE, t.x + RISE, t.x + RISE, t.x],
         [s.cell[:, 0], s.cell[:, 0], y * 0.94 + mean * 0.06 + GATHER * oy * 0.8 + h * 0.5,
          y * 0.62 + mean * 0.38 + GATHER * oy * 0.7 + h, mean * 0.86 + y * 0.14 + h + GATHER * 0.6 * oy,
          gutter * 0.9 + mean * 0.1 + h * 0.5, gutter + h * 0.10, gutter, gutter, gutter * 0.35 + to[:, 0] * 0.65,

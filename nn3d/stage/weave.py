@@ -19,10 +19,11 @@ from nn3d.stage.resident import Need, Resident
 from nn3d.stage.small import strand_path
 from nn3d.stage.standing import Stage
 from nn3d.stage.state import ViewState, smooth
-from nn3d.stage.strands import StrandHistory, StrandsNeed, StrandTable, window_of
+from nn3d.stage.strands import THIN, StrandHistory, StrandsNeed, StrandTable, window_of
 from nn3d.stage.sums import SumsNeed
 
 ROPE_RADIUS = 0.62
+LANES_SHARE = 0.57
 
 
 class Weaver:
@@ -152,5 +153,12 @@ class Weaver:
             level=table.level, parameter=None if link.weighted is None else link.weighted.parameter,
             weight_index=table.weight_index, weight=table.weight, source_cell=table.source_cell,
             target_cell=table.target_cell, is_drawn=table.is_drawn,
-            batches=table.batches, lit=self.lit.get(link.index),
+            crowd=self._crowd(link, table), batches=table.batches, lit=self.lit.get(link.index),
         )  # fmt: skip
+
+    def _crowd(self, link: LinkPlan, table: StrandTable) -> float:
+        """How many strands lie one over the other in the lanes of the gutter under a row of the target."""
+        tiles = self.plan.layers[link.target].tiles
+        n = len(table.strands) - table.n_trunk
+        n = n if table.selection in EVERY else min(n, self.state.budget.strands)
+        return n / max(1, tiles.grid[0]) * 2.0 * THIN / max(1e-6, LANES_SHARE * tiles.gutter)

@@ -16,6 +16,7 @@ const float BEND = 0.24;   // g of the flight formula
 const float PART = 0.34;   // signs part by this in the routed trunk
 const float GATHER = 0.42; // R0 of the routed trunk
 const float RING_BACK = 0.45; // how far behind a ring strands run to its middle
+const float RISE = 0.05;     // strands turn up into their tiles behind the lanes of the gutter by twice this
 const int N_CONTROL = 11;
 
 void anchors(sampler2D table, int k, out vec4 a, out vec4 b) {
@@ -137,10 +138,10 @@ void routed(Way w, End s, End t, vec2 to, vec2 off, float lane, float sign_c, ou
   c[3] = vec3(s.x + 0.34 * L, a.x * 0.62 + mean * 0.38 + r * off.x * 0.7 + h, a.y * 0.25 + r * off.y * 0.7);
   c[4] = vec3(s.x + 0.60 * L, mean * 0.86 + a.x * 0.14 + h + r * 0.6 * off.x, z_in * 0.62 + a.y * 0.12 + r * off.y * 0.6);
   c[5] = vec3(t.x - 0.10 * L, gutter * 0.9 + mean * 0.1 + h * 0.5, z_in * 1.02);
-  c[6] = vec3(t.x, gutter + h * 0.10, z_in * 0.98);
-  c[7] = vec3(t.x, gutter, (z_in + t.tile.y) * 0.5);
-  c[8] = vec3(t.x, gutter, to.y - 0.10 * side * t.half_at.y);
-  c[9] = vec3(t.x, gutter * 0.35 + to.x * 0.65, to.y);
+  c[6] = vec3(t.x - RISE, gutter + h * 0.10, z_in * 0.98);
+  c[7] = vec3(t.x - RISE, gutter, (z_in + t.tile.y) * 0.5);
+  c[8] = vec3(t.x + RISE, gutter, to.y - 0.10 * side * t.half_at.y);
+  c[9] = vec3(t.x + RISE, gutter * 0.35 + to.x * 0.65, to.y);
   c[10] = vec3(t.x, to);
 }
 
