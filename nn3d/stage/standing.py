@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nn3d.layout.fans import Picked, fanned
 from nn3d.layout.graph import apexes, gaps, positions, turns
 from nn3d.layout.levels import rails
 from nn3d.layout.proportion import lifted, stretched
@@ -67,6 +68,7 @@ def stage_of(plan: Plan, state: ViewState) -> Stage:
     depths = [p.depth for p in plan.layers]
     arching = np.array([p.recurrent.arching if p.recurrent is not None else 0.0 for p in plan.layers])
     x, y = positions(plan.topology, size[:, 1], size[:, 0] + 2.0 * arching, before, yaw, depths, field)
+    y = fanned(y, size[:, 0], plan.topology.column, _picked(plan))
     left, top, right, bottom = state.anchors.free
     aspect = (right - left) / max(1.0, bottom - top)
     x = stretched(plan.topology, x, y, size, aspect, (yaw, PITCH_RAD))
@@ -81,3 +83,9 @@ def stage_of(plan: Plan, state: ViewState) -> Stage:
         x, y, size[:, 0], size[:, 1], opened, apex, turns(plan.topology, x), rail, shelf, aloft, one, one, thick,
         np.ones(len(plan.links)), leaves(plan.topology, y, size[:, 0]),
     )  # fmt: skip
+
+
+def _picked(plan: Plan) -> list[Picked]:
+    """Links that take single rows of a plate, with the middle of those rows."""
+    rows = ((link, np.array(link.picked)) for link in plan.links if link.picked and link.path == "stave")
+    return [Picked(link.source, link.target, float(spans.mean())) for link, spans in rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 
 import pytest
 
@@ -41,7 +42,7 @@ def test_every_token_is_named_in_order_and_no_word_lies_over_another(size: tuple
     frame, said = picture(size)
     assert [m.text for m in said] == list(transformer().samples[frame.state.sample].tokens)
     rows = [m.y for m in said]
-    assert min(b - a for a, b in zip(rows, rows[1:], strict=False)) >= 0.8 * said[0].size_px
+    assert min(b - a for a, b in pairwise(rows)) >= 0.8 * said[0].size_px
     assert said[-1].weight == "medium"
 
 
