@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from nn3d.stage import camera as cameras
 from nn3d.stage.frame import Frame, Text, TileLayer
 from nn3d.stage.reference import ease, half_thickness, tile_places
+from nn3d.stage.sight import clear
 from nn3d.stage.state import Camera, Thing
 from nn3d.stage.type import text_width
 
@@ -29,14 +30,25 @@ LABEL_PX: Final = (52.0, 74.0)  # half width, height under the foot
 
 
 def framed(frame: Frame, thing: Thing) -> Camera:
-    """The camera, free of fit, that shows a layer, a group, or one tile from close up, in the free rectangle."""
+    """The camera, free of fit, that shows a layer, a group, or one tile from close up, in the free rectangle.
+
+    Where other plates would stand in front of a layer or a tile, it looks from beside them.
+    """
     camera = replace(cameras.resolve(frame), fit=False)
-    corners = np.concatenate([corners_of(layer, thing.tile) for layer in _plates(frame, thing.layer)])
+    plates = _plates(frame, thing.layer)
+    corners = np.concatenate([corners_of(layer, thing.tile) for layer in plates])
     if thing.tile >= 0:
         camera = replace(camera, yaw_rad=math.copysign(CLOSE_YAW_RAD, camera.yaw_rad), pitch_rad=CLOSE_PITCH_RAD)
     share = TILE_SHARE if thing.tile >= 0 else LAYER_SHARE
     rect = _shrunk(frame.state.anchors.free, share)
-    return cameras.fitted(camera, corners, rect, frame.state.size_px)
+
+    def placed(at: Camera) -> Camera:
+        return cameras.fitted(at, corners, rect, frame.state.size_px)
+
+    if len(plates) > 1:
+        return placed(camera)
+    face = corners[[0, 1, 3, 2]]
+    return clear(camera, placed, face, [t for t in frame.tiles if t is not plates[0] and t.x < plates[0].x])
 
 
 def corners_of(layer: TileLayer, tile: int = -1) -> F64:
