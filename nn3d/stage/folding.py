@@ -156,21 +156,26 @@ def deck(plan: Plan, group: Group | None) -> tuple[Slab, ...]:
 
 
 def brief(group: Group) -> str:
-    """What a closed group is, as short as its card: "6 Bottleneck", "Block", "8 layers"."""
+    """What a closed group is, as short as its card: "6 Bottleneck", "Block", "8 layers"; "inferred" where it is."""
     plain = f"{len(group.layers)} layers" if group.type in CONTAINERS else group.type
-    return f"{group.count} {group.kind}" if group.count else plain
+    return (f"{group.count} {group.kind}" if group.count else plain) + _inferred(group)
 
 
 def words(group: Group) -> str:
-    """What a closed group is, for people: "6 Bottleneck, 2 – 6 equal"."""
+    """What a closed group is, for people: "6 Bottleneck, 2 – 6 equal", "11 GptBlock, equal, inferred"."""
     if not group.count:
-        plain = f"{len(group.layers)} layers"
-        plain += ", inferred" if group.note else ""
+        plain = f"{len(group.layers)} layers" + _inferred(group)
         return plain if group.type in CONTAINERS else f"{group.type}, {plain}"
-    said = brief(group)
+    said = f"{group.count} {group.kind}"
     if len(group.equal) == group.count:
-        return said if group.kind == EQUAL else f"{said}, equal"
-    return f"{said}, {group.equal[0] + 1} – {group.equal[-1] + 1} equal" if group.equal else said
+        said += "" if group.kind == EQUAL else ", equal"
+    elif group.equal:
+        said += f", {group.equal[0] + 1} – {group.equal[-1] + 1} equal"
+    return said + _inferred(group)
+
+
+def _inferred(group: Group) -> str:
+    return ", inferred" if group.note else ""
 
 
 def half_depth(group: Group) -> float:

@@ -24,6 +24,7 @@ from nn3d.stage.complete import compose
 from nn3d.stage.compose import initial_state
 from nn3d.stage.dump import dump_arrays
 from nn3d.stage.first_view import MOST_ROWS, first_open
+from nn3d.stage.folding import brief, group_row, words
 from nn3d.stage.frame import Frame, Text
 from nn3d.stage.reference import half_thickness
 from nn3d.stage.resident import Resident
@@ -263,3 +264,12 @@ def test_a_group_that_is_not_there_is_one_clear_line() -> None:
         c.apply(state, c.OpenGroup(99, True))
     with pytest.raises(Nn3dError, match="no groups"):
         c.apply(replace(state, group_depths=()), c.OpenGroup(0, True))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_group_that_no_module_holds_says_that_it_is_inferred_and_no_other_does(name: str) -> None:
+    plan = case(name)[1].plan
+    groups = plan.groups
+    for group in groups.all:
+        for said in (brief(group), words(group), group_row(plan, groups.n_layers + group.index).layer.kind):
+            assert said.endswith("inferred") == (not group.path)
