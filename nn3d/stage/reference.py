@@ -262,8 +262,9 @@ def _ringed(c: F64, way: _Way, ends: tuple[_End, _End], to: F64, off: F64, sign:
     near_y = t.y + sign * PART + GATHER * off[:, 0]
     near, middle = np.column_stack([near_y, 0 * near_y + z_in]), np.array([t.y, 0.0])
     out = c.copy()
-    for k, share in ((2, 0.10), (3, 0.45), (4, 0.85)):
+    for k, share, aside in ((2, 0.10, 0.5), (3, 0.45, 0.9), (4, 0.85, 1.0)):
         out[:, k, 1] = (s.cluster[:, 0] + GATHER * off[:, 0]) * (1.0 - share) + near_y * share
+        out[:, k, 2] += (z_in - out[:, k, 2]) * aside
     out[:, 5] = np.column_stack([t.x - 0.08 * length, near_y, 0 * near_y + z_in * 1.02])
     back = [(1.0, near), (2.0, near * 0.3 + middle * 0.7), (2.0, middle * 0.55 + to * 0.45),
             (1.0, middle * 0.15 + to * 0.85), (0.0, to)]  # fmt: skip

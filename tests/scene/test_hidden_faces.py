@@ -79,5 +79,11 @@ def test_lines_and_circles_too(screen: Offscreen, arrangement: str) -> None:
     assert hidden(screen, "bundled", c.Arrange(None, arrangement, at_once=True)) <= DEFAULT
 
 
+@pytest.mark.parametrize("yaw", [30, 40, 80, -30, -55])
+@pytest.mark.parametrize("arrangement", ["line", "circle"])
+def test_lines_and_circles_turned_to_either_side(screen: Offscreen, arrangement: str, yaw: float) -> None:
+    assert hidden(screen, "bundled", c.Arrange(None, arrangement, at_once=True), yaw=yaw) <= TURNED
+
+
 def test_straight_strands_would_hide_much_more(screen: Offscreen) -> None:
     assert hidden(screen, "bundled", c.SetStrength(0.0, at_once=True)) > 2 * TURNED

@@ -145,13 +145,16 @@ void routed(Way w, End s, End t, vec2 to, vec2 off, float lane, float sign_c, ou
   c[10] = vec3(t.x, to);
 }
 
-// Into a ring: past its edge, round to its back, and from its middle out to the inner edges of the tiles.
+// Into a ring: soon aside, so as not to cross its face, past its edge, round to its back, and from its middle out to the inner edges of the tiles.
 void ringed(Way w, End s, End t, vec2 to, vec2 off, float sign_c, inout vec3 c[N_CONTROL]) {
   float z_in = -w.side * (w.width.y * 0.5 + 0.9), L = t.x - c[0].x;
   vec2 middle = vec2(t.y, 0.0), near = vec2(t.y + sign_c * PART + GATHER * off.x, z_in);
   c[2].y = mix(s.cluster.x + GATHER * off.x, near.x, 0.10);
   c[3].y = mix(s.cluster.x + GATHER * off.x, near.x, 0.45);
   c[4].y = mix(s.cluster.x + GATHER * off.x, near.x, 0.85);
+  c[2].z = mix(c[2].z, z_in, 0.5);
+  c[3].z = mix(c[3].z, z_in, 0.9);
+  c[4].z = z_in;
   c[5] = vec3(t.x - 0.08 * L, near.x, z_in * 1.02);
   c[6] = vec3(t.x + RING_BACK, near);
   c[7] = vec3(t.x + 2.0 * RING_BACK, mix(near, middle, 0.7));
