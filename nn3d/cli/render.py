@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from nn3d.cli.own import with_own
 from nn3d.cli.sources import SourceOptions, open_any, source_options
 from nn3d.cli.states import read_state
 from nn3d.cli.viewing import apply_view_options, play, read_script, view_options
@@ -69,6 +70,7 @@ def command(
         open_ms = 1000.0 * (time.perf_counter() - started)
         resident = Resident(run)
         seen = read_state(run, state) if state is not None else initial_state(run, resident)
+        seen = with_own(run, seen, source)
         if size is not None or scale is not None:
             seen = play(seen, [Resize(size or seen.size_px, scale or seen.scale)])
         seen = apply_view_options(run, seen, **view)

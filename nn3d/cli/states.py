@@ -10,6 +10,7 @@ from nn3d.errors import Nn3dError
 from nn3d.run.grouping import groups_of
 from nn3d.run.run import Run
 from nn3d.stage import folds, viewstring
+from nn3d.stage.own import check_own
 from nn3d.stage.state import Thing, ViewState
 
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff")
@@ -20,7 +21,8 @@ def read_state(run: Run, text: str) -> ViewState:
     state = _any_state(text)
     if len(state.layers) != len(run.layers):
         raise Nn3dError(f"--state is of a network with {len(state.layers)} layers, this one has {len(run.layers)}")
-    n_epochs, n_samples = len(run.epochs), max(1, len(run.samples))
+    check_own(run, state)
+    n_epochs, n_samples = len(run.epochs), max(1, len(run.samples)) + len(state.own)
     state = replace(state, n_epochs=n_epochs, n_samples=n_samples)
     last = float(max(0, n_epochs - 1))
     time = replace(state.time, epoch=min(state.time.epoch, last), target=min(state.time.target, last))

@@ -46,7 +46,7 @@ class CubePass:
         """Draw a layer's cubes; its block `Cells` and its textures are bound. Returns the number of draw calls."""
         if tile.cubes is None:
             return 0
-        flags = {"PICK": is_pick, "MIXED": frame.epoch_mix > 0.0, "OWN_GAINS": tile.gains is not None}
+        flags = {"PICK": is_pick, "MIXED": frame.mix_of(tile) > 0.0, "OWN_GAINS": tile.gains is not None}
         program, array = self._program(flags)
         self._textures[_list_key(tile)].use(RAISED)
         self._textures["anchors", tile.key].use(ANCHORS)
@@ -55,7 +55,7 @@ class CubePass:
         given = {
             **values, "u_px": frame.view.px_per_unit, "u_rise": (FROM_PX, FULL_PX), "u_power": tile.power,
             "u_raised": RAISED, "u_anchors": ANCHORS, "u_maps_a": 0, "u_maps_b": 1, "u_ramp": 2, "u_gains": 3,
-            "u_mix": frame.epoch_mix, "u_fog": frame.palette.fog[:3], "u_light": float(frame.palette.is_light),
+            "u_mix": frame.mix_of(tile), "u_fog": frame.palette.fog[:3], "u_light": float(frame.palette.is_light),
             "u_bright": tile.bright, "u_signed": float(tile.lut == "div"), "u_layer": tile.layer, "Cells": 0,
         }  # fmt: skip
         set_uniforms(program, tuple(given), **given)

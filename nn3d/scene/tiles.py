@@ -136,7 +136,7 @@ class TilePass:
             "far": pitch_px < FAR_PX,
             "seams": frame.state.budget.seams and FAR_PX <= pitch_px < SEAM_PX,
             "lines": tile.cells != (1, 1) and min(_cell_px(tile, size)) >= LINES_PX,
-            "mixed": frame.epoch_mix > 0.0,
+            "mixed": frame.mix_of(tile) > 0.0,
             "picture": tile.lut == "rgb",
             "empty": atlases is None,
             "masked": atlases is not None and any(a.is_masked for a in atlases),
@@ -148,7 +148,7 @@ class TilePass:
         if name not in begun:
             begun.add(name)
             self._set_faces(program, frame, common)
-        set_uniforms(program, PLACE, **end_uniforms((tile,)))
+        set_uniforms(program, (*PLACE, "u_mix"), **end_uniforms((tile,)), u_mix=frame.mix_of(tile))
         self.ramps.use(frame, "seq" if tile.lut == "rgb" else tile.lut, 2)
         n_pages = 1 if atlases is None else len(atlases[0].pages)
         is_soft = pitch_px < SOFT_PX
@@ -167,7 +167,7 @@ class TilePass:
         values = {
             **{k: common[k] for k in (*CAMERA, "u_fog")},
             "u_px": frame.view.px_per_unit / frame.state.scale, "u_rim": pal.rim[:3], "u_side": pal.side[:3],
-            "u_nonfinite": pal.nonfinite[:3], "u_grid": pal.grid, "u_mix": frame.epoch_mix, "u_maps_a": 0,
+            "u_nonfinite": pal.nonfinite[:3], "u_grid": pal.grid, "u_maps_a": 0,
             "u_maps_b": 1, "u_ramp": 2, "u_gains": 3, "Cells": 0,
         }  # fmt: skip
         set_uniforms(program, tuple(values), **values)

@@ -25,6 +25,7 @@ from nn3d.stage import (
 )
 from nn3d.stage.first_view import first_open
 from nn3d.stage.frame import Frame, Mark, TileLayer
+from nn3d.stage.lens import Lens
 from nn3d.stage.lit import dimmed
 from nn3d.stage.look import palette
 from nn3d.stage.ordering import blended
@@ -39,6 +40,7 @@ from nn3d.stage.overlay.key import key_marks
 from nn3d.stage.overlay.neurons import neuron_marks
 from nn3d.stage.overlay.selected import selected_marks
 from nn3d.stage.overlay.title import title_marks
+from nn3d.stage.own import front_of
 from nn3d.stage.plan import LayerPlan
 from nn3d.stage.recurrence import Recurrences
 from nn3d.stage.resident import LayerValues, Resident, ValuesNeed
@@ -101,7 +103,9 @@ class _Composer:
         """In here `state`, `plan` and all indices are in rows: what is visible (nn3d.stage.folding)."""
         self.run, self.given, self.resident = run, state, resident.asking()
         shown = unfolding.shown(resident.folds, state)
-        self.folded, self.plan, self.state, self.stage = shown.folded, shown.plan, shown.state, shown.stage
+        self.folded, self.plan, self.stage = shown.folded, shown.plan, shown.stage
+        self.front = front_of(run, state, self.stage.x)
+        self.state = replace(shown.state, sample=self.front.now)
         first = min(int(state.time.epoch), max(0, len(run.epochs) - 1))
         self.mix = float(state.time.epoch - first)
         self.epochs = (first, min(first + 1, len(run.epochs) - 1) if self.mix > 0 else first)
@@ -109,7 +113,8 @@ class _Composer:
         self.orders = None if by_index else self.resident.orders()
         self.palette = palette(state.theme, state.ramp)
         self.full = (1.0, 1.0)
-        self.recurrences = Recurrences(run, self.resident, self.state, self.epochs)
+        later = replace(self.state, sample=self.front.at_middle)
+        self.recurrences = Recurrences(run, self.resident, later, self.epochs)
 
     def frame(self) -> Frame:
         stage = self.stage
@@ -117,9 +122,10 @@ class _Composer:
         inputs = {i for i, p in enumerate(self.plan.layers) if p.input is not None and p.input.kind == "image"}
         self.full = shades.network_full([v for i, v in values.items() if v is not None and i not in inputs])
         tiles, first = self._tiles(stage, values)
-        weaver = Weaver(self.run, self.resident, self.plan, self.state, self.epochs)
+        weaver = Weaver(self.run, self.resident, self.plan, self.state, self.epochs, self.front)
         tables = weaver.tables
-        tiles = dimmed(self.plan, self.state.focus, weaver.lit, tiles, first)
+        lens = Lens(self.run, self.resident, self.folded, self.state)
+        tiles = lens.plates(dimmed(self.plan, self.state.focus, weaver.lit, tiles, first), first)
         ends = [*first, len(tiles)]
         strands = tuple(
             replace(s, source=ends[s.source + 1] - 1, target=ends[s.target]) for s in weaver.layers(stage)
@@ -158,11 +164,11 @@ class _Composer:
                 self.run, self.plan, self.state, stage, shown, tiles, first, view), view),
         ]  # fmt: skip
         caption = caption_marks(facts)
-        marks += selected_marks(facts, tiles, first, view, [*marks, *caption])
+        marks += selected_marks(facts, lens, tiles, first, view, [*marks, *caption])
         marks += caption
         return Frame(
             state=self.given, view=view, palette=self.palette, tiles=tiles, strands=strands,
-            boxes=np.concatenate([built.boxes, stubs]), shadows=built.shadows, floor_y=built.floor_y,
+            boxes=np.concatenate([built.boxes, stubs, lens.frames(tiles, first, view, self.palette)]), shadows=built.shadows, floor_y=built.floor_y,
             floor_rect=built.floor_rect, marks=tuple(marks), epoch_mix=self.mix, missing=needs.missing,
             wanted=needs.wanted, left_out=needs.left_out, stats=_stats(tables, tiles),
             groups=self.plan.groups, stands=tuple(first[row] for row in self.folded.stands),
@@ -203,18 +209,41 @@ class _Composer:
         """
         if self.resident.plan.layers[index].shows == "nothing":
             return None
-        at = self.given.layers[index].stage if stage is None else stage
-        needs = [ValuesNeed(index, e, self.state.sample, at) for e in self.epochs]
-        found = [self.resident.values(n) for n in needs]
+        found = [self.resident.values(n) for n in self._needs(index, stage)]
         a, b = found
         return None if a is None or b is None else (a, b)
+
+    def _needs(self, index: int, stage: int | None = None, *, is_fading: bool = False) -> tuple[ValuesNeed, ValuesNeed]:
+        """What the two ends of a layer's mix are: two epochs, or where it is fading, two samples."""
+        at = self.given.layers[index].stage if stage is None else stage
+        a, b = self.epochs
+        if is_fading:
+            return ValuesNeed(index, a, self.front.before, at), ValuesNeed(index, a, self.front.now, at)
+        sample = self.front.number(self._row_of.get(index, 0))
+        return ValuesNeed(index, a, sample, at), ValuesNeed(index, b, sample, at)
+
+    @cached_property
+    def _row_of(self) -> dict[int, int]:
+        """The row in which a layer of the run is seen."""
+        slabs = {s.layer: row for row, found in self.folded.slabs.items() for s in found}
+        return slabs | {p.layer.index: row for row, p in enumerate(self.plan.layers)}
+
+    def _faded(
+        self, row: int, values: tuple[LayerValues, LayerValues] | None, stage: int | None = None
+    ) -> tuple[tuple[LayerValues, LayerValues] | None, float | None]:
+        """The values that a row mixes and how far; None: as far as the epochs of the picture."""
+        share = self.front.share(row)
+        if not 0.0 < share < 1.0 or values is None:
+            return values, None
+        a, b = (self.resident.values(n) for n in self._needs(self.plan.layers[row].layer.index, stage, is_fading=True))
+        return (values, None) if a is None or b is None else ((a, b), share)
 
     def _neurons(self) -> Neurons | None:
         """Scale and biases of a small network whose weights are drawn."""
         edges = self.state.edges
         if not self.plan.tallest or edges.selection == "off":
             return None
-        need = NeuronsNeed(self.epochs, self.state.sample, edges.mode)
+        need = NeuronsNeed(self.epochs, self.front.at_middle, edges.mode)
         return self.resident.neurons(need)
 
     def _probabilities(self, values: dict[int, tuple[LayerValues, LayerValues] | None]) -> structure.Outcome | None:
@@ -226,15 +255,19 @@ class _Composer:
         if found is None or not (plan.is_classes or is_text) or plan.shows != "values":
             return None
         node = self.run.node(plan.layer.shown)
+        found, share = self._faded(self.plan.output, found, LAST)
+        assert found is not None
         logits = [v.values.cells.ravel() for v in found]
         if is_text:
-            needs = [next_token.LastRowNeed(plan.layer.index, e, self.state.sample) for e in self.epochs]
+            share, sample = None, self.front.number(self.plan.output)
+            needs = [next_token.LastRowNeed(plan.layer.index, e, sample) for e in self.epochs]
             rows = [row for need in needs if (row := self.resident.last_row(need)) is not None]
             logits = [row.values for row in rows]
         if len(logits) < 2:
             return None
         pair = [structure.probabilities(v, node.op) for v in logits]
-        shares = pair[0] * (1 - self.mix) + pair[1] * self.mix
+        mix = self.mix if share is None else share
+        shares = pair[0] * (1 - mix) + pair[1] * mix
         return structure.Outcome(shares, node.op not in structure.PROBABILITIES, tuple(self.run.classes))
 
     def _place_of(self, layer: int, n: int) -> tuple[NDArray[np.int64] | None, float]:
@@ -244,7 +277,8 @@ class _Composer:
 
     def _tile_layer(self, i: int, stage: Stage, values: tuple[LayerValues, LayerValues] | None) -> TileLayer:
         plan, view = self.plan.layers[i], self.state.layers[i]
-        shade = self._shade(plan, values)
+        values, mix = self._faded(i, values)
+        shade = self._shade(plan, values, is_fading=mix is not None)
         pair = None if values is None else (values[0].shown, values[1].shown)
         tiles, scale = plan.tiles, float(stage.scale[i])
         place, share = self._place_of(plan.layer.index, len(plan.table))
@@ -255,10 +289,12 @@ class _Composer:
             thickness=(HALF_THICKNESS, float(stage.thick[i])), scale=scale,
             block_half=(float(stage.height[i]) / 2, float(stage.width[i]) / 2), weights=view.weights,
             opening=view.opening * float(stage.share[i]), values=pair, lut=shade.lut,
-            power=shade.power, gain=shade.gain, offset=shade.offset, gains=shade.gains,
+            power=shade.power, gain=shade.gain, offset=shade.offset, gains=shade.gains, mix=mix,
         )  # fmt: skip
 
-    def _shade(self, plan: LayerPlan, values: tuple[LayerValues, LayerValues] | None) -> shades.Shade:
+    def _shade(
+        self, plan: LayerPlan, values: tuple[LayerValues, LayerValues] | None, *, is_fading: bool = False
+    ) -> shades.Shade:
         """How a layer's values become colours, in the scope of the state."""
         shade = shades.shade_of(plan.input, values, is_weights=plan.shows == "weights")
         if values is None or self.state.scope == "layer":
@@ -267,9 +303,7 @@ class _Composer:
             return shades.by_network(shade, self.full)
         if plan.tiles.cells == (1, 1):
             return shade
-        index, sample = plan.layer.index, self.state.sample
-        stage = self.given.layers[index].stage
-        needs = [shades.PeaksNeed(ValuesNeed(index, e, sample, stage)) for e in self.epochs]
+        needs = [shades.PeaksNeed(n) for n in self._needs(plan.layer.index, is_fading=is_fading)]
         a, b = (self.resident.peaks(n) for n in needs)
         return shade if a is None or b is None else shades.by_map(shade, (a, b), tuple(needs))
 

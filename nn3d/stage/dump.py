@@ -43,7 +43,7 @@ def _tiles(run: Run, frame: Frame) -> dict[str, NDArray[Any]]:
     values = [
         np.full(t.table.size, np.nan, np.float32)
         if t.values is None
-        else _means(t.values[0].cells, t.values[1].cells, frame.epoch_mix, t.table.size)
+        else _means(t.values[0].cells, t.values[1].cells, frame.mix_of(t), t.table.size)
         for t in frame.tiles
     ]
     return {

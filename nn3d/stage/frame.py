@@ -22,7 +22,7 @@ from nn3d.stage.holding import Wanted
 from nn3d.stage.state import ViewState
 
 __all__ = [
-    "BOX", "PART", "SHADOW", "STRAND", "TILE", "Colour", "Frame", "Gains", "Line", "Lit", "Mark", "Palette", "Rect",
+    "BOX", "PART", "SHADOW", "STRAND", "TILE", "Cells", "Colour", "Frame", "Gains", "Line", "Lit", "Mark", "Palette", "Rect",
     "StrandLayer", "Text", "TileLayer", "Values", "View",
 ]  # fmt: skip
 
@@ -93,6 +93,7 @@ class TileLayer:
     lut : "seq", "div", "grey" or "rgb"; shown value = lut((|v|·gain)^power, with its sign for "div").
     gain, offset : at the two epochs: t = (v − offset)·gain. gains : more of it for single tiles, or None.
     cubes : (m,) int32 tiles whose cells rise as cubes, ascending; None: none do.
+    mix : where it is not None, the two `values` are of two samples, and are mixed by this instead of Frame.epoch_mix.
     bright : 0 … 1, how much of its colour the layer keeps (hover dims); lit : cells that keep all of it.
     scale : of the places in `table`: below 1 while
     the plate grows out of a closed group; the half sizes are already scaled.
@@ -122,6 +123,7 @@ class TileLayer:
     bright: float = 1.0
     scale: float = 1.0
     lit: Lit | None = None
+    mix: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +255,23 @@ class Line:
     colour: Colour
 
 
-Mark = Text | Rect | Line
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """A picture of (R, C) coloured cells of width × height px from (x, y) on; `gap` px of each are left free.
+
+    colours : (R, C, 4) float32, and `key` names them.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+    gap: float
+    key: Hashable
+    colours: F32 = field(compare=False)
+
+
+Mark = Text | Rect | Line | Cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,3 +328,7 @@ class Frame:
     handles: tuple[tuple[int, tuple[float, float, float, float]], ...] = ()
     wanted: Wanted = field(default_factory=Wanted)
     left_out: tuple[Hashable, ...] = ()
+
+    def mix_of(self, tile: TileLayer) -> float:
+        """How far a plate is on its way from the first of its values to the second."""
+        return self.epoch_mix if tile.mix is None else tile.mix

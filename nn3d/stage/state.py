@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from nn3d.run.own import OwnInput
+
 ARRANGEMENTS = ("line", "circle", "grid")
 LEVELS = ("trunk", "maps", "kernels", "all")
 MODES = ("weight", "contribution", "gradient")
@@ -174,6 +176,20 @@ class Fold:
 
 
 @dataclass(frozen=True, slots=True)
+class Wave:
+    """A new input on its way through the layers: `progress` is linear, 0 … 1 (nn3d.stage.own).
+
+    What it has not reached shows recorded sample `sample`, or where that is −1 the input of one's own `own`.
+    is_held : it waits at the input, while one draws.
+    """
+
+    sample: int = -1
+    own: OwnInput | None = None
+    progress: float = 0.0
+    is_held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Panels:
     """Which cards of the window are open. Offscreen pictures ignore them.
 
@@ -204,12 +220,39 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
+class Lens:
+    """What is shown of a pointed-at cell. depth : layers back whose cells it was made from are framed.
+
+    path : layers back and onward that its strongest contributions are followed, 0 not at all.
+    """
+
+    depth: int = 4
+    path: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Slide:
+    """The kernel on its way over one tile, cell by cell in C order; the selection is the cell that it is at.
+
+    thing : layer and tile. rows, cols : of the tile. at : number of the cell, whose whole part counts.
+    """
+
+    thing: Thing
+    rows: int
+    cols: int
+    at: float = 0.0
+    is_playing: bool = True
+    cells_per_sec: float = 4.0
+
+
+@dataclass(frozen=True, slots=True)
 class ViewState:
     """The whole view. Same state and same run: same picture.
 
     group_depths : of each group of the module tree, 0 for the outermost.
     caption : words about the picture, of a tour's step.
     order : of the tiles in their layers, "index" or "flow"; order_blend : linear progress on the way to it.
+    own : inputs of one's own, samples after the recorded ones. wave : one of them on its way through the layers.
     """
 
     n_epochs: int
@@ -238,7 +281,16 @@ class ViewState:
     selection: Thing | None = None
     hover: Thing | None = None
     focus: Focus = field(default_factory=Focus)
+    own: tuple[OwnInput, ...] = ()
+    wave: Wave | None = None
+    lens: Lens = field(default_factory=Lens)
+    slide: Slide | None = None
     caption: str = ""
+
+    @property
+    def n_recorded(self) -> int:
+        """Samples of the run; those of one's own are counted after them in `n_samples`."""
+        return self.n_samples - len(self.own)
 
 
 @lru_cache(maxsize=64)

@@ -14,6 +14,7 @@ from nn3d.stage.edges import EVERY
 from nn3d.stage.frame import StrandLayer
 from nn3d.stage.links import rope_size
 from nn3d.stage.lit import lit_links
+from nn3d.stage.own import Front, at_rest
 from nn3d.stage.plan import LinkPlan, Plan
 from nn3d.stage.resident import Need, Resident
 from nn3d.stage.small import strand_path
@@ -32,9 +33,12 @@ class Weaver:
     layers : one a link, two while its level changes. missing : needs that are not in memory.
     """
 
-    def __init__(self, run: Run, resident: Resident, plan: Plan, state: ViewState, epochs: tuple[int, int]) -> None:
+    def __init__(
+        self, run: Run, resident: Resident, plan: Plan, state: ViewState, epochs: tuple[int, int],
+        front: Front | None = None,
+    ) -> None:  # fmt: skip
         self.run, self.resident, self.state, self.epochs = run, resident, state, epochs
-        self.plan = plan
+        self.plan, self.front = plan, front or at_rest(state.sample, len(plan.layers))
         self.missing: list[Need] = []
         self.tables: dict[int, StrandTable] = {}
         self.lit = lit_links(plan, state.focus.thing if state.focus.share > 0.0 else None)
@@ -100,7 +104,8 @@ class Weaver:
             n_edges = link.wiring.n_edges(link.wiring.level_for(level))
             epochs = window_of(self.epochs, len(self.run.epochs), n_edges)
         return StrandsNeed(
-            number, epochs, self.state.sample, edges.mode, level, selection, self.state.budget.strands, single,
+            number, epochs, self.front.number(link.target), edges.mode, level, selection, self.state.budget.strands,
+            single,
             path=link.path, under=tuple(others), per_sign=rope_size(len(self.resident.plan.links)),
             is_known=self._is_known([number, *others], epochs, level, is_single=single),
         )  # fmt: skip
@@ -137,8 +142,8 @@ class Weaver:
         edges, identity = state.edges, self.resident.identity
         return StrandLayer(
             source=link.source, target=link.target,
-            key=(identity, "looks", table.shape_key, self.epochs, state.sample, edges.mode, table.selection,
-                 state.budget.strands),
+            key=(identity, "looks", table.shape_key, self.epochs, self.front.number(link.target), edges.mode,
+                 table.selection, state.budget.strands),
             shape_key=(identity, "strands", table.shape_key),
             strands=table.strands, n_trunk=table.n_trunk, trunk_per_sign=table.per_sign,
             source_clusters=table.source_clusters, target_clusters=table.target_clusters, radii=table.radii,

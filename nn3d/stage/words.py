@@ -34,7 +34,7 @@ def token_tags(
     Where rows are low the words fan out beside them on fine lines; every n-th is said where even those have no room.
     """
     out: list[Tag | Arrow] = []
-    words = run.samples[state.sample].tokens if run.samples else ()
+    words = run.sample(state.sample).tokens if run.samples else ()
     for row, p in enumerate(plan.layers):
         steps = n_tokens(p.layer.shape, p.layer.axes) if p.input is not None and p.input.kind == "tokens" else 0
         if not steps:

@@ -10,7 +10,8 @@ from typing import Any
 
 from nn3d.errors import Nn3dError
 from nn3d.stage import exact, jsonable
-from nn3d.stage.commands import edges, layers, picture, time
+from nn3d.stage import slide as slides
+from nn3d.stage.commands import edges, finding, layers, microscope, own, picture, time
 from nn3d.stage.commands.common import Appliers
 from nn3d.stage.commands.edges import (
     SetLevel,
@@ -19,6 +20,7 @@ from nn3d.stage.commands.edges import (
     SetSelection,
     SetStrength,
 )
+from nn3d.stage.commands.finding import SetSearch
 from nn3d.stage.commands.layers import (
     Arrange,
     FoldAll,
@@ -29,6 +31,16 @@ from nn3d.stage.commands.layers import (
     SetStage,
     UnfoldAll,
 )
+from nn3d.stage.commands.microscope import (
+    PlaySlide,
+    SetDepth,
+    SetPath,
+    SetSlideSpeed,
+    StartSlide,
+    StepSlide,
+    StopSlide,
+)
+from nn3d.stage.commands.own import AddOwn, EditOwn, RemoveOwn
 from nn3d.stage.commands.picture import (
     FlyTo,
     Hover,
@@ -55,20 +67,25 @@ from nn3d.stage.state import EXACT_PASSES, ViewState
 
 __all__ = [
     "COMMANDS",
+    "AddOwn",
     "Advance",
     "Arrange",
     "Command",
+    "EditOwn",
     "FlyTo",
     "FoldAll",
     "Hover",
     "OpenGroup",
     "OpenLevel",
     "Play",
+    "PlaySlide",
+    "RemoveOwn",
     "Resize",
     "Say",
     "Select",
     "SetBudget",
     "SetCamera",
+    "SetDepth",
     "SetEpoch",
     "SetLevel",
     "SetLoop",
@@ -76,16 +93,22 @@ __all__ = [
     "SetOpen",
     "SetOrder",
     "SetPanels",
+    "SetPath",
     "SetPrint",
     "SetRamp",
     "SetSample",
     "SetScope",
+    "SetSearch",
     "SetSelection",
+    "SetSlideSpeed",
     "SetSpeed",
     "SetStage",
     "SetStrength",
     "SetTheme",
+    "StartSlide",
     "StepEpoch",
+    "StepSlide",
+    "StopSlide",
     "UnfoldAll",
     "apply",
     "from_json",
@@ -97,16 +120,20 @@ Command = (
     Advance | SetEpoch | StepEpoch | Play | SetLoop | SetSpeed | SetSample | SetOpen | OpenGroup | OpenLevel | UnfoldAll
     | FoldAll | Arrange | Select | Hover | SetCamera | FlyTo | SetLevel | SetMode | SetSelection | SetStrength
     | SetOrder | SetTheme | SetScope | SetStage | SetRamp | SetBudget | SetPrint | Say | Resize | SetPanels
+    | SetSearch | SetDepth | SetPath | StartSlide | PlaySlide | StepSlide | SetSlideSpeed | StopSlide
+    | AddOwn | EditOwn | RemoveOwn
 )  # fmt: skip
 
 COMMANDS: dict[str, type[Any]] = {c.__name__: c for c in Command.__args__}
 
-_APPLY: Appliers = {**time.APPLY, **layers.APPLY, **edges.APPLY, **picture.APPLY}
+_APPLY: Appliers = {
+    **finding.APPLY, **time.APPLY, **layers.APPLY, **edges.APPLY, **picture.APPLY, **own.APPLY, **microscope.APPLY,
+}  # fmt: skip
 
 
 def apply(state: ViewState, command: Command) -> ViewState:
     """The view after `command`. Raises Nn3dError when the command names something that does not exist."""
-    after = _APPLY[type(command)](state, command)
+    after = slides.kept(_APPLY[type(command)](state, command))
     if isinstance(command, SetSelection) and command.at_once and command.selection == "exact":
         return replace(after, edges=replace(after.edges, passes=EXACT_PASSES))
     return exact.counted(state, after, command.dt_secs if isinstance(command, Advance) else None)

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass, replace
 
 from nn3d.errors import Nn3dError
-from nn3d.stage import focus, folds, reorder
+from nn3d.stage import focus, folds, reorder, slide
+from nn3d.stage.commands import own
 from nn3d.stage.commands.common import Appliers, toward
 from nn3d.stage.state import (
     Camera,
@@ -118,7 +119,7 @@ def _facing_of(camera: Camera, facing: float) -> float:
 def _advance(state: ViewState, c: Advance) -> ViewState:
     if c.dt_secs < 0 or not math.isfinite(c.dt_secs):
         raise Nn3dError(f"dt_secs should be a finite number ≥ 0, got {c.dt_secs}")
-    state = _advance_time(state, c.dt_secs)
+    state = slide.advanced(_advance_time(state, c.dt_secs), c.dt_secs)
     layers = tuple(_advance_layer(v, c.dt_secs) for v in state.layers)
     flight = state.flight
     if flight is not None:
@@ -133,6 +134,7 @@ def _advance(state: ViewState, c: Advance) -> ViewState:
     facing = toward(state.facing, _facing_of(state.camera, state.facing), 2.0 * c.dt_secs / SIDE_SECS)
     state = folds.advanced(state, c.dt_secs)
     moved = replace(state, layers=layers, flight=flight, edges=edges, side=side, facing=facing)
+    moved = own.advanced(moved, c.dt_secs)
     return focus.advanced(reorder.advanced(moved, c.dt_secs), c.dt_secs)
 
 
@@ -155,7 +157,7 @@ def _play(state: ViewState, c: Play) -> ViewState:
 
 
 def _set_sample(state: ViewState, c: SetSample) -> ViewState:
-    return replace(state, sample=min(max(c.sample, 0), max(0, state.n_samples - 1)))
+    return replace(state, sample=min(max(c.sample, 0), max(0, state.n_samples - 1)), wave=None)
 
 
 APPLY: Appliers = {

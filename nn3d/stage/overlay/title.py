@@ -25,7 +25,8 @@ def subtitle(f: Facts) -> list[str]:
     """Sample, epoch, prediction and truth, and how the graph is known."""
     parts = []
     if f.run.samples:
-        parts.append(f.run.samples[f.state.sample].name)
+        is_own = f.state.sample >= len(f.run.samples)
+        parts.append(f.run.sample(f.state.sample).name + (", computed by this run's weights" if is_own else ""))
     if len(f.run.epochs) > 1:
         ids = [epoch.id for epoch in f.run.epochs]
         index = f.state.time.epoch
@@ -45,6 +46,6 @@ def subtitle(f: Facts) -> list[str]:
 def _verdict(f: Facts, p: NDArray[np.float64]) -> str:
     if not np.isfinite(p).all():
         return "no prediction: not finite"
-    best, truth = int(p.argmax()), f.run.samples[f.state.sample].label if f.run.samples else None
+    best, truth = int(p.argmax()), f.run.sample(f.state.sample).label if f.run.samples else None
     said = f"predicted {class_name(f.run, best)}"
     return said if truth is None else f"{said}, truth {class_name(f.run, truth)}"
