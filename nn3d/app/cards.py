@@ -224,10 +224,17 @@ def is_clear(layout: Layout, boxes: NDArray[np.float64], margin: float = 12.0) -
     if layout.anchors.hud is not None:
         x0, x1, y = layout.anchors.hud
         taken.append((x0, y - 10.0, x1, y + 10.0))
-    t = np.array(taken, np.float64)[None] + np.array([-margin, -margin, margin, margin])
+    t = np.array(taken, np.float64).reshape(1, -1, 4) + np.array([-margin, -margin, margin, margin])
     b = boxes[:, None]
     over = (b[..., 0] < t[..., 2]) & (t[..., 0] < b[..., 2]) & (b[..., 1] < t[..., 3]) & (t[..., 1] < b[..., 3])
     return not bool(over.any())
+
+
+def alone(size_px: tuple[int, int]) -> Layout:
+    """No cards: the picture has the whole window, without title, key and strands line."""
+    w, h = float(size_px[0]), float(size_px[1])
+    free = _at_least(0.05 * w, 0.17 * h, 0.95 * w, 0.85 * h)
+    return Layout(anchors=Anchors(free=free, title=None, key=None, hud=None))
 
 
 def _picture_only(w: float, h: float) -> dict[str, Box]:

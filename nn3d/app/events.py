@@ -6,8 +6,9 @@ Positions are logical px. A drag belongs to whoever had the pointer when it bega
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import glfw
@@ -18,24 +19,32 @@ CLICK_PX: Final = 4.0
 DOUBLE_SECS: Final = 0.4
 AWAY: Final = -3.4e38
 NOWHERE: Final = (-1.0, -1.0)
-SYMBOLS: Final = "[]-+=?"
 BUTTONS: Final = {1: "left", 2: "right", 3: "middle"}
 IMGUI_BUTTONS: Final = {1: 0, 2: 1, 3: 2}
 NAMED: Final = {
     glfw.KEY_SPACE: "Space", glfw.KEY_LEFT: "Left", glfw.KEY_RIGHT: "Right", glfw.KEY_UP: "Up", glfw.KEY_DOWN: "Down",
     glfw.KEY_HOME: "Home", glfw.KEY_END: "End", glfw.KEY_TAB: "Tab", glfw.KEY_ESCAPE: "Esc",
+    glfw.KEY_ENTER: "Enter", glfw.KEY_KP_ENTER: "Enter", glfw.KEY_BACKSPACE: "Backspace", glfw.KEY_DELETE: "Delete",
+    glfw.KEY_PAGE_UP: "PageUp", glfw.KEY_PAGE_DOWN: "PageDown",
+    **{glfw.KEY_1 + k: f"{k + 1}" for k in range(9)}, **{glfw.KEY_KP_1 + k: f"{k + 1}" for k in range(9)},
 }  # fmt: skip
-REPEATING: Final = ("Left", "Right", "Up", "Down")
+REPEATING: Final = ("Left", "Right", "Up", "Down", "Backspace", "Delete", "PageUp", "PageDown")
 
 
 @dataclass(frozen=True, slots=True)
 class Gesture:
-    """A trigger of the table, with what came along. Positions in logical px."""
+    """A trigger of the table, with what came along. Positions in logical px.
+
+    text : what was typed, for whoever has the keyboard; a letter or digit has no trigger then, its key has one.
+    stroke : counts presses and releases: what belongs to one drag has one number.
+    """
 
     trigger: str
     at_px: tuple[float, float]
     delta_px: tuple[float, float] = (0.0, 0.0)
     wheel: float = 0.0
+    text: str = ""
+    stroke: int = 0
 
     def merged(self, later: Gesture) -> Gesture | None:
         """A later one added to this one, where they add up (drags, wheel, moves), else None."""
@@ -50,10 +59,15 @@ class Window(GlfwWindow):  # type: ignore[misc, unused-ignore]
 
     on_leave: Callable[[], None] = staticmethod(lambda: None)
     on_damage: Callable[[], None] = staticmethod(lambda: None)
+    on_drop: Callable[[Sequence[str]], None] = staticmethod(lambda _: None)
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         glfw.set_window_refresh_callback(self._window, lambda _: self.on_damage())
+        glfw.set_drop_callback(self._window, self._dropped_on)
+
+    def _dropped_on(self, _window: Any, paths: Any, *_: Any) -> None:
+        self.on_drop(paths)
 
     def glfw_cursor_enter(self, window: Any, enter: int) -> None:
         """The pointer came or went."""
@@ -70,14 +84,17 @@ class Events:
     """Collects what happens in a window between two frames.
 
     owner : whether a card lies at (x, y). clock : seconds. happened : whether anything came since the last `take`.
+    stroke : how many presses of keys and buttons there were.
     """
 
     def __init__(self, window: Window, owner: Callable[[float, float], bool], clock: Callable[[], float]) -> None:
         self.happened = True
+        self.stroke = 0
         self._window = window
         self._owner = owner
         self._clock = clock
         self._queue: list[Gesture] = []
+        self._dropped: tuple[Path, ...] = ()
         self._at = NOWHERE
         self._pressed: tuple[int, tuple[float, float]] | None = None
         self._is_drag = False
@@ -93,6 +110,7 @@ class Events:
         window.unicode_char_entered_func = self._char
         window.on_leave = self._leave
         window.on_damage = self._mark
+        window.on_drop = self._drop
 
     def take(self) -> list[Gesture]:
         """The gestures since the last call, in order; those that add up are one."""
@@ -107,10 +125,19 @@ class Events:
         self.happened = False
         return out
 
+    def take_dropped(self) -> tuple[Path, ...]:
+        """The files that were dropped on the window since the last call."""
+        dropped, self._dropped = self._dropped, ()
+        return dropped
+
     @property
     def is_dragging(self) -> bool:
         """A drag of the picture is on its way."""
         return self._pressed is not None and self._is_drag
+
+    def _drop(self, paths: Sequence[str]) -> None:
+        self._dropped += tuple(Path(path) for path in paths)
+        self.happened = True
 
     def _mark(self) -> None:
         self.happened = True
@@ -120,7 +147,7 @@ class Events:
         return x * k, y * k
 
     def _push(self, trigger: str, delta: tuple[float, float] = (0.0, 0.0), wheel: float = 0.0) -> None:
-        self._queue.append(Gesture(trigger, self._at, delta, wheel))
+        self._queue.append(Gesture(trigger, self._at, delta, wheel, stroke=self.stroke))
 
     def _moved(self, x: int, y: int, _dx: int, _dy: int) -> None:
         at = self._logical(x, y)
@@ -146,6 +173,7 @@ class Events:
     def _press(self, x: int, y: int, button: int) -> None:
         self._arrive(x, y)
         self.happened = True
+        self.stroke += 1
         imgui.get_io().add_mouse_pos_event(*self._at)
         imgui.get_io().add_mouse_button_event(IMGUI_BUTTONS[button], True)
         if self._pressed is None and not self._owner(*self._at):
@@ -189,6 +217,7 @@ class Events:
         self.happened = True
         if action == glfw.RELEASE:
             return
+        self.stroke += 1
         name = NAMED.get(key) or _letter(key)
         if name is None or (action == glfw.REPEAT and name not in REPEATING):
             return
@@ -198,8 +227,8 @@ class Events:
 
     def _char(self, char: str) -> None:
         self.happened = True
-        if char in SYMBOLS:
-            self._push(char)
+        is_symbol = char.isprintable() and not char.isalnum() and char != " "
+        self._queue.append(Gesture(char if is_symbol else "", self._at, text=char, stroke=self.stroke))
 
 
 def _letter(key: int) -> str | None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import moderngl
 from imgui_bundle import imgui
 
 from nn3d.app.backend import Atlas, Backend
-from nn3d.app.cards import Layout
+from nn3d.app.cards import Layout, alone
 from nn3d.app.desk import Names, draw_panels, lay_out
 from nn3d.app.facts import Facts, words_of
 from nn3d.app.panels.notes import TOAST_SECS
+from nn3d.app.panels.welcome import visit_cards, welcome_panels
 from nn3d.app.picture import Picture
 from nn3d.app.style import rgba, set_style
 from nn3d.app.type import Type
 from nn3d.app.ui import Ui
+from nn3d.app.visit import Visit
 from nn3d.stage.controls import Act, Context
 from nn3d.stage.frame import Frame
 from nn3d.stage.state import ViewState
@@ -32,19 +35,25 @@ class Toast:
 class Surface:
     """Draws frames of panels with `ctx`; times are seconds of the caller's clock."""
 
-    def __init__(self, ctx: moderngl.Context, facts: Facts, names: Names) -> None:
+    def __init__(
+        self, ctx: moderngl.Context, facts: Facts, names: Names, visit: Visit, *, is_empty: bool = False
+    ) -> None:
         imgui.create_context()
         self._ctx = ctx
         self._backend = Backend(ctx)
         self._ui = Ui(Type(words_of(facts.run)), Atlas(self._backend))
         self._facts = facts
         self._names = names
+        self._visit = visit
+        self._is_empty = is_empty
         self._toast = Toast()
         self._theme = ""
         self._last = 0.0
 
     def lay_out(self, state: ViewState, frame: Frame) -> Layout:
-        """Where the cards lie for a state."""
+        """Where the cards lie for a state; an empty window leaves all of it to the bench."""
+        if self._is_empty:
+            return alone(state.size_px)
         return lay_out(self._ui, state, self._facts, self._names, frame)
 
     def say(self, message: str, now: float) -> None:
@@ -56,15 +65,20 @@ class Surface:
         timers = [self._ui.wake_secs, self._toast.until - now if self._toast.message else None]
         return min((t for t in timers if t is not None), default=None)
 
-    def paint(self, now: float, state: ViewState, frame: Frame, layout: Layout, picture: Picture) -> list[Act]:
+    def paint(
+        self, now: float, state: ViewState, frame: Frame, layout: Layout, picture: Picture,
+        compose: Callable[[ViewState], Frame] | None = None,
+    ) -> list[Act]:  # fmt: skip
         """Draw the picture and the panels on the window's framebuffer; returns what was asked of the panels."""
         if self._toast.message and now >= self._toast.until:
             self._toast = Toast()
         self._begin(now, state)
-        context = Context(state, frame)
-        acts = draw_panels(
-            self._ui, state, self._facts, self._names, frame, layout, context, self._toast.message
-        )  # fmt: skip
+        context = Context(state, frame, compose=compose)
+        if self._is_empty:
+            acts = welcome_panels(self._ui, state, self._visit)
+        else:
+            acts = draw_panels(self._ui, state, self._facts, self._names, frame, layout, context, self._toast.message)
+        acts += visit_cards(self._ui, self._visit, now, state, is_empty=self._is_empty, toast=self._toast.message)
         self._ui.end()
         imgui.render()
         screen = self._ctx.screen

@@ -14,10 +14,11 @@ from typing import Final, cast
 
 import glfw
 
+from nn3d.app import keyboard
 from nn3d.app.ahead import Ahead
 from nn3d.app.cards import fitting_panels, steady
 from nn3d.app.desk import Names
-from nn3d.app.events import Events, Gesture, framebuffer_scale
+from nn3d.app.events import Events, Gesture, Window, framebuffer_scale
 from nn3d.app.facts import Facts
 from nn3d.app.fitting import grown
 from nn3d.app.loader import Loader
@@ -26,38 +27,61 @@ from nn3d.app.pace import REST_SAMPLES, Pace, Patience
 from nn3d.app.picture import Picture, Pixels
 from nn3d.app.saving import save_picture
 from nn3d.app.surface import Surface
+from nn3d.app.visit import Visit
 from nn3d.errors import Nn3dError
+from nn3d.paths import bundled_runs
+from nn3d.run.ports import Opener
+from nn3d.run.reader import open_run
 from nn3d.run.run import Run
 from nn3d.stage.commands import Advance, Command, FlyTo, Resize, SetBudget, SetPanels, apply, is_moving
 from nn3d.stage.compose import compose_frame, initial_state
-from nn3d.stage.controls import Act, Context, SavePicture, answer
+from nn3d.stage.controls import Act, Context
+from nn3d.stage.controls.requests import (
+    AskFile,
+    CancelOpening,
+    CopyText,
+    CopyView,
+    ForgetFiles,
+    ForgiveError,
+    OpenDemo,
+    OpenFile,
+    Request,
+    SavePicture,
+)
 from nn3d.stage.frame import Frame
 from nn3d.stage.framing import group_at, layer_at_post
 from nn3d.stage.resident import Need, Resident
 from nn3d.stage.state import Thing, ViewState
+from nn3d.stage.viewstring import to_text
 
 SIZE: Final = (1600, 900)
 REFIT_SECS: Final = 0.45
 SETTLE_FRAMES: Final = 3
+DIALOG_SECS: Final = 0.1
 LONGEST_SLEEP_SECS: Final = 0.5
 
 
 class Viewer:
-    """One window on one run.
+    """A window while it shows one run, or, before there is one, the empty bench of the bundled run behind a drop card.
 
+    visit : the window's files. next : the run that takes this one's place, with its path, once one has been opened.
     state : what is shown. frame : what was composed from it. layout : where the cards lie.
     draws : frames put on the screen so far.
     """
 
     def __init__(
-        self, run: Run, state: ViewState | None, *, size_px: tuple[int, int] = SIZE, resident: Resident | None = None
-    ) -> None:
+        self, window: Window, run: Run, state: ViewState | None, visit: Visit, *, is_empty: bool = False,
+        resident: Resident | None = None,
+    ) -> None:  # fmt: skip
         self.draws = 0
-        self._window = open_window(run.name or "nn3d", state.size_px if state is not None else size_px)
+        self.visit = visit
+        self.next: tuple[Path, Run] | None = None
+        self._window, self._is_empty = window, is_empty
+        window.title = "nn3d" if is_empty else f"{run.name or 'nn3d'} – nn3d"
         self._resident = Resident(run) if resident is None else resident
         self._facts = Facts(run, self._resident)
         names = Names(run.name or "Network", Path(run.path).name if run.path else "")
-        self._surface = Surface(self._window.ctx, self._facts, names)
+        self._surface = Surface(self._window.ctx, self._facts, names, visit, is_empty=is_empty)
         self._picture = Picture(self._window.ctx, run, self._resident)
         self._loader = Loader(self._resident, self._facts, glfw.post_empty_event)
         self._events = Events(self._window, self._is_card, time.monotonic)
@@ -69,7 +93,7 @@ class Viewer:
         self._settle = SETTLE_FRAMES
         self._placed: Hashable = None
         self.state = self._first_state(state)
-        self.frame: Frame = compose_frame(run, self.state, self._resident)
+        self.frame: Frame = self._composed()
         self.layout = self._surface.lay_out(self.state, self.frame)
         self._place(0.0)
 
@@ -86,7 +110,14 @@ class Viewer:
         return (max(1, round(w / scale)), max(1, round(h / scale))), scale
 
     def _is_card(self, x: float, y: float) -> bool:
-        return self.layout.at(x, y) is not None
+        if self.state.search.kind:
+            return True
+        return self._is_empty or bool(self.visit.error) or self.layout.at(x, y) is not None
+
+    def _composed(self) -> Frame:
+        """The frame of the state; of an empty bench nothing is read and nothing is said."""
+        frame = compose_frame(self._run, self.state, self._resident)
+        return replace(frame, marks=(), missing=()) if self._is_empty else frame
 
     @property
     def is_idle(self) -> bool:
@@ -110,8 +141,8 @@ class Viewer:
     def do(self, acts: Iterable[Act]) -> None:
         """Apply commands, in order."""
         for act in acts:
-            if isinstance(act, SavePicture):
-                self._save()
+            if isinstance(act, Request):
+                self._ask(act)
             else:
                 self.state = apply(self.state, act)
             self._settle = SETTLE_FRAMES
@@ -119,7 +150,7 @@ class Viewer:
     def run(self, *, max_secs: float | None = None, on_frame: Callable[[Viewer], None] | None = None) -> ViewState:
         """Show the window until it is closed, or for `max_secs`. Returns the last state."""
         start = time.monotonic()
-        while not self._window.is_closing:
+        while not self._window.is_closing and self.next is None:
             now = time.monotonic()
             if max_secs is not None and now - start >= max_secs:
                 break
@@ -139,11 +170,10 @@ class Viewer:
         self._window.is_closing = True
 
     def close(self) -> None:
-        """Stop the loader, free what was made, in reverse order, and close the window."""
+        """Stop the loader and free what was made, in reverse order; the window stays."""
         self._loader.close()
         self._picture.release()
         self._surface.release()
-        self._window.destroy()
 
     def _wait(self, longest: float | None) -> None:
         """Sleep until there is something to do; wake now and then, so that Ctrl C in the terminal is heard."""
@@ -151,7 +181,7 @@ class Viewer:
             glfw.poll_events()
             return
         now = time.monotonic()
-        timers = [longest, self._surface.wake_secs(now)]
+        timers = [longest, self._surface.wake_secs(now), DIALOG_SECS if self.visit.is_waiting else None]
         if self._is_held or not self._has_full_budget:
             timers.append(0.05)
         end = min((now + t for t in timers if t is not None), default=math.inf)
@@ -171,6 +201,7 @@ class Viewer:
             self._facts_version = self._loader.facts_version
             self._settle = max(self._settle, 1)
         gestures = self._events.take()
+        self._visit(now)
         self._resize()
         for gesture in gestures:
             self._answer(gesture)
@@ -187,9 +218,14 @@ class Viewer:
         thing = self._pick(gesture) if has_thing else None
         epoch = round(self.state.time.epoch)
         wrong = self._facts.wrong(epoch) if self.state.n_epochs else ()
-        self.do(answer(trigger, Context(
-            self.state, self.frame, wrong, gesture.at_px, gesture.delta_px, gesture.wheel, thing,
-        )))  # fmt: skip
+        context = Context(
+            self.state, self.frame, wrong, gesture.at_px, gesture.delta_px, gesture.wheel, thing, self._picture_of,
+        )  # fmt: skip
+        self.do(keyboard.acts(trigger, gesture.text, context, self._facts.catalogue, self._window.handle))
+
+    def _picture_of(self, state: ViewState) -> Frame:
+        """What another state would show."""
+        return compose_frame(self._run, state, self._resident)
 
     def _pick(self, gesture: Gesture) -> Thing | None:
         return (
@@ -244,7 +280,7 @@ class Viewer:
             if self._is_held or not self._picture.is_whole:
                 self._show(now)
             return
-        self.frame = compose_frame(self._run, self.state, self._resident)
+        self.frame = self._composed()
         self.state = self.frame.state if self.frame.state == self.state else self.state
         self._version = version
         missing = cast(tuple[Need, ...], self.frame.missing)
@@ -262,9 +298,48 @@ class Viewer:
     def _paint(self, now: float) -> None:
         self._settle -= 1
         self.draws += 1
-        acts = self._surface.paint(now, self.state, self.frame, self.layout, self._picture)
+        acts = self._surface.paint(now, self.state, self.frame, self.layout, self._picture, self._picture_of)
         self._window.swap_buffers()
         self.do(acts)
+
+    def _visit(self, now: float) -> None:
+        """Open what was dropped, take what was opened, say what there is to say."""
+        dropped = self._events.take_dropped()
+        if dropped:
+            self.visit.open(dropped[0])
+        if self.visit.is_waiting:
+            self.next = self.visit.arrived()
+            self._settle = max(self._settle, 1)
+        if self.visit.message:
+            self._surface.say(self.visit.message, now)
+            self.visit.message = ""
+        self.visit.keep(replace(self.visit.settings, theme=self.state.theme))
+
+    def _ask(self, request: Request) -> None:
+        """What is asked of the window itself."""
+        match request:
+            case SavePicture():
+                self._save()
+            case OpenFile(path):
+                self.visit.open(Path(path))
+            case OpenDemo():
+                self.visit.open_demo()
+            case AskFile():
+                self.visit.ask()
+            case CancelOpening():
+                self.visit.cancel()
+            case ForgiveError():
+                self.visit.forgive()
+            case ForgetFiles():
+                self.visit.forget()
+            case CopyText(text, said):
+                self._copy(text, said)
+            case CopyView():
+                self._copy(to_text(self.state), "Copied the view: nn3d view FILE --state … shows it again")
+
+    def _copy(self, text: str, said: str) -> None:
+        glfw.set_clipboard_string(self._window.handle, text)
+        self._surface.say(said, time.monotonic())
 
     def _save(self) -> None:
         try:
@@ -276,7 +351,7 @@ class Viewer:
 
 
 def show(
-    run: Run,
+    run: Run | None = None,
     *,
     state: ViewState | None = None,
     script: Iterable[Command] | None = None,
@@ -284,17 +359,48 @@ def show(
     max_secs: float | None = None,
     on_frame: Callable[[Viewer], None] | None = None,
     resident: Resident | None = None,
+    opener: Opener = open_run,
+    remembers: bool = False,
 ) -> ViewState:
-    """Open the window on a run and return the last state when it is closed.
+    """Open the window on a run, or empty, and return the last state when it is closed.
 
     state : what to show first; the window opens in its size, else in `size_px` (logical).
     script : commands to play at the start. max_secs : close by itself after that time.
     on_frame : called after each turn of the main loop. resident : what is in memory already, the plan at least.
     Raises GraphicsError without a display or OpenGL 4.1.
     """
-    viewer = Viewer(run, state, size_px=size_px, resident=resident)
+    visit = Visit(opener, glfw.post_empty_event, is_forgetful=not remembers)
+    window = open_window("nn3d", state.size_px if state is not None else size_px)
+    own: Run | None = None
     try:
-        viewer.do(script or ())
-        return viewer.run(max_secs=max_secs, on_frame=on_frame)
+        while True:
+            bench = run if run is not None else open_run(next(iter(bundled_runs().values())))
+            viewer = Viewer(window, bench, state, visit, is_empty=run is None, resident=resident)
+            try:
+                viewer.do(script or ())
+                start = time.monotonic()
+                last = viewer.run(max_secs=max_secs, on_frame=on_frame)
+                if max_secs is not None:
+                    max_secs = max(0.0, max_secs - (time.monotonic() - start))
+            finally:
+                viewer.close()
+                if run is None:
+                    bench.close()
+            if own is not None and viewer.next is not None:
+                own.close()
+            if viewer.next is None:
+                return last
+            path, run = viewer.next
+            own, state, script, resident = run, _begun(run, last), None, None
+            visit.remember(path, run)
     finally:
-        viewer.close()
+        visit.close()
+        if own is not None:
+            own.close()
+        window.destroy()
+
+
+def _begun(run: Run, last: ViewState) -> ViewState:
+    """The first view of a run that follows another in the same window: its theme and its panels stay."""
+    state = initial_state(run, Resident(run), size_px=last.size_px, scale=last.scale, theme=last.theme)
+    return replace(state, panels=replace(last.panels, help=False))

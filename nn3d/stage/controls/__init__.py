@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from nn3d.stage.controls.camera import fly_to
-from nn3d.stage.controls.common import Act, Acts, Context, Handler, Row, SavePicture
+from nn3d.stage.controls.common import Act, Acts, Context, Handler, Row
+from nn3d.stage.controls.requests import SavePicture
 from nn3d.stage.controls.table import GROUPS, TABLE
 
 __all__ = [

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nn3d.stage.commands import SetPanels, SetTheme
-from nn3d.stage.controls.common import Acts, Context, Handler, SavePicture
-from nn3d.stage.state import Panels
+from nn3d.stage.commands import Hover, SetPanels, SetSearch, SetTheme
+from nn3d.stage.controls.common import Acts, Context, Handler
+from nn3d.stage.controls.requests import SavePicture
+from nn3d.stage.state import Panels, Search
 
 
 def panel(edit: Callable[[Panels], Panels]) -> Handler:
@@ -22,3 +23,8 @@ def theme(c: Context) -> Acts:
 def save(_: Context) -> Acts:
     """Write a PNG of the picture."""
     return (SavePicture(),)
+
+
+def search(kind: str) -> Handler:
+    """Open the search dialog."""
+    return lambda _: (SetSearch(Search(kind)), Hover(None))
