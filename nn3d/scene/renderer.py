@@ -21,6 +21,7 @@ from nn3d.scene.tiles import TilePass
 from nn3d.scene.uploading import within
 from nn3d.scene.veil import VeilPass
 from nn3d.stage.frame import Frame
+from nn3d.stage.pointed import Pointed
 from nn3d.stage.stance import plate_axes
 from nn3d.stage.state import Thing
 
@@ -52,7 +53,7 @@ class Renderer:
         self.shade = ShadePass(ctx)
         self.veil = VeilPass(ctx, self.ribbons)
         self.labels = Labels(ctx, self.uploads)
-        self.picking = PickPass(ctx, self.tiles)
+        self.picking = PickPass(ctx, self.tiles, self.ribbons)
         self.canvas = Canvas(ctx)
 
     def draw(self, frame: Frame, target: moderngl.Framebuffer, *, upload_bytes: int | None = None) -> Frame:
@@ -103,14 +104,19 @@ class Renderer:
         return calls if flat is None else calls + self.veil.draw(frame, common, flat, target)
 
     def pick(self, frame: Frame, x_px: float, y_px: float) -> Thing | None:
-        """What lies under a logical px, or None. The id picture is kept while the view rests."""
-        self.tiles.prepare(frame)
-        return self.picking.pick(frame, x_px, y_px)
+        """The cell, tile, layer or closed group under a logical px, whatever strand or text lies over it, or None."""
+        self.prepare(frame)
+        return self.picking.pick(frame, common_uniforms(frame), x_px, y_px)
+
+    def pointed(self, frame: Frame, x_px: float, y_px: float) -> Pointed | None:
+        """What lies on top at a logical px, labels and strands too, or None."""
+        self.prepare(frame)
+        return self.picking.pointed(frame, common_uniforms(frame), x_px, y_px)
 
     def face_hidden_share(self, frame: Frame) -> float:
         """Share of tile-face px that strands cover, from the id picture."""
         self.prepare(frame)
-        return self.picking.hidden_share(frame, self.ribbons, common_uniforms(frame))
+        return self.picking.hidden_share(frame, common_uniforms(frame))
 
     def release(self) -> None:
         """Give everything back, in reverse order."""

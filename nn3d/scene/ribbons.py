@@ -228,12 +228,13 @@ class RibbonPass:
         return len(sums)
 
     def draw_ids(self, frame: Frame, common: dict[str, object]) -> None:
-        """Draw every strand as number 0 into the bound integer target."""
+        """Draw (link + 1, row) of every strand into the bound integer target; the top bit is that of no strand."""
         self.set_frame(self.id_program, frame, common)
-        for s in frame.strands:
+        for k, s in enumerate(frame.strands):
             first, count = _visible(s)
             link = self._links[s.key]
             self._set_route(self.id_program, frame, s)
+            set_uniforms(self.id_program, (), u_link=(k + 1, first))
             set_uniforms(self.id_program, ("u_shade",), u_shade=(0.0, 1.0, 1.0, DASHES if s.is_dashed else 0.0))
             if count:
                 link.arrays[1].render(moderngl.POINTS, vertices=count, first=first)

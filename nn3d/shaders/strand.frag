@@ -14,6 +14,7 @@ uniform vec3 u_halo;
 uniform float u_dash_negative;  // dashes of a negative strand (0: none), for grey print
 uniform vec4 u_shade;  // light theme, bright, floor of the strength, dashes a strand (0: none)
 #if defined(IDS)
+uniform uvec2 u_link;  // number of the layer of strands + 1, its first strand that is drawn
 layout(location = 0) out uvec2 f_id;
 #elif defined(SUM)
 layout(location = 0) out vec4 f_sum;
@@ -48,7 +49,7 @@ void main() {
   vec4 q = u_clip_from_world * vec4(g_world + view * shift, 1.0);
   gl_FragDepth = clamp(q.z / q.w * 0.5 + 0.5, 0.0, 1.0);
 #if defined(IDS)
-  f_id = uvec2(0u);
+  f_id = uvec2(u_link.x, u_link.y + uint(gl_PrimitiveID));
 #elif defined(SUM)
   float aa = max(footprint, 1e-6);
   float cover = clamp((hw - off_axis) / aa + 0.5, 0.0, 1.0) * g_profile.w;

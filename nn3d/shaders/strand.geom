@@ -82,6 +82,9 @@ void main() {
       g_amount = v_look[0].y;
       g_fine = fine;
       gl_Position = u_clip_from_world * vec4(g_world, 1.0);
+#ifdef IDS
+      gl_PrimitiveID = gl_PrimitiveIDIn;
+#endif
       EmitVertex();
     }
   }

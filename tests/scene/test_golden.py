@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nn3d.offscreen import Offscreen
-from nn3d.scene.renderer import Renderer
+from nn3d.scene.renderer import Renderer, common_uniforms
 from nn3d.stage import commands as c
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import initial_state
@@ -161,9 +161,8 @@ def test_a_pass_draws_its_golden_picture_and_it_shows_when_the_pass_is_off(
 def id_picture(screen: Offscreen, frame: Frame) -> Pixels:
     """(H, W, 3) of the numbers under each px: layer, tile, and whether it is a face."""
     screen.activate()
-    screen.renderer.pick(frame, 1.0, 1.0)
-    target = screen.renderer.picking._target
-    assert target is not None
+    screen.renderer.prepare(frame)
+    target = screen.renderer.picking.whole(frame, common_uniforms(frame))
     raw = np.frombuffer(target.read(components=4, alignment=1, dtype="u4"), np.uint32).reshape(*SIZE[::-1], 4)[::-1]
     layer, face = raw[..., 0] & 0x7FFFFFFF, raw[..., 0] >> 31
     return np.stack([layer * 80, raw[..., 1] * 60, face * 200], 2).astype(np.uint8)
@@ -172,7 +171,6 @@ def id_picture(screen: Offscreen, frame: Frame) -> Pixels:
 def test_the_pick_pass_draws_its_golden_numbers(screen: Offscreen, monkeypatch: pytest.MonkeyPatch) -> None:
     golden = check(screen, "pick", id_picture(screen, tiles()))
     monkeypatch.setattr(screen.renderer.picking.tiles, "draw_ids", lambda *_: None)
-    monkeypatch.setattr(screen.renderer.picking, "_key", None)
     assert difference(id_picture(screen, tiles()), golden) > 10 * MOST
 
 
