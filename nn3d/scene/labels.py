@@ -17,7 +17,7 @@ from nn3d.errors import GraphicsError
 from nn3d.scene.glyphs import QUARTERS, GlyphAtlas
 from nn3d.scene.gpu import Uploads, attributes, set_uniforms, update_buffer
 from nn3d.scene.library import load_program
-from nn3d.stage.frame import Line, Mark, Rect, Text
+from nn3d.stage.frame import Cells, Line, Mark, Rect, Text
 from nn3d.stage.type import ascent, descent, shape
 
 # quad: x0, y0, x1, y1 to rasterise. shape: glyph: its corner and its texel in the atlas; rectangle: its edges; line:
@@ -103,7 +103,12 @@ class Labels:
         parts: list[Rows] = []
         shapes: list[tuple[float, ...]] = []
         for mark in marks:
-            if not isinstance(mark, Text):
+            if isinstance(mark, Cells):
+                if shapes:
+                    parts.append(np.array(shapes, np.float32))
+                    shapes = []
+                parts.append(_cell_rows(mark, scale))
+            elif not isinstance(mark, Text):
                 shapes.append(_rect_row(mark, scale) if isinstance(mark, Rect) else _line_row(mark, scale))
             elif math.isfinite(mark.x) and math.isfinite(mark.y):
                 if shapes:
@@ -170,6 +175,21 @@ def _rect_row(mark: Rect, scale: float) -> tuple[float, ...]:
     y0, y1 = sorted((mark.y0 * scale, mark.y1 * scale))
     right = mark.right if mark.right is not None else mark.colour
     return (*_quad(x0, y0, x1, y1, 1.0), x0, y0, x1, y1, _RECT, mark.radius * scale, *mark.colour, *right)
+
+
+def _cell_rows(mark: Cells, scale: float) -> Rows:
+    """A rectangle a cell, its edges on whole device px."""
+    rows, cols = mark.colours.shape[:2]
+    y, x = np.mgrid[:rows, :cols].reshape(2, -1)
+    left, top = mark.x + x * mark.width, mark.y + y * mark.height
+    edges = np.column_stack([left, top, left + mark.width - mark.gap, top + mark.height - mark.gap]) * scale
+    edges = np.round(edges)
+    out = np.zeros((len(edges), _N_FLOATS), np.float32)
+    out[:, :4] = edges + np.array([-1.0, -1.0, 1.0, 1.0])
+    out[:, 4:8] = edges
+    out[:, 8] = _RECT
+    out[:, 10:14] = out[:, 14:18] = mark.colours.reshape(-1, 4)
+    return out
 
 
 def _line_row(mark: Line, scale: float) -> tuple[float, ...]:

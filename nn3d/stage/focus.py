@@ -15,8 +15,9 @@ OUT_SECS: Final = 0.18
 
 
 def wanted(state: ViewState) -> Thing | None:
-    """The tile that should stand out: what is hovered, else what is selected."""
-    return next((t for t in (state.hover, state.selection) if t is not None and t.tile >= 0), None)
+    """The tile that should stand out: a selected cell, which is pinned, else what is hovered, else what is selected."""
+    pinned = state.selection if state.selection is not None and state.selection.row >= 0 else None
+    return next((t for t in (pinned, state.hover, state.selection) if t is not None and t.tile >= 0), None)
 
 
 def advanced(state: ViewState, secs: float) -> ViewState:

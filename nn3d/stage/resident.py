@@ -15,11 +15,13 @@ import numpy as np
 from nn3d.layout.arrange import fold
 from nn3d.run.model import FloatArray
 from nn3d.run.run import Run
+from nn3d.stage.explained import Explained, ExplainNeed, explained
 from nn3d.stage.filters import filter_faces
 from nn3d.stage.folding import Folds
 from nn3d.stage.frame import Values
 from nn3d.stage.holding import BUDGET_BYTES, Holding, Wanted
 from nn3d.stage.links import choose_strands
+from nn3d.stage.microscope import Ranges, fields
 from nn3d.stage.next_token import LastRow, LastRowNeed, last_row
 from nn3d.stage.ordering import OrderNeed, Orders, ordered, orders_of
 from nn3d.stage.plan import Plan, make_plan
@@ -31,6 +33,7 @@ from nn3d.stage.strands import StrandHistory, StrandsNeed, StrandTable
 from nn3d.stage.sums import Sums, SumsNeed
 
 QUANTILE_CELLS = 1 << 20
+KEPT_FIELDS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,11 @@ class LayerValues:
         return self.lowest < -1e-3 * max(self.highest, 1e-12)
 
 
-Need = ValuesNeed | StrandsNeed | NeuronsNeed | PieceNeed | StepsNeed | PeaksNeed | SumsNeed | OrderNeed | LastRowNeed
-Held = LayerValues | StrandTable | StrandHistory | Neurons | Steps | Peaks | Orders | LastRow
+Need = (
+    ValuesNeed | StrandsNeed | NeuronsNeed | PieceNeed | StepsNeed | PeaksNeed | SumsNeed | OrderNeed | LastRowNeed
+    | ExplainNeed
+)  # fmt: skip
+Held = LayerValues | StrandTable | StrandHistory | Neurons | Steps | Peaks | Orders | LastRow | Explained
 
 
 class Resident:
@@ -94,6 +100,7 @@ class Resident:
         self.asked: dict[Need, bool] | None = None
         self._sums = Sums(run)
         self._by_flow: tuple[Orders, Plan] | None = None
+        self._fields: dict[tuple[int, int, tuple[int, ...], int], dict[int, Ranges]] = {}
 
     def asking(self) -> Resident:
         """The same memory with an `asked` of its own: what is looked up from now on, and whether it was there."""
@@ -162,6 +169,20 @@ class Resident:
         found = self._find(need)
         return found if isinstance(found, LastRow) else None
 
+    def explained(self, need: ExplainNeed) -> Explained | None:
+        """What a cell is made of, or None when it is not in memory."""
+        found = self._find(need)
+        return found if isinstance(found, Explained) else None
+
+    def field(self, layer: int, node: int, cell: tuple[int, ...], depth: int) -> dict[int, Ranges]:
+        """Receptive field of a cell, from the graph alone; the last ones are kept."""
+        key = (layer, node, cell, depth)
+        if key not in self._fields:
+            while len(self._fields) >= KEPT_FIELDS:
+                self._fields.pop(next(iter(self._fields)))
+            self._fields[key] = fields(self.run, layer, node, cell, depth)
+        return self._fields[key]
+
     def _find(self, need: Need) -> Held | None:
         found = self.held.get(need)
         if self.asked is not None:
@@ -191,6 +212,8 @@ class Resident:
             made = self._recurrent(need)
         elif isinstance(need, LastRowNeed):
             made = last_row(self.run, self.plan.layers[need.layer], need)
+        elif isinstance(need, ExplainNeed):
+            made = explained(self.run, need)
         elif isinstance(need, OrderNeed):
             made = orders_of(self.run, self.plan)
         elif isinstance(need, PeaksNeed):

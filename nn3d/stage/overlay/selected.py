@@ -1,4 +1,4 @@
-"""What is said of the selected layer and the pointed-at tile: a card near the plate, the tile's number. Logical px."""
+"""The card of the cell under the lens or of the selected layer, near its plate; numbers of tiles. Logical px."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.stage.frame import PART, Colour, Line, Mark, Rect, Text, TileLayer, View
+from nn3d.stage.lens import Lens
 from nn3d.stage.overlay.facts import Facts, number, text_boxes
+from nn3d.stage.overlay.microscope import Block, cell_blocks, line_block
 from nn3d.stage.overlay.neurons import value_text
-from nn3d.stage.overlay.sum import sum_lines
 from nn3d.stage.reference import tile_places
 from nn3d.stage.stages import stage_kind
 from nn3d.stage.type import text_width
@@ -26,9 +27,9 @@ Words = tuple[str, float, str, Colour]
 
 
 def selected_marks(
-    f: Facts, tiles: tuple[TileLayer, ...], first: list[int], view: View, others: list[Mark]
+    f: Facts, lens: Lens, tiles: tuple[TileLayer, ...], first: list[int], view: View, others: list[Mark]
 ) -> list[Mark]:
-    """The card of the selected layer where it covers least, and the numbers of the selected and hovered tiles.
+    """The card of the cell under the lens, else of the selected layer, where it covers least; numbers of tiles.
 
     first : where the plates of each row of the plan begin in `tiles`. others : the marks that the card should not hide.
     """
@@ -37,16 +38,16 @@ def selected_marks(
     for thing in dict.fromkeys(t for t in (chosen, f.state.hover) if t is not None and t.tile >= 0):
         if 0 <= thing.layer < len(first):
             marks += _tile_number(f, own_plate(tiles, first[thing.layer]), view, thing.tile)
-    if chosen is None or not 0 <= chosen.layer < len(f.plan.layers):
+    blocks, row = cell_blocks(f, lens), lens.spot.row if lens.spot is not None else -1
+    if lens.spot is None and chosen is not None and 0 <= chosen.layer < len(f.plan.layers):
+        blocks, row = [line_block(f, *words) for words in card_lines(f, chosen.layer)], chosen.layer
+    if not blocks:
         return marks
-    lines = card_lines(f, chosen.layer)
-    if chosen.tile >= 0:
-        lines += sum_lines(f, chosen.layer, chosen.tile)
     boxes = [_plate_box(t, view, f.state.size_px) for t in tiles]
-    own = boxes[first[chosen.layer]]
+    own = boxes[first[row]]
     taken = [b for b in boxes if b is not own] + text_boxes(others)
     hulls = [_hull(boxes[first[k.source]], boxes[first[k.target]]) for k in f.plan.links]
-    return marks + _card(f, lines, own, (np.array(taken).reshape(-1, 4), np.array(hulls).reshape(-1, 4)))
+    return marks + _card(f, blocks, own, (np.array(taken).reshape(-1, 4), np.array(hulls).reshape(-1, 4)))
 
 
 def _hull(a: tuple[float, ...], b: tuple[float, ...]) -> tuple[float, ...]:
@@ -80,10 +81,9 @@ def card_lines(f: Facts, row: int) -> list[Words]:
     return out
 
 
-def _card(f: Facts, lines: list[Words], plate: tuple[float, ...], taken: tuple[F64, F64]) -> list[Mark]:
-    heights = [1.32 * size for _, size, _, _ in lines]
-    width = max(text_width(said, size, weight) for said, size, weight, _ in lines) + 2 * PAD
-    height = sum(heights) + 2 * PAD - 4.0
+def _card(f: Facts, blocks: list[Block], plate: tuple[float, ...], taken: tuple[F64, F64]) -> list[Mark]:
+    width = max(block.width for block in blocks) + 2 * PAD
+    height = sum(block.height for block in blocks) + 2 * PAD - 4.0
     x, y = best_place((width, height), plate, taken[0], f.state.size_px, taken[1])
     edge = f.ink("rail", 0.7)
     middle = ((plate[0] + plate[2]) / 2.0, (plate[1] + plate[3]) / 2.0)
@@ -94,9 +94,9 @@ def _card(f: Facts, lines: list[Words], plate: tuple[float, ...], taken: tuple[F
         Rect(x, y, x + width, y + height, f.ink("card", 1.0), 8.0),
     ]
     at = y + PAD - 2.0
-    for (said, size, weight, ink), step in zip(lines, heights, strict=True):
-        out.append(Text(x + PAD, at, said, size, weight, ink, "la"))
-        at += step
+    for block in blocks:
+        out += block.draw(x + PAD, at)
+        at += block.height
     return out
 
 

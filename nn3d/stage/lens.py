@@ -1,0 +1,52 @@
+"""The microscope in one picture: the cell that stands out, what it was made from, its frames, its light and its sum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn3d.run.run import Run
+from nn3d.stage.explained import Explained, ExplainNeed
+from nn3d.stage.folding import Folded
+from nn3d.stage.frame import Palette, TileLayer, View
+from nn3d.stage.microscope import Patch, Spot, patches, shown_node, spot_of
+from nn3d.stage.microscope_frames import frames, lit_plates
+from nn3d.stage.resident import Resident
+from nn3d.stage.state import ViewState
+
+
+class Lens:
+    """Made while a frame is composed; state and folded are in rows of what is visible.
+
+    spot : the cell, or None. patches : what it was made from, nearest first. sum : its arithmetic, None while it is
+    not in memory.
+    """
+
+    def __init__(self, run: Run, resident: Resident, folded: Folded, state: ViewState) -> None:
+        self._state = state
+        self._share = state.focus.share
+        self.spot: Spot | None = spot_of(folded, state.focus.thing) if self._share > 0.0 else None
+        self.patches: tuple[Patch, ...] = ()
+        self.sum: Explained | None = None
+        if self.spot is None:
+            return
+        node, depth, spot = shown_node(run, state, self.spot), state.lens.depth, self.spot
+        self.patches = patches(run, folded, spot, resident.field(spot.layer, node, spot.cell, depth), depth)
+        epoch = round(state.time.epoch)
+        self.sum = resident.explained(ExplainNeed(spot.layer, node, spot.cell, epoch, state.sample))
+
+    def plates(self, tiles: tuple[TileLayer, ...], first: Sequence[int]) -> tuple[TileLayer, ...]:
+        """The plates with the light of the cell, and with what of its tile is not computed yet as empty."""
+        if self.spot is None:
+            return tiles
+        slide = self._state.slide
+        n_done = None if slide is None else int(slide.at) + 1
+        return lit_plates(tiles, first, self.spot, self.patches, self._share, n_done)
+
+    def frames(
+        self, tiles: tuple[TileLayer, ...], first: Sequence[int], view: View, palette: Palette
+    ) -> NDArray[np.void]:
+        """(n,) BOX of the frames around the cell and what it was made from."""
+        return frames(tiles, first, self.spot, self.patches, view, palette, self._share)
