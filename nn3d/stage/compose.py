@@ -143,6 +143,7 @@ class _Composer:
         facts = Facts(
             self.run, self.plan, self.state, self.palette, shown, tables, built.probabilities, built.is_softmax_ours,
             needs, neurons, self.orders, self.full[round(self.mix)], cubes.words(tiles, n_flat),
+            self.front,
         )
         feet = structure.feet(self.plan, self.state, stage, built.floor_y, view)
         bars = bar_marks(facts, built.bars, view)

@@ -27,7 +27,7 @@ def bar_marks(f: Facts, bars: Bars, view: View) -> list[Mark]:
     if not inside.any():
         return []  # close up, somewhere else: no note at the edge about bars that nobody sees
     best = max(rows, key=lambda b: b.share).index if all(math.isfinite(b.share) for b in rows) else -1
-    truth = f.run.sample(f.state.sample).label if f.run.samples else None
+    truth = f.run.sample(f.outcome_sample).label if f.run.samples else None
     kept = _with_room(rows, names[:, 1], {best: 2.0, truth: 1.0}, (34.0 if bars.is_above else 14.5) * f.k)
     least = 0.0 if len(rows) < bars.total else LEAST_SAID
     along = _places(view, [rows[0].start_at, (rows[0].start_at[0] + 4.0, *rows[0].start_at[1:])], size)[:, 0]
@@ -97,7 +97,7 @@ def _with_room(
 
 def _notes(f: Facts, bars: Bars, n_named: int, at: tuple[float, float], way: float) -> list[Mark]:
     """Whose softmax the shares are, and how many of all classes have a bar or a name."""
-    whose = "stored" if f.state.sample < len(f.run.samples) else "computed"
+    whose = "stored" if f.outcome_sample < len(f.run.samples) else "computed"
     said = [f"softmax of the {whose} logits"] if f.is_softmax_ours else []
     if len(bars.rows) < bars.total:
         said.insert(0, f"top {len(bars.rows)} of {bars.total:,}")

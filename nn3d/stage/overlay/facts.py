@@ -16,6 +16,7 @@ from nn3d.run.run import Run
 from nn3d.stage.frame import Colour, Mark, Palette, Rect, Text
 from nn3d.stage.look import colour
 from nn3d.stage.ordering import Orders
+from nn3d.stage.own import Front
 from nn3d.stage.plan import Plan
 from nn3d.stage.resident import LayerValues
 from nn3d.stage.small import Neurons
@@ -34,6 +35,7 @@ class Facts:
     """What the overlay tells about: layer values by layer index, strand tables by link index, probabilities.
 
     full : the value that has full colour in the scope "network", at the nearer epoch. notes : more for the foot line.
+    front : how far a new input has come, None where no row is told apart.
     """
 
     run: Run
@@ -49,6 +51,12 @@ class Facts:
     orders: Orders | None = None
     full: float = 1.0
     notes: tuple[str, ...] = ()
+    front: Front | None = None
+
+    @property
+    def outcome_sample(self) -> int:
+        """The sample whose outcome is shown: a wave reaches the output last."""
+        return self.state.sample if self.front is None else self.front.number(self.plan.output)
 
     def ink(self, name: str, alpha: float = 1.0) -> tuple[float, float, float, float]:
         """A colour of the theme."""

@@ -25,8 +25,7 @@ def subtitle(f: Facts) -> list[str]:
     """Sample, epoch, prediction and truth, and how the graph is known."""
     parts = []
     if f.run.samples:
-        is_own = f.state.sample >= len(f.run.samples)
-        parts.append(f.run.sample(f.state.sample).name + (", computed by this run's weights" if is_own else ""))
+        parts.append(_sample_words(f))
     if len(f.run.epochs) > 1:
         ids = [epoch.id for epoch in f.run.epochs]
         index = f.state.time.epoch
@@ -43,9 +42,22 @@ def subtitle(f: Facts) -> list[str]:
     return parts
 
 
+def _sample_words(f: Facts) -> str:
+    """The sample's name; of one's own that it is computed, and how far its wave has come."""
+    name = f.run.sample(f.state.sample).name
+    if f.state.sample < len(f.run.samples):
+        return name
+    front = f.front
+    if front is None or not front.is_moving or front.shares.min() >= 0.5:
+        return f"{name}, computed by this run's weights"
+    rows = np.flatnonzero(front.shares >= 0.5)
+    last = f.plan.layers[int(rows[-1])].layer.name if rows.size else "nothing"
+    return f"{name}, computed: its wave has reached {last}, beyond is {f.run.sample(front.before).name}"
+
+
 def _verdict(f: Facts, p: NDArray[np.float64]) -> str:
     if not np.isfinite(p).all():
         return "no prediction: not finite"
-    best, truth = int(p.argmax()), f.run.sample(f.state.sample).label if f.run.samples else None
+    best, truth = int(p.argmax()), f.run.sample(f.outcome_sample).label if f.run.samples else None
     said = f"predicted {class_name(f.run, best)}"
     return said if truth is None else f"{said}, truth {class_name(f.run, truth)}"
