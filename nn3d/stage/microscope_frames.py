@@ -101,12 +101,18 @@ def _bars(tile: TileLayer, patch: Patch, view: View, palette: Palette, share: fl
     return out.reshape(-1)
 
 
+def _is_whole(tile: TileLayer, patch: Patch) -> bool:
+    rows, cols = tile.cells
+    return len(patch.tiles) == tile.table.size and patch.rect == (0, rows, 0, cols)
+
+
 def _rects(tile: TileLayer, patch: Patch, side: float) -> tuple[F64, F64]:
     """(m, 3) middles and (m, 2) half (height, width) of what is framed, on the bench; the whole plate of many tiles.
 
-    side : 1 where the reader sees the face at +x, on which columns run the other way.
+    Farther back than one step, so is a plate of which every cell counts. side : 1 where the reader sees the face at +x,
+    on which columns run the other way.
     """
-    if patch.is_inside or len(patch.tiles) > MANY:
+    if patch.is_inside or len(patch.tiles) > MANY or (patch.step > 1 and _is_whole(tile, patch)):
         return np.array([[tile.x, tile.y, 0.0]]), np.array([tile.block_half], np.float64)
     centre, half = (a[patch.tiles] for a in tile_places(tile))
     (rows, cols), (r0, r1, c0, c1) = tile.cells, patch.rect

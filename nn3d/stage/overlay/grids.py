@@ -27,7 +27,7 @@ def cell_picture(
     colours = np.ones((*values.shape, 4), np.float32)
     colours[..., :3] = ramp[np.rint(place * (len(ramp) - 1)).astype(np.int64)]
     colours[~np.isfinite(values), :3] = f.palette.nonfinite[:3]
-    colours[~is_inside] = (*f.palette.fog[:3], 0.35)
+    colours[~is_inside] = (*f.palette.side[:3], 0.28)
     colours.setflags(write=False)
     return Cells(at[0], at[1], cell_px, cell_px, 1.0 if cell_px >= 5.0 else 0.0, colours.tobytes(), colours)
 

@@ -22,7 +22,7 @@ from nn3d.stage.overlay.grids import cell_picture, numbers_in
 from nn3d.stage.type import shorten, text_width
 
 MAX_TERMS: Final = 9
-MAX_MINIS: Final = 6
+MAX_MINIS: Final = 5
 LARGEST_WITH_NUMBERS: Final = 7
 BIG_PX: Final = {3: 30.0, 5: 25.0, 7: 22.0}
 BAR_PX: Final = 70.0
@@ -52,8 +52,9 @@ def cell_blocks(f: Facts, lens: Lens) -> list[Block]:
     e = found.explanation
     if not e.known and not len(e.products):
         return [head, *_wrapped(f, _stored_words(e) + e.reason)]
-    body = _picture_blocks(f, found.pictures, e) if found.pictures is not None else _term_blocks(f, e)
-    return [head, *body, *_sum_blocks(f, e)]
+    if found.pictures is not None:
+        return [head, *_picture_blocks(f, found.pictures, e)]
+    return [head, *_term_blocks(f, e), *_sum_blocks(f, e)]
 
 
 def _head(f: Facts, lens: Lens) -> Block:
@@ -142,15 +143,26 @@ def _picture_blocks(f: Facts, p: Pictures, e: Explanation) -> list[Block]:
     full_a, full_w, full_p = (float(np.nanmax(np.abs(v), initial=0.0)) for v in (p.inputs, p.weights, p.products))
     scales = (full_a, full_w, full_p)
     lut = "div" if float(np.nanmin(p.inputs, initial=0.0)) < 0.0 else "seq"
-    blocks = [_hero(f, p, e, scales, lut)]
     n = min(len(p.names) - 1, MAX_MINIS)
-    if n > 0 and e.is_sum:
-        blocks = [_beside(blocks[0], _minis(f, p, n, scales, lut), 26.0 * f.k)]
     rest = len(p.names) - 1 - n
+    left = _stacked([_hero(f, p, e, scales, lut), *_sum_blocks(f, e)])
+    if n <= 0 or not e.is_sum:
+        return [left]
+    minis = [_minis(f, p, n, scales, lut)]
     if rest > 0:
-        left = float(p.sums[1 + n :].sum())
-        blocks.append(_line(f, [(f"{number(rest)} more maps   ", f.ink("text2")), (signed(left), hue(f, left))], 10.5))
-    return blocks
+        more = float(p.sums[1 + n :].sum())
+        words = f"{number(rest)} more map{'' if rest == 1 else 's'}   "
+        minis.append(_line(f, [(words, f.ink("text2")), (signed(more), hue(f, more))], 10.0))
+    return [_beside(left, _stacked(minis), 26.0 * f.k)]
+
+
+def _stacked(blocks: list[Block]) -> Block:
+    """Blocks one under the other."""
+    tops = np.cumsum([0.0, *(b.height for b in blocks)]).tolist()
+    return Block(
+        max(b.width for b in blocks), tops[-1],
+        lambda x, y: [m for b, top in zip(blocks, tops, strict=False) for m in b.draw(x, y + top)],
+    )  # fmt: skip
 
 
 def _beside(a: Block, b: Block, gap: float) -> Block:
@@ -189,21 +201,24 @@ def _hero(f: Facts, p: Pictures, e: Explanation, scales: tuple[float, float, flo
                 middle = left - gap / 2 - max(0.0, LEAST_PX * k - wide) / 2
                 out.append(Text(middle, y + top + high / 2, sign, 14 * k, "regular", f.ink("text2"), "mm"))
         if is_pool:
-            out += _winner(f, p, e, x, y + top, cell)
+            out += _winner(f, p, e, (x, y + top), cell)
         return out
 
     return Block(len(pictures) * max(wide, LEAST_PX * k) + (len(pictures) - 1) * gap, top + high + 10 * k, draw)
 
 
-def _winner(f: Facts, p: Pictures, e: Explanation, x: float, y: float, cell: float) -> list[Mark]:
+def _winner(f: Facts, p: Pictures, e: Explanation, at: tuple[float, float], cell: float) -> list[Mark]:
     """A frame around the winning cell of a max."""
+    x, y = at
+    right, middle = x + p.weights.shape[2] * cell + 14 * f.k, y + p.weights.shape[1] * cell / 2
+    words = "the largest wins" if "max" in e.op else f"mean of {number(len(e.products))}"
+    said = Text(right, middle, words, 10 * f.k, "regular", f.ink("text2"), "lm")
     if "max" not in e.op:
-        return []
+        return [said]
     r, c = divmod(int(np.argmax(np.nan_to_num(p.weights[0]))), p.weights.shape[2])
     x0, y0, ink = x + c * cell - 1.0, y + r * cell - 1.0, f.ink("accent")
     x1, y1 = x0 + cell + 1.0, y0 + cell + 1.0
     sides = ((x0, y0, x1, y0), (x0, y1, x1, y1), (x0, y0, x0, y1), (x1, y0, x1, y1))
-    said = Text(x1 + 12 * f.k, (y0 + y1) / 2, "the largest wins", 10 * f.k, "regular", f.ink("text2"), "lm")
     return [*(Line(*side, 2.0, ink) for side in sides), said]
 
 
@@ -211,8 +226,8 @@ def _minis(f: Facts, p: Pictures, n: int, scales: tuple[float, float, float], lu
     rows, cols = p.inputs.shape[1:]
     k = f.k
     cell = max(1.5, min(11.0, 45.0 / max(rows, cols))) * k
-    pitch, down = max(cols * cell + 12 * k, 62.0 * k), rows * cell + 5 * k
-    label, size = 46.0 * k, 9.5 * k
+    pitch, down = max(cols * cell + 10 * k, 54.0 * k), rows * cell + 4 * k
+    label, size = 40.0 * k, 9.5 * k
 
     def draw(x: float, y: float) -> list[Mark]:
         out: list[Mark] = []
@@ -284,7 +299,10 @@ def _sum_blocks(f: Facts, e: Explanation) -> list[Block]:
     """Σ + bias → stages → what is stored, and by how much it differs."""
     text, dim = f.ink("text"), f.ink("text2")
     parts: list[tuple[str, Colour]] = []
-    if e.is_sum and len(e.products):
+    if "pool" in e.op:
+        parts.append((f"{'max' if 'max' in e.op else 'mean'} of {number(len(e.products))}  =  ", dim))
+        parts.append((plain(e.before), text))
+    elif e.is_sum and len(e.products):
         total = e.before - (e.bias or 0.0)
         parts.append((f"Σ {plain(total)}", text))
         parts.append((f" of {number(len(e.products))} {'product' if len(e.products) == 1 else 'products'}", dim))
