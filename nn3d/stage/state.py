@@ -164,15 +164,25 @@ class Anchors:
 
 
 @dataclass(frozen=True, slots=True)
+class FoldEnd:
+    """A choice of open groups (group indices, ascending), and its share in a picture between several."""
+
+    opened: tuple[int, ...] = ()
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Fold:
     """Which groups of the module tree are open (group indices, ascending), and the way from one choice to the next.
 
     progress : linear, 0 as `before` to 1 as `after`; the picture eases it. At rest both are the same.
+    start : where the way began in the midst of another one, instead of `before`; the shares add up to 1.
     """
 
     before: tuple[int, ...] = ()
     after: tuple[int, ...] = ()
     progress: float = 1.0
+    start: tuple[FoldEnd, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,16 @@
 """Where the rows of a picture stand while groups open and close. World units u.
 
-Both ends of a transition are laid out, and every row stands at the eased mix of its two places. What is visible at one
-end only grows out of the closed group around it: its last layer is the block's face to begin with, all others come out
-of the middle of the block, so that opening happens in place and the neighbours make room.
+The ends of a transition are laid out, and every row stands at the eased mix of its places: two, or more where one
+choice of groups followed another before the picture was at rest. What is visible at one end only grows out of the
+closed group around it: its last layer is the block's face to begin with, all others come out of the middle of the
+block, so that opening happens in place and the neighbours make room.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +18,7 @@ from numpy.typing import NDArray
 from nn3d.layout.graph import apexes, turns
 from nn3d.layout.splits import leaves
 from nn3d.stage.folding import SLAB_HALF, Folded, Folds
+from nn3d.stage.folds import ends_of
 from nn3d.stage.plan import Plan
 from nn3d.stage.standing import Stage, stage_of
 from nn3d.stage.state import ViewState, smooth
@@ -42,9 +46,10 @@ def shown(folds: Folds, state: ViewState) -> Shown:
     fold = state.fold
     if fold.progress >= 1.0 or fold.before == fold.after:
         return _at_rest(folds.of(fold.after), state)
-    drawn = folds.of(frozenset(fold.before) | frozenset(fold.after))
-    ends = [_End.of(folds.of(opened), drawn, state) for opened in (fold.before, fold.after)]
-    return _mixed(drawn, state, ends, smooth(fold.progress))
+    found = ends_of(fold)
+    drawn = folds.of(frozenset(g for end in found for g in end.opened))
+    ends = [_End.of(folds.of(end.opened), drawn, state) for end in found]
+    return _mixed(drawn, state, ends, [end.share for end in found])
 
 
 def _at_rest(folded: Folded, state: ViewState) -> Shown:
@@ -84,33 +89,38 @@ class _End:
         return _End(end, stage, row, is_own, x, stage.y[row], stage.height[row], stage.width[row], thick, scale)
 
 
-def _mixed(drawn: Folded, state: ViewState, ends: list[_End], e: float) -> Shown:
-    a, b = ends
-    rows = drawn.rows_state(state)
+def _mixed(drawn: Folded, state: ViewState, ends: list[_End], shares: list[float]) -> Shown:
+    """The rows of `drawn` at the mean of their places, weighted by shares."""
+    rows, goal = drawn.rows_state(state), ends[-1]
 
-    def mix(p: F64, q: F64) -> F64:
-        return np.asarray(p * (1.0 - e) + q * e)
+    def mix(values: Iterable[F64]) -> F64:
+        return np.asarray(sum(share * value for share, value in zip(shares, values, strict=True)))
 
-    x, y = mix(a.x, b.x), mix(a.y, b.y)
-    scale, thick = mix(a.scale, b.scale), mix(a.thick, b.thick)
-    hidden = [np.where(end.is_own | (end.scale > 0.0), 1.0, 0.0) for end in ends]
-    height, width = (mix(getattr(a, n) * hidden[0], getattr(b, n) * hidden[1]) for n in ("height", "width"))
-    opening = mix(np.where(a.is_own, 1.0, 0.0), np.where(b.is_own, 1.0, 0.0))
+    x, y = mix(end.x for end in ends), mix(end.y for end in ends)
+    seen = [np.where(end.is_own | (end.scale > 0.0), 1.0, 0.0) for end in ends]
+    height, width = (
+        mix(getattr(end, name) * is_seen for end, is_seen in zip(ends, seen, strict=True))
+        for name in ("height", "width")
+    )
+    opening = mix(np.where(end.is_own, 1.0, 0.0) for end in ends)
     top = drawn.plan.topology
-    apex = _apexes(drawn, ends, apexes(top, y, height), e)
     opened = np.array([smooth(v.opening * o) for v, o in zip(rows.layers, opening, strict=True)])
-    own = np.where(b.is_own, 1, 0)
     stage = replace(
-        b.stage, x=x, y=y, height=height, width=width, open=opened, apex=apex, turn=turns(top, x),
-        leave=leaves(top, y, height),
-        **{
-            name: np.where(own == 1, getattr(b.stage, name)[b.row], getattr(a.stage, name)[a.row])
-            for name in ("shelf", "is_aloft")
-        },
-        rail=mix(a.stage.rail[a.row], b.stage.rail[b.row]), scale=scale, share=opening, thick=thick,
-        grow=mix(*(_grown(end, drawn) for end in ends)),
+        goal.stage, x=x, y=y, height=height, width=width, open=opened,
+        apex=_apexes(drawn, ends, shares, apexes(top, y, height)), turn=turns(top, x), leave=leaves(top, y, height),
+        shelf=_own(ends, "shelf"), is_aloft=_own(ends, "is_aloft"), rail=mix(end.stage.rail[end.row] for end in ends),
+        scale=mix(end.scale for end in ends), share=opening, thick=mix(end.thick for end in ends),
+        grow=mix(_grown(end, drawn) for end in ends),
     )  # fmt: skip
     return Shown(drawn, rows, stage)
+
+
+def _own(ends: list[_End], name: str) -> NDArray[Any]:
+    """A property of the rows that has nothing between: as at the last end where a row is visible, else at the first."""
+    out = getattr(ends[0].stage, name)[ends[0].row]
+    for end in ends[1:]:
+        out = np.where(end.is_own, getattr(end.stage, name)[end.row], out)
+    return np.asarray(out)
 
 
 def _grown(end: _End, drawn: Folded) -> F64:
@@ -119,14 +129,14 @@ def _grown(end: _End, drawn: Folded) -> F64:
     return np.where(end.row[ends[:, 0]] != end.row[ends[:, 1]], 1.0, 0.0)
 
 
-def _apexes(drawn: Folded, ends: list[_End], apex: F64, e: float) -> F64:
-    """Arcs that stand at both ends of a transition go from one height to the other."""
+def _apexes(drawn: Folded, ends: list[_End], shares: list[float], apex: F64) -> F64:
+    """Heights of arcs: those of the ends at which an arc stands, and `apex`, as drawn, for the others' shares."""
     known = [
         {k.under: float(end.stage.apex[k.index]) for k in end.folded.plan.links if k.path == "arc"} for end in ends
     ]
     out = apex.copy()
     for link in drawn.plan.links:
-        pair = [found[link.under] for found in known if link.under in found]
-        if link.path == "arc" and len(pair) == 2:
-            out[link.index] = pair[0] * (1.0 - e) + pair[1] * e
+        if link.path == "arc":
+            at = apex[link.index]
+            out[link.index] = sum(s * found.get(link.under, at) for s, found in zip(shares, known, strict=True))
     return out

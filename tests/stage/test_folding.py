@@ -25,10 +25,11 @@ from nn3d.stage.compose import initial_state
 from nn3d.stage.dump import dump_arrays
 from nn3d.stage.first_view import MOST_ROWS, first_open
 from nn3d.stage.folding import brief, group_row, words
+from nn3d.stage.folds import of_run, toward
 from nn3d.stage.frame import Frame, Text
 from nn3d.stage.reference import half_thickness
 from nn3d.stage.resident import Resident
-from nn3d.stage.state import Thing, ViewState
+from nn3d.stage.state import FoldEnd, Thing, ViewState
 from nn3d.stage.unfolding import shown
 from tests.networks import SMALL
 
@@ -133,6 +134,50 @@ def test_motion_has_no_jumps() -> None:
     extent = max(p[0] for p in steps[-1].values())
     for a, b in pairwise(steps):
         assert max(np.abs(a[i][:4] - b[i][:4]).max() for i in a) < 0.06 * extent
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("interrupted", [0.2, 0.7])
+def test_another_choice_of_groups_half_way_goes_on_from_where_everything_stands(name: str, interrupted: float) -> None:
+    run, resident, state = case(name)
+    way = moved(state, c.FoldAll(at_once=True), c.UnfoldAll(), c.Advance(0.65 * interrupted))
+    other = some_groups(state, 5)
+    for last in (other, some_groups(state, 6)):
+        asked = toward(way, last)
+        a, b = (places(compose(run, s, resident=resident)) for s in (way, asked))
+        for item, place in a.items():
+            group = None if item in b else resident.plan.groups.of_item(item)
+            np.testing.assert_allclose(place, b[item if group is None else group.last], atol=1e-6)
+        seen = [sum(place[-1] > 1e-6 for place in p.values()) for p in (a, b)]
+        assert seen[0] == seen[1], "nothing appears out of nowhere"
+        way = moved(asked, c.Advance(0.2))
+    home = moved(way, c.Advance(5.0))
+    assert (home.fold.after, home.fold.start) == (tuple(sorted(last)), ())
+    assert not c.is_moving(home)
+
+
+@pytest.mark.parametrize("name", ["resnet", "googlenet"])
+def test_no_plate_jumps_when_groups_open_and_close_one_after_the_other(name: str) -> None:
+    run, resident, state = case(name)
+    state = moved(state, c.FoldAll(at_once=True))
+    n = len(state.group_depths)
+    acts = {0: c.OpenGroup(0, True), 7: c.OpenGroup(n - 1, True), 12: c.OpenGroup(0, False), 18: c.OpenGroup(0, True)}
+    steps = []
+    for k in range(48):
+        state = moved(state, *([acts[k]] if k in acts else []), c.Advance(0.65 / 30))
+        steps.append(places(compose(run, state, resident=resident)))
+    reach = max(p[0] for step in steps for p in step.values()) - min(p[0] for step in steps for p in step.values())
+    for a, b in pairwise(steps):
+        assert max(np.abs(a[i][:4] - b[i][:4]).max() for i in a.keys() & b.keys()) < 0.08 * reach
+
+
+def test_a_way_that_began_in_the_midst_of_another_goes_through_json_and_nonsense_begins_at_rest() -> None:
+    state = moved(case("resnet")[2], c.FoldAll(at_once=True), c.UnfoldAll(), c.Advance(0.3), c.OpenGroup(0, False))
+    assert len(state.fold.start) == 2
+    assert sum(end.share for end in state.fold.start) == pytest.approx(1.0)
+    assert jsonable.from_json(ViewState, jsonable.to_json(state)) == state
+    wrong = replace(state, fold=replace(state.fold, start=(FoldEnd((99,), 5.0),)))
+    assert of_run(wrong, case("resnet")[1].plan.groups).fold.start == ()
 
 
 def test_a_rope_into_a_group_sums_the_signs_of_the_links_under_it() -> None:
