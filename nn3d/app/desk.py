@@ -11,6 +11,7 @@ from nn3d.app.facts import Facts
 from nn3d.app.panels.help import help_panel, help_size
 from nn3d.app.panels.inspector import inspector_height, inspector_panel
 from nn3d.app.panels.notes import banner_panel, corner_panels, has_banner, pill_panel, toast_panel
+from nn3d.app.panels.palette import search_dialog
 from nn3d.app.panels.samples import samples_panel
 from nn3d.app.panels.timeline import timeline_panel
 from nn3d.app.panels.toolbar import ACTIONS_W, file_width, toolbar_panel, view_widths
@@ -73,6 +74,9 @@ def draw_panels(
     if layout.help is not None:
         acts += _help(ui, state, layout)
     ui.memory["help is up"] = layout.help is not None
+    if state.search.kind:
+        acts += search_dialog(ui, state, facts, context)
+    ui.memory["search is up"] = state.search.kind
     return acts
 
 

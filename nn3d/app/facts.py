@@ -18,6 +18,7 @@ from nn3d.app.reading import read_fact, size_of
 from nn3d.run.model import Layer
 from nn3d.run.ops import op_of
 from nn3d.run.run import Run
+from nn3d.stage.controls.offers import Catalogue
 from nn3d.stage.folding import group_row
 from nn3d.stage.frame import TileLayer
 from nn3d.stage.look import palette
@@ -55,6 +56,7 @@ class Facts:
         self._resident = resident
         self.rows = tree_rows(run.layers)
         self.groups = resident.plan.groups
+        self.catalogue = Catalogue(run, self.groups)
         self.group_of_path = {g.path: g.index for g in reversed(self.groups.all) if g.path}
         self.n_parameters = sum(layer.n_params for layer in run.layers)
         self._known: OrderedDict[Hashable, Any] = OrderedDict()

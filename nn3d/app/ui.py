@@ -78,6 +78,12 @@ class Ui:
         return u32(self.theme, token, alpha)
 
     @property
+    def moved(self) -> bool:
+        """The pointer moved since the last frame."""
+        delta = imgui.get_io().mouse_delta
+        return bool(delta.x or delta.y)
+
+    @property
     def list(self) -> imgui.ImDrawList:
         """The draw list of the card that is open."""
         assert self._list is not None
@@ -100,8 +106,8 @@ class Ui:
             self._list = outer
             imgui.end()
 
-    def scrim(self, *, is_new: bool) -> bool:
-        """Dim everything drawn so far; True when it was clicked. `is_new`: it comes up in this frame."""
+    def scrim(self, *, is_new: bool, hole: Box | None = None) -> bool:
+        """Dim everything drawn so far but `hole`; True when it was clicked. `is_new`: it comes up in this frame."""
         if is_new:
             imgui.set_next_window_focus()
         imgui.set_next_window_pos(V(0, 0))
@@ -111,7 +117,10 @@ class Ui:
         imgui.pop_style_var()
         outer, self._list = self._list, imgui.get_window_draw_list()
         whole = Box(0.0, 0.0, *self.size)
-        self.fill(whole, "scrim", 0.0)
+        for part in around(whole, hole):
+            self.fill(part, "scrim", 0.0)
+        if hole is not None:
+            self.outline(hole, "accent", 6.0, 1.5)
         clicked = self.hit("scrim", whole).clicked
         self._list = outer
         imgui.end()
@@ -242,3 +251,18 @@ class Ui:
         self.outline(box, "line", 6)
         self.text(box.x + 8, box.y + 12, tip, 11)
         self._list = outer
+
+
+def around(whole: Box, hole: Box | None) -> tuple[Box, ...]:
+    """`whole` without `hole`, as rectangles that do not overlap."""
+    if hole is None:
+        return (whole,)
+    x0, x1 = max(whole.x, hole.x), min(whole.x1, hole.x1)
+    y0, y1 = max(whole.y, hole.y), min(whole.y1, hole.y1)
+    if x0 >= x1 or y0 >= y1:
+        return (whole,)
+    parts = (
+        Box(whole.x, whole.y, whole.w, y0 - whole.y), Box(whole.x, y1, whole.w, whole.y1 - y1),
+        Box(whole.x, y0, x0 - whole.x, y1 - y0), Box(x1, y0, whole.x1 - x1, y1 - y0),
+    )  # fmt: skip
+    return tuple(p for p in parts if p.w > 0 and p.h > 0)

@@ -16,12 +16,13 @@ from nn3d.stage.commands import (
     SetOpen,
     SetOrder,
     SetPanels,
+    SetSearch,
     SetSelection,
     SetStrength,
 )
 from nn3d.stage.controls.camera import fly_to
 from nn3d.stage.controls.common import Acts, Context, Handler
-from nn3d.stage.state import LEVELS, MODES, Thing
+from nn3d.stage.state import LEVELS, MODES, Search, Thing
 
 CYCLE: Final = ("sampled", "top", "exact", "all", "off")
 
@@ -139,8 +140,10 @@ def selection(c: Context) -> Acts:
 
 
 def back(c: Context) -> Acts:
-    """Close the help, bring the panels back, let the selection go: the first that there is."""
+    """Close the search, the help, bring the panels back, let the selection go: the first that there is."""
     panels = c.state.panels
+    if c.state.search.kind:
+        return (SetSearch(Search()), Hover(None))
     if panels.help:
         return (SetPanels(replace(panels, help=False)),)
     if panels.picture_only:

@@ -1,0 +1,56 @@
+"""Who has the keyboard: the search dialog while it is open, else the table of gestures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import glfw
+
+from nn3d.stage.commands import Hover, SetSearch, apply
+from nn3d.stage.controls import Act, Context, answer
+from nn3d.stage.controls.offers import Catalogue
+from nn3d.stage.controls.requests import CopyText, Request
+from nn3d.stage.controls.searching import field_in, key_pressed, lit, text_typed
+from nn3d.stage.state import Search
+
+POINTER: Final = ("drag", "wheel", "move", "click", "double click")
+
+
+def acts(trigger: str, text: str, context: Context, catalogue: Catalogue, window: Any) -> Sequence[Act]:
+    """What a gesture does. text : what was typed with it. window : GLFW's, whose clipboard a field reads."""
+    if not context.state.search.kind:
+        return answer(trigger, context)
+    if trigger.startswith(POINTER):
+        return ()
+    done = _edited(trigger, text, context, catalogue, window)
+    after = context.state
+    for act in done:
+        after = after if isinstance(act, Request) else apply(after, act)
+    if after.search.text == context.state.search.text:
+        return done
+    return (*done, *lit(after, catalogue.of(after)[0], after.search.row))
+
+
+def _edited(trigger: str, text: str, context: Context, catalogue: Catalogue, window: Any) -> Sequence[Act]:
+    if text:
+        return text_typed(context, text)
+    if trigger == "Ctrl V":
+        pasted = _clipboard(window)
+        return text_typed(context, pasted) if pasted else ()
+    low, high = field_in(context.state.search).selected
+    if trigger in ("Ctrl C", "Ctrl X") and low != high:
+        copied = CopyText(context.state.search.text[low:high])
+        return (copied, *text_typed(context, "")) if trigger == "Ctrl X" else (copied,)
+    found = key_pressed(context, trigger, *catalogue.of(context.state))
+    if not isinstance(found, str):
+        return found
+    closed = replace(context, state=replace(context.state, search=Search(), hover=None))
+    return (SetSearch(Search()), Hover(None), *answer(found, closed))
+
+
+def _clipboard(window: Any) -> str:
+    """What the clipboard holds as text, "" when it holds none."""
+    found: Any = glfw.get_clipboard_string(window)
+    return found.decode("utf-8", "replace") if isinstance(found, bytes) else found or ""
