@@ -51,6 +51,8 @@ class RecurrentLayer:
             "batch_first": self.is_batch_first,
             "hidden_size": int(self.params[1].shape[1]),
         }
+        if self.kind == "rnn_relu":
+            found["nonlinearity"] = "relu"
         return found | ({"gates": _GATES[self.kind]} if self.kind in _GATES else {})
 
 

@@ -31,10 +31,26 @@ DROPOUT = _names("dropout dropout1d dropout2d dropout3d alpha_dropout feature_dr
 MATMUL = _names("matmul mm __matmul__ addmm")
 SCALING = _names("add mul sub div")
 
+_RELATIONS = {
+    "greater": "gt",
+    "greater_equal": "ge",
+    "less": "lt",
+    "less_equal": "le",
+    "equal": "eq",
+    "not_equal": "ne",
+}
+
 
 def described(op: str, call: Call, attributes: Mapping[str, JSON]) -> dict[str, JSON]:
-    """Strides and the like as one number an axis of space; a pool's stride is its kernel when not given."""
+    """Strides and the like as one number an axis of space; a pool's stride is its kernel when not given.
+
+    A comparison says which: eq, ne, lt, gt, le, ge.
+    """
     found = dict(attributes)
+    if op == "compare":
+        found["relation"] = _RELATIONS.get(call.name.strip("_"), call.name.strip("_"))
+    if call.name == "rnn_relu_cell":
+        found["nonlinearity"] = "relu"
     rank = int(op[-2]) if op[-1:] == "d" and op[-2:-1].isdigit() else 0
     if not rank:
         return found

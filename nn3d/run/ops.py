@@ -137,7 +137,9 @@ _ALIASES = {
     "zeropad2d": "pad", "reflectionpad2d": "pad", "getitem": "slice", "narrow": "slice", "select": "slice",
     "index": "gather", "gathernd": "gather", "take": "gather", "im2col": "unfold", "col2im": "fold",
     "inputlayer": "input", "placeholder": "input", "getattr": "parameter", "lstmcell": "lstm_cell",
-    "grucell": "gru_cell", "rnncell": "rnn_cell", "eq": "compare", "ne": "compare", "lt": "compare", "gt": "compare",
+    "grucell": "gru_cell", "rnncell": "rnn_cell",
+    "rnntanhcell": "rnn_cell", "rnnrelucell": "rnn_cell",
+    "eq": "compare", "ne": "compare", "lt": "compare", "gt": "compare",
     "le": "compare", "ge": "compare", "less": "compare", "greater": "compare", "equal": "compare",
 }  # fmt: skip
 

@@ -39,6 +39,10 @@ class Context:
         self._depth = 0
         self._terms = 0
 
+    def of_sample(self, sample: int) -> Context:
+        """The same epoch at another sample."""
+        return Context(self.run, self.epoch, sample, self._evaluate, self.forced)
+
     def output(self, ref: Ref) -> Output:
         """Shape and axes of what is read."""
         return self.run.output(*ref)

@@ -6,12 +6,13 @@ Each cell has one term of weight 1. Dimensions in a run count the samples; here 
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from nn3d.analysis.explain.context import Context
 from nn3d.analysis.explain.geometry import broadcast, flat_of
-from nn3d.analysis.explain.terms import I64, Ref, Terms, Unknown, exactly, weighted_sum
+from nn3d.analysis.explain.terms import I64, Reading, Ref, Terms, Unknown, exactly, weighted_sum
 from nn3d.run.model import Node
 
 
@@ -58,3 +59,181 @@ def expanded(context: Context, node: Node, output: int, cells: I64) -> Terms:
     """Values that are repeated along axes of 1, or tiled."""
     ref = context.only(node)
     return moved(context, ref, broadcast(cells, context.shape(Ref(node.id, output)), context.shape(ref)))
+
+
+def joined(context: Context, node: Node, output: int, cells: I64) -> Terms:
+    """Concatenation and stacking: of the parts, the one that the cell lies in."""
+    refs = context.inputs(node)
+    out = context.shape(Ref(node.id, output))
+    axis = context.axis(Ref(node.id, output), int(node.attributes.get("dim", 0)))
+    if axis < 0:
+        raise Unknown(f"{node.name} puts samples together")
+    is_stack = node.op == "stack"
+    at = np.full((len(cells), len(refs)), -1, np.int64)
+    first = 0
+    for number, ref in enumerate(refs):
+        shape = context.shape(ref)
+        coords = [cells[:, k] for k in range(len(out)) if not (is_stack and k == axis)]
+        if len(shape) == len(out) + 1 - is_stack and shape[0] == 1:
+            coords = [np.zeros(len(cells), np.int64), *coords]
+        elif len(shape) != len(out) - is_stack:
+            raise Unknown(f"{node.name} joins {shape} into {out}")
+        shift = len(shape) - len(out) + is_stack
+        size = 1 if is_stack else shape[axis + shift]
+        inside = (cells[:, axis] >= first) & (cells[:, axis] < first + size)
+        if not is_stack:
+            coords[axis + shift] = coords[axis + shift] - first
+        at[:, number] = np.where(inside, flat_of(coords, shape), -1)
+        first += size
+    ones = exactly(np.ones(at.shape))
+    values = [context.read(ref, at[:, k : k + 1]) for k, ref in enumerate(refs)]
+    read = Reading(np.concatenate([v.values for v in values], 1), np.concatenate([v.slack for v in values], 1))
+    return weighted_sum(refs, np.arange(len(refs)), at, read, ones, formula="the part that it is")
+
+
+def split(context: Context, node: Node, output: int, cells: I64) -> Terms:
+    """One of the parts of a split, a chunk, or one of the slices of an unbind."""
+    ref = context.only(node)
+    source, axis = context.shape(ref), context.axis(ref, int(node.attributes.get("dim", 0)))
+    if axis < 0:
+        raise Unknown(f"{node.name} takes the samples apart")
+    coords = [cells[:, k] for k in range(cells.shape[1])]
+    if node.op == "unbind":
+        coords.insert(axis, np.full(len(cells), output, np.int64))
+    else:
+        coords[axis] = coords[axis] + sum(o.shape[axis] for o in node.outputs[:output])
+    return moved(context, ref, flat_of(coords, source))
+
+
+def sliced(context: Context, node: Node, output: int, cells: I64) -> Terms:
+    """A part that an index takes. The run has the index as it was written, with the samples on some axis.
+
+    Where several axes could be the samples', the one with which the recorded values agree is taken.
+    """
+    ref, here = context.only(node), Ref(node.id, output)
+    out = context.shape(here)
+    options = [at for at in _indices(context, node, ref) if at.shape == out]
+    if not options:
+        raise Unknown(f"which cells {node.name} takes, {node.attributes.get('index', '')}, cannot be told")
+    at = flat_of([cells[:, k] for k in range(len(out))], out) if out else np.zeros(len(cells), np.int64)
+    found = moved(context, ref, options[0].reshape(-1)[at])
+    stored = context.stored(here, at)
+    for option in options[1:]:
+        if stored is None or (np.abs(stored.values - found.computed) <= stored.slack + found.slack + 1e-6).all():
+            break
+        found = moved(context, ref, option.reshape(-1)[at])
+    return found
+
+
+def _indices(context: Context, node: Node, ref: Ref) -> list[I64]:
+    """Arrays of flat cells, one for each axis of the source that the samples could stand on."""
+    shape, found = context.shape(ref), node.attributes
+    every = np.arange(prod(shape), dtype=np.int64).reshape(shape)
+    text = str(found.get("index", ""))
+    if isinstance(found.get("dim"), int):
+        axis = context.axis(ref, int(found["dim"]))
+        if axis < 0:
+            return []
+        if text:
+            return [np.take(every, int(text.strip("[]")), axis)] if text.strip("[]").lstrip("-").isdigit() else []
+        start, length = found.get("start"), found.get("length")
+        if not isinstance(start, int) or not isinstance(length, int):
+            return []
+        return [np.take(every, range(start % shape[axis], start % shape[axis] + length), axis)]
+    entries = _entries(text)
+    if entries is None:
+        return []
+    if not context.output(ref).per_sample:
+        return _taken(every, entries)
+    return [at for place in range(len(shape) + 1) for at in _taken(np.expand_dims(every, place), entries, place)]
+
+
+def _taken(every: I64, entries: list[object], samples: int | None = None) -> list[I64]:
+    """The cells that an index takes, the axis of the samples left out; [] where it does not fit."""
+    n_taken = sum(e is not None and e is not Ellipsis for e in entries)
+    if n_taken > every.ndim:
+        return []
+    full: list[object] = list(entries) if Ellipsis in entries else [*entries, Ellipsis]
+    at = full.index(Ellipsis)
+    full[at : at + 1] = [slice(None)] * (every.ndim - n_taken)
+    if samples is not None:
+        places = [k for k, e in enumerate(full) if e is not None]
+        if full[places[samples]] != slice(None):
+            return []
+        del full[places[samples]]
+        every = every.squeeze(samples)
+    try:
+        index: Any = tuple(full)
+        return [np.ascontiguousarray(every[index])]
+    except IndexError:
+        return []
+
+
+def _entries(text: str) -> list[object] | None:
+    """What an index text says, "[:, 0, ..., 1:3]"; None where it holds a tensor."""
+    found: list[object] = []
+    for entry in (part.strip() for part in text.strip("[]").split(",")):
+        if entry == "...":
+            found.append(Ellipsis)
+        elif entry == "None":
+            found.append(None)
+        elif entry.lstrip("-").isdigit():
+            found.append(int(entry))
+        elif ":" in entry and all(p == "" or p.lstrip("-").isdigit() for p in entry.split(":")):
+            found.append(slice(*[int(p) if p else None for p in entry.split(":")]))
+        else:
+            return None
+    return found
+
+
+def shuffled(context: Context, node: Node, output: int, cells: I64) -> Terms:
+    """Flips, rolls, and shuffles of pixels and channels: the cells' numbers go the same way as the values."""
+    ref = context.only(node)
+    shape = context.shape(ref)
+    every = np.arange(prod(shape), dtype=np.int64).reshape(shape)
+    at = _SHUFFLES[node.op](context, node, ref, every)
+    out = context.shape(Ref(node.id, output))
+    if at.shape != out:
+        raise Unknown(f"{node.name} should give {at.shape}, but has {out}")
+    return moved(context, ref, at.reshape(-1)[flat_of([cells[:, k] for k in range(len(out))], out)])
+
+
+def _axes(context: Context, node: Node, ref: Ref) -> list[int]:
+    dims = node.attributes.get("dims", node.attributes.get("dim"))
+    axes = [context.axis(ref, int(d)) for d in (dims if isinstance(dims, list) else [dims]) if isinstance(d, int)]
+    if not axes or min(axes) < 0:
+        raise Unknown(f"{node.name} moves the samples, or along which axes was not recorded")
+    return axes
+
+
+def _flipped(context: Context, node: Node, ref: Ref, every: I64) -> I64:
+    return np.asarray(np.flip(every, tuple(_axes(context, node, ref))))
+
+
+def _rolled(context: Context, node: Node, ref: Ref, every: I64) -> I64:
+    shifts = node.attributes.get("shifts", 0)
+    return np.roll(every, tuple(shifts) if isinstance(shifts, list) else int(shifts), tuple(_axes(context, node, ref)))
+
+
+def _pixels(context: Context, node: Node, ref: Ref, every: I64) -> I64:
+    """(C·r², H, W) ↔ (C, H·r, W·r), after Shi et al. 2016."""
+    is_up = node.op == "pixel_shuffle"
+    r = int(node.attributes.get("upscale_factor" if is_up else "downscale_factor", 1))
+    c, h, w = every.shape
+    if is_up:
+        return every.reshape(c // (r * r), r, r, h, w).transpose(0, 3, 1, 4, 2).reshape(c // (r * r), h * r, w * r)
+    return every.reshape(c, h // r, r, w // r, r).transpose(0, 2, 4, 1, 3).reshape(c * r * r, h // r, w // r)
+
+
+def _channels(context: Context, node: Node, ref: Ref, every: I64) -> I64:
+    groups = int(node.attributes.get("groups", 1))
+    return every.reshape(groups, every.shape[0] // groups, -1).transpose(1, 0, 2).reshape(every.shape)
+
+
+_SHUFFLES = {
+    "flip": _flipped,
+    "roll": _rolled,
+    "pixel_shuffle": _pixels,
+    "pixel_unshuffle": _pixels,
+    "channel_shuffle": _channels,
+}

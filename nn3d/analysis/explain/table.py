@@ -5,10 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nn3d.analysis.contribution import CONV_DIMS, TRANSPOSED_DIMS
-from nn3d.analysis.explain import functions, moves, pointwise, pooling, weighted
+from nn3d.analysis.explain import (
+    arithmetic,
+    functions,
+    moves,
+    norms,
+    pointwise,
+    pooling,
+    products,
+    recurrent,
+    recurrent_cells,
+    resizing,
+    shares,
+    weighted,
+)
 from nn3d.analysis.explain.context import Context
 from nn3d.analysis.explain.terms import I64, Terms, Unknown
 from nn3d.run.model import Node
+from nn3d.run.ops import OPS
 
 # A function of (context, node, output number, cells (n, axes)).
 Explainer = Callable[[Context, Node, int, I64], Terms]
@@ -19,22 +33,44 @@ EXPLAINERS: dict[str, Explainer] = {
     "embedding": weighted.embedding,
     **dict.fromkeys(functions.NAMES, pointwise.activation),
     "prelu": pointwise.prelu,
-    **dict.fromkeys(("identity", "flatten", "reshape", "squeeze", "unsqueeze", "contiguous"), moves.same_order),
+    **dict.fromkeys(("dropout", "alpha_dropout", "drop_path", "cast"), pointwise.identity),
+    **{name: moves.same_order for name, op in OPS.items() if op.keeps_order},
     **dict.fromkeys(("permute", "transpose"), moves.permuted),
     "expand": moves.expanded,
+    **dict.fromkeys(("concat", "stack"), moves.joined),
+    **dict.fromkeys(("split", "chunk", "unbind"), moves.split),
+    "slice": moves.sliced,
+    **dict.fromkeys(("flip", "roll", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle"), moves.shuffled),
     **{f"{kind}max_pool{d}d": pooling.max_pool for kind in ("", "adaptive_") for d in (1, 2, 3)},
     **{f"{kind}avg_pool{d}d": pooling.avg_pool for kind in ("", "adaptive_") for d in (1, 2, 3)},
     **dict.fromkeys(("mean", "sum", "max", "min"), pooling.reduced),
-    **dict.fromkeys(("dropout", "alpha_dropout", "drop_path", "cast"), pointwise.identity),
+    "batch_norm": norms.batch_norm,
+    **dict.fromkeys(("layer_norm", "rms_norm"), norms.row_norm),
+    **dict.fromkeys(("group_norm", "instance_norm"), norms.group_norm),
+    "local_response_norm": norms.local_response,
+    "normalize": norms.unit,
+    **dict.fromkeys(("softmax", "log_softmax", "softmin"), shares.softmax),
+    "attention": shares.attention,
+    **dict.fromkeys(("add", "sub"), arithmetic.added),
+    **dict.fromkeys(("mul", "div"), arithmetic.multiplied),
+    "pow": arithmetic.power,
+    **dict.fromkeys(("maximum", "minimum"), arithmetic.extreme),
+    **dict.fromkeys(("where", "masked_fill"), arithmetic.choice),
+    "compare": arithmetic.compared,
+    "other:glu": arithmetic.gated,
+    "matmul": products.matrix_product,
+    "einsum": products.einsum,
+    "interpolate": resizing.interpolate,
+    "pad": resizing.padded,
+    **dict.fromkeys(("lstm", "gru", "rnn"), recurrent.layer),
+    **dict.fromkeys(("lstm_cell", "gru_cell", "rnn_cell"), recurrent_cells.single_step),
 }
-
-
 _GIVEN = {"input": "an input", "parameter": "a parameter", "constant": "a constant"}
 
 
 def terms_of(context: Context, node: Node, output: int, cells: I64) -> Terms:
     """The terms of cells of a node's output. Raises Unknown where the operation is not known."""
-    if node.op in ("input", "parameter", "constant"):
+    if node.op in _GIVEN:
         raise Unknown(f"{node.name} is {_GIVEN[node.op]}: it is given, not computed")
     explainer = EXPLAINERS.get(node.op)
     if explainer is None:
