@@ -10,7 +10,8 @@ import sys
 from benchmarks.timing import table
 
 BENCHMARKS = (
-    "start", "frames", "epochs", "tiles", "edges", "hidden", "fidelity", "chains", "loading", "extraction", "recording",
+    "start", "frames", "epochs", "tiles", "hover", "edges", "hidden", "fidelity", "chains", "loading", "extraction",
+    "recording",
 )  # fmt: skip
 
 

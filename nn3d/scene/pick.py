@@ -115,6 +115,10 @@ class PickPass:
             self._draw(frame, common, (0, 0, *size))
         self._key = key
 
+    def forget(self) -> None:
+        """Draw anew at the next question."""
+        self._key = None
+
     def whole(self, frame: Frame, common: dict[str, object]) -> moderngl.Framebuffer:
         """The picture of tiles, all of it."""
         self._key = None

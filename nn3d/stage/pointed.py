@@ -10,8 +10,8 @@ A `Pointed` has a `kind`, and names what it is by numbers that the frame explain
 - "cell": `thing` has layer, tile, row and col: real indices are those of the tile table (index order).
 - "tile": `thing` has layer and tile: the side of a tile, which has no cells.
 - "layer": `thing` has the layer: a collapsed block's side, its post or its foot.
-- "group": `thing.layer` is the item of a group (nn3d.run.groups): its pill, its bracket or its closed block; over a cell
-  of the map that the block shows, `thing` has that as well.
+- "group": `thing.layer` is the item of a group (nn3d.run.groups): its pill, its bracket or its closed block; over a
+  cell of the map that the block shows, `thing` has that as well.
 """
 
 from __future__ import annotations
