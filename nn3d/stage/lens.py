@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from nn3d.run.run import Run
 from nn3d.stage.explained import Explained, ExplainNeed
+from nn3d.stage.focus import wanted
 from nn3d.stage.folding import Folded
 from nn3d.stage.frame import Palette, TileLayer, View
 from nn3d.stage.microscope import Patch, Spot, patches, shown_node, spot_of
@@ -20,14 +21,16 @@ from nn3d.stage.state import ViewState
 class Lens:
     """Made while a frame is composed; state and folded are in rows of what is visible.
 
-    spot : the cell, or None. patches : what it was made from, nearest first. sum : its arithmetic, None while it is
+    spot : the cell, or None. has_card : whether it is pointed at; else it is about to let go. patches : what it was made from, nearest first. sum : its arithmetic, None while it is
     not in memory.
     """
 
     def __init__(self, run: Run, resident: Resident, folded: Folded, state: ViewState) -> None:
         self._state = state
         self._share = state.focus.share
-        self.spot: Spot | None = spot_of(folded, state.focus.thing) if self._share > 0.0 else None
+        goal = wanted(state)
+        self.has_card = goal is not None
+        self.spot: Spot | None = spot_of(folded, goal if goal is not None else state.focus.thing)
         self.patches: tuple[Patch, ...] = ()
         self.sum: Explained | None = None
         if self.spot is None:
@@ -39,7 +42,7 @@ class Lens:
 
     def plates(self, tiles: tuple[TileLayer, ...], first: Sequence[int]) -> tuple[TileLayer, ...]:
         """The plates with the light of the cell, and with what of its tile is not computed yet as empty."""
-        if self.spot is None:
+        if self.spot is None or self._share <= 0.0:
             return tiles
         slide = self._state.slide
         n_done = None if slide is None else int(slide.at) + 1

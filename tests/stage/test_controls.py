@@ -19,7 +19,7 @@ from nn3d.stage.compose import compose_frame, initial_state
 from nn3d.stage.controls import GROUPS, KEYS, TABLE, Context, SavePicture, answer, markdown, tip
 from nn3d.stage.framing import framed, layer_at_post
 from nn3d.stage.resident import Resident
-from nn3d.stage.state import Camera, Fold, Thing, ViewState
+from nn3d.stage.state import Camera, Fold, Lens, Slide, Thing, ViewState
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,8 @@ def after(context: Context, trigger: str) -> ViewState:
 
 def lively(context: Context, opened: tuple[int, ...] = ()) -> Context:
     """A context in which every gesture has something to do."""
-    state = replace(context.state, selection=Thing(1), sample=2, hover=None)
+    state = replace(context.state, selection=Thing(1, 0, 0, 1), sample=2, hover=None, lens=Lens(path=1))
+    state = replace(state, slide=Slide(Thing(1, 0), 6, 6, at=1.0, is_playing=False))
     state = replace(state, time=replace(state.time, epoch=1.0, target=1.0))
     state = replace(state, edges=replace(state.edges, level="maps", strength_target=0.5))
     state = replace(state, group_depths=(0,), fold=Fold(opened, opened))

@@ -206,10 +206,10 @@ def test_the_card_of_a_neuron_adds_up_to_the_stored_value() -> None:
     for layer, n in ((1, 6), (2, 3)):
         for tile in range(n):
             said = words(frame_of(run, c.Select(Thing(layer, tile))))
-            result = next(w for w in said if w.startswith("Σ"))
+            assert any(w.startswith("Σ ") for w in said)
             stored = float(run.values(run.layers[layer].shown, 0, 1, 0)[tile])
-            assert f"stored {stored:.3f}".replace("-", "−") in result
-            assert "apart" not in result
+            assert said[said.index("stored ") + 1] == (f"{stored:.6g}".replace("-", "−") if stored else "0")
+            assert any(w.startswith("   |Δ| ") or w == "   exactly" for w in said)
             assert sum(" × " in w and " = " in w for w in said) == (4, 6)[layer - 1]
 
 
@@ -218,8 +218,10 @@ def test_the_card_of_a_neuron_says_when_the_stored_value_is_another() -> None:
     weight = {"weight": np.eye(2, dtype=np.float32)}
     layers = [{"name": "x", "op": "input"}, {"name": "out", "op": "linear", "parameters": weight}]
     run = run_from_arrays(layers, {"x": x, "out": x + 0.25})
-    result = next(w for w in words(frame_of(run, c.Select(Thing(1, 0)))) if w.startswith("Σ"))
-    assert result.endswith("stored 0.750, 0.25 apart")
+    said = words(frame_of(run, c.Select(Thing(1, 0))))
+    assert said[said.index("stored ") + 1] == "0.75"
+    assert any(w.startswith("   differs by 0.25, tolerance ") for w in said)
+    assert any(w.startswith("cannot be reproduced: ") for w in said)
 
 
 def test_by_contribution_biases_stay_and_by_gradient_they_go() -> None:

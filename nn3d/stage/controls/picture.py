@@ -19,6 +19,7 @@ from nn3d.stage.commands import (
     SetSearch,
     SetSelection,
     SetStrength,
+    StopSlide,
 )
 from nn3d.stage.controls.camera import fly_to
 from nn3d.stage.controls.common import Acts, Context, Handler
@@ -140,7 +141,7 @@ def selection(c: Context) -> Acts:
 
 
 def back(c: Context) -> Acts:
-    """Close the search, the help, bring the panels back, let the selection go: the first that there is."""
+    """Close the search, the help, bring the panels back, stop the slide, let go: the first that there is."""
     panels = c.state.panels
     if c.state.search.kind:
         return (SetSearch(Search()), Hover(None))
@@ -148,4 +149,6 @@ def back(c: Context) -> Acts:
         return (SetPanels(replace(panels, help=False)),)
     if panels.picture_only:
         return (SetPanels(replace(panels, picture_only=False)),)
+    if c.state.slide is not None:
+        return (StopSlide(),)
     return (Select(None),) if c.state.selection is not None else ()

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from nn3d.stage.commands import SetEpoch
-from nn3d.stage.controls import camera, picture, time, window
+from nn3d.stage.controls import camera, microscope, picture, time, walk, window
 from nn3d.stage.controls.common import Handler, Row
 
 GROUPS: Final = ("Camera", "Picture", "Time and samples", "Window")
@@ -35,8 +35,15 @@ TABLE: Final[tuple[Row, ...]] = (
     _row(_CAMERA, "fit everything", ("F",), F=camera.fit),
     _row(_CAMERA, "fit the selection", ("Shift F",), Shift_F=camera.fit_selection),
     _row(_PICTURE, "name what is there", ("Hover",), move=picture.hover),
-    _row(_PICTURE, "select", ("Click",), click=picture.select),
+    _row(_PICTURE, "select, pin a cell", ("Click",), click=picture.select),
     _row(_PICTURE, "open, collapse, fly to a map", ("Double click",), double_click=picture.open_or_fly),
+    _keys(_PICTURE, "walk on, back", ("Alt →", "←"), {"Alt Right": walk.along(1), "Alt Left": walk.along(-1)},
+          ).named("Walk to the next layer, map or cell", "Walk back to the layer, map or cell before"),
+    _keys(_PICTURE, "walk in, out", ("Alt ↓", "↑"), {"Alt Down": walk.inward, "Alt Up": walk.outward},
+          ).named("Walk into the group, layer or map", "Walk out of the cell, map or layer"),
+    _keys(_PICTURE, "walk to the branch or row beside", ("Alt Shift ↑", "↓"), {
+        "Alt Shift Up": walk.across(-1), "Alt Shift Down": walk.across(1),
+    }).named("Walk to the branch or row above", "Walk to the branch or row below"),
     _row(_PICTURE, "collapse, line, circle, grid", ("C", "L", "O", "G"),
          C=picture.collapse, L=picture.arrange("line"), O=picture.arrange("circle"), G=picture.arrange("grid"),
          ).named("Collapse", "Tiles in a line", "Tiles in a circle", "Tiles in a grid"),
@@ -51,6 +58,17 @@ TABLE: Final[tuple[Row, ...]] = (
     _row(_PICTURE, "weight, contribution, gradient", ("W",), W=picture.mode),
     _row(_PICTURE, "sampled, strongest, exact, all edges, none", ("E",), E=picture.selection),
     _row(_PICTURE, "let go, one step back", ("Esc",), Esc=picture.back),
+    _row(_PICTURE, "kernel slides or pauses, stop", ("K", "Shift K"), K=microscope.slide, Shift_K=microscope.stop,
+         ).named("Slide the kernel over the tile", "Stop the sliding kernel"),
+    _keys(_PICTURE, "one cell back, on", (",", "."), {",": microscope.step(-1), ".": microscope.step(1)},
+          ).named("One cell back", "One cell on"),
+    _keys(_PICTURE, "slide slower, faster", ("<", ">"), {"<": microscope.speed(0.5), ">": microscope.speed(2.0)},
+          ).named("Slide slower", "Slide faster"),
+    _keys(_PICTURE, "trace a cell fewer, more layers back", ("{", "}"), {
+        "{": microscope.depth(-1), "}": microscope.depth(1),
+    }).named("Trace fewer layers back", "Trace more layers back"),
+    _row(_PICTURE, "bright path of a cell longer, off", ("X", "Shift X"), X=microscope.path, Shift_X=microscope.no_path,
+         ).named("Bright path one layer longer", "No bright path"),
     _row(_TIME, "play or pause", ("Space",), Space=time.play),
     _row(_TIME, "one epoch", ("←", "→"), Left=time.epoch(-1), Right=time.epoch(1),
          ).named("One epoch back", "One epoch on"),
@@ -59,6 +77,7 @@ TABLE: Final[tuple[Row, ...]] = (
     _row(_TIME, "previous, next sample", ("↑", "↓"), Up=time.sample(-1), Down=time.sample(1),
          ).named("Previous sample", "Next sample"),
     _row(_TIME, "next wrong sample", ("N",), N=time.next_wrong),
+    _row(_TIME, "own picture, drawing or text", ("D",), D=window.panel(lambda p: replace(p, pad=not p.pad))),
     _row(_WINDOW, "find a layer", ("Ctrl F",), Ctrl_F=window.search("layers")),
     _row(_WINDOW, "all commands", ("Ctrl P",), Ctrl_P=window.search("all")),
     _row(_WINDOW, "picture only, and back", ("Tab",),

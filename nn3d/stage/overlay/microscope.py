@@ -44,7 +44,7 @@ class Block:
 def cell_blocks(f: Facts, lens: Lens) -> list[Block]:
     """What the card of the lens says, from top to bottom."""
     spot, found = lens.spot, lens.sum
-    if spot is None:
+    if spot is None or not lens.has_card:
         return []
     head = _head(f, lens)
     if found is None:

@@ -39,7 +39,7 @@ def selected_marks(
         if 0 <= thing.layer < len(first):
             marks += _tile_number(f, own_plate(tiles, first[thing.layer]), view, thing.tile)
     blocks, row = cell_blocks(f, lens), lens.spot.row if lens.spot is not None else -1
-    if lens.spot is None and chosen is not None and 0 <= chosen.layer < len(f.plan.layers):
+    if not blocks and chosen is not None and 0 <= chosen.layer < len(f.plan.layers):
         blocks, row = [line_block(f, *words) for words in card_lines(f, chosen.layer)], chosen.layer
     if not blocks:
         return marks
