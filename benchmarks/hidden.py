@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.scenes import SIZE_PX, bundled
+from benchmarks.scenes import SIZE_PX
 from benchmarks.timing import Row
 from nn3d.extract.options import SourceOptions
 from nn3d.extract.sources import open_source
 from nn3d.extract.trace import capture
 from nn3d.offscreen import Offscreen
+from nn3d.paths import bundled_runs
+from nn3d.run.reader import open_run
 from nn3d.run.run import Run
 from nn3d.stage.commands import Advance, Resize, SetCamera, apply
 from nn3d.stage.complete import compose
@@ -21,15 +26,22 @@ from nn3d.stage.resident import Resident
 from tests.networks import FULL, SMALL
 
 TITLE = f"Faces hidden by strands, % of face pixels, {SIZE_PX[0]}×{SIZE_PX[1]}"
-SIETZEN = Path(__file__).parent.parent / "tests" / "data" / "sietzen-mnist.zip"
+ROOT = Path(__file__).parent.parent
+SIETZEN = ROOT / "tests" / "data" / "sietzen-mnist.zip"
+IRIS = ROOT / "demos" / "05_mlp_iris.py"
 YAWS = tuple(side * yaw for side in (1, -1) for yaw in range(30, 81, 5))
 OTHERS = {"from behind (127°)": (127.0, 13.0), "from above (78°, pitch 60°)": (78.0, 60.0)}
 
 
 def runs() -> Iterator[tuple[str, Run]]:
-    """The bundled run, Sietzen's, and the test networks at full size, with random weights."""
-    yield "LeNet", bundled()
+    """The bundled runs, Sietzen's, the irises', and the test networks at full size, with random weights."""
+    for name, path in bundled_runs().items():
+        yield f"{name}, bundled", open_run(path)
     yield "Sietzen's run", open_source(SIETZEN, SourceOptions())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mlp-iris.npz"
+        subprocess.run([sys.executable, str(IRIS), "--out", str(path)], check=True, capture_output=True)
+        yield "mlp-iris", open_run(path)
     for name, made in {**FULL, "bidirectional LSTM": SMALL["lstm_both"]}.items():
         yield name, capture(*made())
 
