@@ -23,17 +23,20 @@ from nn3d.app.facts import Facts
 from nn3d.app.fitting import grown
 from nn3d.app.loader import Loader
 from nn3d.app.opening import open_window
+from nn3d.app.own_reader import OwnReader, is_picture
 from nn3d.app.pace import REST_SAMPLES, Pace, Patience
+from nn3d.app.panels.pad import new_name
 from nn3d.app.picture import Picture, Pixels
 from nn3d.app.saving import save_picture
 from nn3d.app.surface import Surface
 from nn3d.app.visit import Visit
 from nn3d.errors import Nn3dError
 from nn3d.paths import bundled_runs
-from nn3d.run.ports import Opener
+from nn3d.run.own import OwnInput
+from nn3d.run.ports import Opener, Reader
 from nn3d.run.reader import open_run
 from nn3d.run.run import Run
-from nn3d.stage.commands import Advance, Command, FlyTo, Resize, SetBudget, SetPanels, apply, is_moving
+from nn3d.stage.commands import AddOwn, Advance, Command, FlyTo, Resize, SetBudget, SetPanels, apply, is_moving
 from nn3d.stage.compose import compose_frame, initial_state
 from nn3d.stage.controls import Act, Context
 from nn3d.stage.controls.requests import (
@@ -47,6 +50,7 @@ from nn3d.stage.controls.requests import (
     OpenFile,
     Request,
     SavePicture,
+    Say,
 )
 from nn3d.stage.frame import Frame
 from nn3d.stage.framing import group_at, layer_at_post
@@ -71,7 +75,7 @@ class Viewer:
 
     def __init__(
         self, window: Window, run: Run, state: ViewState | None, visit: Visit, *, is_empty: bool = False,
-        resident: Resident | None = None,
+        resident: Resident | None = None, reader: Reader | None = None,
     ) -> None:  # fmt: skip
         self.draws = 0
         self.visit = visit
@@ -83,6 +87,7 @@ class Viewer:
         names = Names(run.name or "Network", Path(run.path).name if run.path else "")
         self._surface = Surface(self._window.ctx, self._facts, names, visit, is_empty=is_empty)
         self._picture = Picture(self._window.ctx, run, self._resident)
+        self._own = OwnReader(run, reader, glfw.post_empty_event) if reader is not None and not is_empty else None
         self._loader = Loader(self._resident, self._facts, glfw.post_empty_event)
         self._events = Events(self._window, self._is_card, time.monotonic)
         self._pace, self._patience, self._ahead = Pace(), Patience(), Ahead(run, self._resident)
@@ -161,6 +166,11 @@ class Viewer:
         return self.state
 
     @property
+    def run_path(self) -> str:
+        """Where the run lies; "" in memory."""
+        return self._run.path
+
+    @property
     def gl_version(self) -> int:
         """Version of OpenGL, 410 or later."""
         return int(self._window.ctx.version_code)
@@ -171,6 +181,8 @@ class Viewer:
 
     def close(self) -> None:
         """Stop the loader and free what was made, in reverse order; the window stays."""
+        if self._run.own is not None:
+            self._run.own.stop()
         self._loader.close()
         self._picture.release()
         self._surface.release()
@@ -305,8 +317,15 @@ class Viewer:
     def _visit(self, now: float) -> None:
         """Open what was dropped, take what was opened, say what there is to say."""
         dropped = self._events.take_dropped()
-        if dropped:
+        if dropped and self._own is not None and is_picture(dropped[0]):
+            self._own.begin(dropped[0], new_name(self.state))
+        elif dropped:
             self.visit.open(dropped[0])
+        came = self._own.arrived() if self._own is not None else None
+        if isinstance(came, OwnInput):
+            self.do([AddOwn(came)])
+        elif came is not None:
+            self._surface.say(str(came), now)
         if self.visit.is_waiting:
             self.next = self.visit.arrived()
             self._settle = max(self._settle, 1)
@@ -334,6 +353,8 @@ class Viewer:
                 self.visit.forget()
             case CopyText(text, said):
                 self._copy(text, said)
+            case Say(text):
+                self._surface.say(text, time.monotonic())
             case CopyView():
                 self._copy(to_text(self.state), "Copied the view: nn3d view FILE --state … shows it again")
 
@@ -360,13 +381,14 @@ def show(
     on_frame: Callable[[Viewer], None] | None = None,
     resident: Resident | None = None,
     opener: Opener = open_run,
+    reader: Reader | None = None,
     remembers: bool = False,
 ) -> ViewState:
     """Open the window on a run, or empty, and return the last state when it is closed.
 
     state : what to show first; the window opens in its size, else in `size_px` (logical).
     script : commands to play at the start. max_secs : close by itself after that time.
-    on_frame : called after each turn of the main loop. resident : what is in memory already, the plan at least.
+    reader : of pictures that are dropped on a run. on_frame : called after each turn of the main loop. resident : what is in memory already, the plan at least.
     Raises GraphicsError without a display or OpenGL 4.1.
     """
     visit = Visit(opener, glfw.post_empty_event, is_forgetful=not remembers)
@@ -375,7 +397,7 @@ def show(
     try:
         while True:
             bench = run if run is not None else open_run(next(iter(bundled_runs().values())))
-            viewer = Viewer(window, bench, state, visit, is_empty=run is None, resident=resident)
+            viewer = Viewer(window, bench, state, visit, is_empty=run is None, resident=resident, reader=reader)
             try:
                 viewer.do(script or ())
                 start = time.monotonic()

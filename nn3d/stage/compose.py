@@ -173,7 +173,7 @@ class _Composer:
             floor_rect=built.floor_rect, marks=tuple(marks), epoch_mix=self.mix, missing=needs.missing,
             wanted=needs.wanted, left_out=needs.left_out, stats=_stats(tables, tiles),
             groups=self.plan.groups, stands=tuple(first[row] for row in self.folded.stands),
-            handles=tuple(handles),
+            handles=tuple(handles), links=self.folded.item_links, names=self.folded.names,
         )  # fmt: skip
 
     def _tiles(

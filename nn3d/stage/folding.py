@@ -26,6 +26,7 @@ SLAB_HALF = 0.10
 # Beside folded groups a collapsed layer is a thin plate: what is thick is folded.
 LAYER_HALF = 0.16
 SLAB_PITCH = 1.05
+BY_PASSES = ("arc", "stave", "loop")
 CLOSED = LayerView(is_open=False, opening=0.0)
 Bundles = dict[int, list[tuple[int, list[int]]]]
 
@@ -44,7 +45,7 @@ class Folded:
     """A plan with groups closed. items : item of each row. row_of : row of each visible item.
 
     stands : (items,) row that stands for each item of the run: its own, or that of the closed group around it.
-    An open group has the row of its last layer. slabs : of each row that is a deck.
+    An open group has the row of its last layer. slabs : of each row that is a deck. layer_names : of all layers.
     """
 
     plan: Plan
@@ -53,6 +54,18 @@ class Folded:
     row_of: dict[int, int]
     stands: tuple[int, ...]
     slabs: dict[int, tuple[Slab, ...]]
+    layer_names: tuple[str, ...] = ()
+
+    @property
+    def item_links(self) -> tuple[tuple[int, int], ...]:
+        """(source, target) items of the visible links; those that pass others by come last."""
+        links = sorted(self.plan.links, key=lambda k: k.path in BY_PASSES)
+        return tuple((self.items[k.source], self.items[k.target]) for k in links)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name of each item of the run: layers, then groups."""
+        return (*self.layer_names, *(g.name for g in self.plan.groups.all))
 
     def rows_state(self, state: ViewState) -> ViewState:
         """The state in rows: views, selection and hover of what is visible; a hidden thing is the block around it."""
@@ -110,7 +123,8 @@ def fold_plan(plan: Plan, opened: frozenset[int]) -> Folded:
     stands = [*row_of_layer, *(row_of_layer[g.last] for g in groups.all)]
     is_open = tuple(plan.is_open[i] if i < groups.n_layers else False for i in items)
     made = replace(plan, layers=rows, links=links, topology=top, is_open=is_open, output=row_of_layer[plan.output])
-    return Folded(made, opened, items, row_of, tuple(stands), slabs)
+    names = tuple(p.layer.name for p in plan.layers)
+    return Folded(made, opened, items, row_of, tuple(stands), slabs, names)
 
 
 def _ordered(plan: Plan, groups: Groups, opened: frozenset[int]) -> tuple[int, ...]:

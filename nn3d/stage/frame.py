@@ -126,6 +126,9 @@ class TileLayer:
     mix: float | None = None
 
 
+WHOLE_TILE = (0.0, 0.0, 1.0, 1.0)
+
+
 @dataclass(frozen=True, slots=True)
 class StrandLayer:
     """All strands of one link between two layers: one draw call.
@@ -146,6 +149,7 @@ class StrandLayer:
     crowd : how many single strands lie one over the other in the gutter: from about 10 on they are a tone.
     batches : where each batch of edges that add up starts among the single strands, with the end; () opaque strands.
     lit : source tile, target tile (−1 none) and whether the rope stands out while the rest dims; None nothing does.
+    lit_uv : left, top, right, bottom of the part of the source tile whose strands stand out.
     rope_share : 0 single strands … 1 the rope alone; in between one grows while the other shrinks.
     """
 
@@ -176,6 +180,7 @@ class StrandLayer:
     is_drawn: NDArray[np.bool_] | None = None
     batches: tuple[int, ...] = ()
     lit: tuple[int, int, bool] | None = None
+    lit_uv: tuple[float, float, float, float] = WHOLE_TILE
     level: str = "trunk"
     parameter: int | None = None
     weight_index: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -306,6 +311,7 @@ class Frame:
     marks : the picture's text, key, bars and cards in drawing order. epoch_mix : 0 … 1 between the two epochs.
     stats : figures for `render --stats`. groups : the module tree. stands : for each item (layers, then groups) which
     of `tiles` stands for it: its own plate, or that of the closed group around it; () where each layer has its own.
+    links : (source, target) items of what is visible, main ones first. names : of all items.
     handles : (item, px box) of pills and brackets, where a pointer finds a group.
     wanted : all that the picture is made of. left_out : what of it memory has no room for; the picture says so.
     """
@@ -326,6 +332,8 @@ class Frame:
     groups: Groups | None = None
     stands: tuple[int, ...] = ()
     handles: tuple[tuple[int, tuple[float, float, float, float]], ...] = ()
+    links: tuple[tuple[int, int], ...] = ()
+    names: tuple[str, ...] = ()
     wanted: Wanted = field(default_factory=Wanted)
     left_out: tuple[Hashable, ...] = ()
 

@@ -204,7 +204,7 @@ class Panels:
     """Which cards of the window are open. Offscreen pictures ignore them.
 
     inspector_w : width of the inspector, 300 … 560 logical px. tensor : id of the parameter that it shows as a picture,
-    −1 for the layer's own weight.
+    −1 for the layer's own weight. pad : the card of inputs of one's own.
     """
 
     tree: bool = True
@@ -213,6 +213,7 @@ class Panels:
     picture_only: bool = False
     inspector_w: float = 324.0
     tensor: int = -1
+    pad: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +262,7 @@ class ViewState:
 
     group_depths : of each group of the module tree, 0 for the outermost.
     caption : words about the picture, of a tour's step.
+    came : what was selected before, so that going back and on again takes another branch.
     order : of the tiles in their layers, "index" or "flow"; order_blend : linear progress on the way to it.
     own : inputs of one's own, samples after the recorded ones. wave : one of them on its way through the layers.
     """
@@ -290,6 +292,7 @@ class ViewState:
     search: Search = field(default_factory=Search)
     selection: Thing | None = None
     hover: Thing | None = None
+    came: Thing | None = None
     focus: Focus = field(default_factory=Focus)
     own: tuple[OwnInput, ...] = ()
     wave: Wave | None = None

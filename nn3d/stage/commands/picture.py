@@ -114,7 +114,7 @@ def _resize(state: ViewState, c: Resize) -> ViewState:
 
 
 APPLY: Appliers = {
-    Select: lambda s, c: replace(s, selection=c.thing),
+    Select: lambda s, c: replace(s, selection=c.thing, came=s.selection if c.thing != s.selection else s.came),
     Hover: lambda s, c: replace(s, hover=c.thing),
     SetCamera: _set_camera,
     FlyTo: _fly_to,

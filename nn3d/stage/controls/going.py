@@ -29,7 +29,7 @@ def choose(c: Context, thing: Thing) -> Acts:
 def go(c: Context, thing: Thing) -> Acts:
     """Open what hides a thing, select it and fly there."""
     acts = (*reveal(c, thing), Select(thing))
-    return (*acts, FlyTo(c.camera, framed(_ahead(c, acts), thing)))
+    return (*acts, FlyTo(c.camera, framed(ahead(c, acts), thing)))
 
 
 def open_up(c: Context, thing: Thing) -> Acts:
@@ -39,7 +39,7 @@ def open_up(c: Context, thing: Thing) -> Acts:
     return (*reveal(c, thing), own, Select(thing))
 
 
-def _ahead(c: Context, acts: tuple[Command, ...]) -> Frame:
+def ahead(c: Context, acts: tuple[Command, ...]) -> Frame:
     """The picture as it will stand after some commands, its motions over; the one on screen where they change none."""
     state = c.state
     for act in acts:

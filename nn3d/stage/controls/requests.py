@@ -55,4 +55,13 @@ class CopyView:
     """Put the view, as a string, on the clipboard."""
 
 
-Request = SavePicture | OpenFile | AskFile | OpenDemo | CancelOpening | ForgiveError | ForgetFiles | CopyText | CopyView
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Show a line of words for a moment."""
+
+    text: str
+
+
+Request = (
+    SavePicture | OpenFile | AskFile | OpenDemo | CancelOpening | ForgiveError | ForgetFiles | CopyText | CopyView | Say
+)
