@@ -184,6 +184,8 @@ class Viewer:
         if self._run.own is not None:
             self._run.own.stop()
         self._loader.close()
+        if self._run.own is not None:
+            self._run.own.go_on()
         self._picture.release()
         self._surface.release()
 
@@ -193,7 +195,7 @@ class Viewer:
             glfw.poll_events()
             return
         now = time.monotonic()
-        timers = [longest, self._surface.wake_secs(now), DIALOG_SECS if self.visit.is_waiting else None]
+        timers = [longest, self._surface.wake_secs(now), DIALOG_SECS if self._is_waiting else None]
         if self._is_held or not self._has_full_budget:
             timers.append(0.05)
         end = min((now + t for t in timers if t is not None), default=math.inf)
@@ -204,6 +206,11 @@ class Viewer:
                 self._settle = max(self._settle, 1)
                 return
             glfw.wait_events_timeout(min(left, LONGEST_SLEEP_SECS))
+
+    @property
+    def _is_waiting(self) -> bool:
+        """A file or a picture is on its way: look again soon."""
+        return self.visit.is_waiting or (self._own is not None and self._own.is_waiting)
 
     def _step(self, now: float) -> None:
         self._loader.check()

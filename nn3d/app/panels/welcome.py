@@ -1,6 +1,4 @@
-"""What the window shows of files: the drop card with the recent files, the card of a file that is being read, the card
-of one that could not be.
-"""
+"""What the window shows of files: drop card, recent files, the one that is being read, the one that did not open."""
 
 from __future__ import annotations
 
@@ -73,7 +71,8 @@ def opening_card(ui: Ui, path: Path, secs: float) -> list[Act]:
     box = Box(round((ui.size[0] - width) / 2), round(0.38 * ui.size[1]), width, height)
     acts: list[Act] = []
     with ui.card("opening", box, rounding=DIALOG_ROUNDING):
-        ui.text(box.x + 24, box.y + 32, ui.type.fit(f"Opening {path.name}", width - 130, 14, "semibold"), 14, "semibold")
+        title = ui.type.fit(f"Opening {path.name}", width - 130, 14, "semibold")
+        ui.text(box.x + 24, box.y + 32, title, 14, "semibold")
         ui.text(box.x + 24, box.y + 56, f"Reading the file, {secs:.0f} s", 12, token="text2")
         if _button(ui, "cancel opening", Box(box.x1 - 96, box.y + 18, 74, 30), "Cancel"):
             acts.append(CancelOpening())
@@ -180,7 +179,8 @@ def _theme_card(ui: Ui, state: ViewState) -> list[Act]:
     is_dark = state.theme == "dark"
     box = Box(ui.size[0] - 52, 12, 40, 40)
     with ui.card("theme card", box):
-        if widgets.icon_button(ui, "theme", box.x + 6, box.y + 6, "sun" if is_dark else "moon", tip=tip("dark or light")):
+        icon = "sun" if is_dark else "moon"
+        if widgets.icon_button(ui, "theme", box.x + 6, box.y + 6, icon, tip=tip("dark or light")):
             return [SetTheme("light" if is_dark else "dark")]
     return []
 
