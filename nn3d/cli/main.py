@@ -26,6 +26,7 @@ COMMANDS = {
     "extract": "Make a run from checkpoints, a live model or an export.",
     "pack": "Pack a run folder into one file.",
     "info": "Print the layers, epochs and metrics of a run.",
+    "explain": "Print what one cell is made of, and whether that is the stored value.",
 }
 
 # What the dynamic linker says is missing → the Debian package that brings it.

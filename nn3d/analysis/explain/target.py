@@ -92,6 +92,7 @@ def checked_cells(shape: Sequence[int], axes: Sequence[str], cell: Sequence[int]
     """The cell, if it lies in the shape. Raises Nn3dError with the range that is valid."""
     if len(cell) == len(shape) and all(0 <= i < n for i, n in zip(cell, shape, strict=True)):
         return tuple(int(i) for i in cell)
+    count = "one number" if len(shape) == 1 else f"{len(shape)} numbers"
     named = ", ".join(f"{axis} 0 to {n - 1}" for axis, n in zip(axes, shape, strict=False))
     got = ",".join(str(i) for i in cell)
-    raise Nn3dError(f"cell: of {name} should be {len(shape)} numbers, {named}; got {got}")
+    raise Nn3dError(f"cell: of {name} should be {count}, {named}; got {got}")
