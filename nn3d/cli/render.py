@@ -37,6 +37,7 @@ def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tu
 @click.option("--pitch", type=float, metavar="D", help="Degrees above the floor; from 25 on it swings to the side.")
 @click.option("--near", metavar="LAYER[/TILE]", help="The camera near one layer, or close up to one of its tiles.")
 @click.option("--hover", metavar="LAYER[/TILE[/ROW,COLUMN]]", help="The pointer over a layer, a tile or a cell.")
+@click.option("--select", metavar="LAYER:I,J,…", help="Pin a cell, by tile or by index, and show why this value.")
 @click.option("--tour", metavar="FILE[#N]", help="The view at step N of a tour file, or at its end.")
 @click.option(
     "--frames", type=click.IntRange(0, 10000), default=0, metavar="N", help="Time N frames with a turning camera."
@@ -48,11 +49,11 @@ def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tu
 @source_options
 def command(
     file: Path, output: Path, size: tuple[int, int] | None, scale: float | None, yaw: float | None, pitch: float | None,
-    near: str | None, hover: str | None, tour: str | None, frames: int, transparent: bool, stats: Path | None, dump: Path | None,
+    near: str | None, hover: str | None, select: str | None, tour: str | None, frames: int, transparent: bool, stats: Path | None, dump: Path | None,
     state: str | None, script: str | None, source: SourceOptions, **view: Any,
 ) -> None:  # fmt: skip
     """Render FILE to a picture: a run, or anything that extract can read."""
-    from nn3d.cli.pointing import pointed
+    from nn3d.cli.pointing import pointed, selected
     from nn3d.cli.tours import at_step
     from nn3d.export.cutout import cutout
     from nn3d.export.measure import measured_still
@@ -74,7 +75,7 @@ def command(
         if size is not None or scale is not None:
             seen = play(seen, [Resize(size or seen.size_px, scale or seen.scale)])
         seen = apply_view_options(run, seen, **view)
-        seen = play(_turned(seen, yaw, pitch), commands)
+        seen = play(selected(run, _turned(seen, yaw, pitch), select), commands)
         if tour is not None:
             seen = at_step(run, seen, resident, tour)
         if near is not None or hover is not None:

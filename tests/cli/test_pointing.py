@@ -21,9 +21,11 @@ def test_a_layer_a_tile_a_cell() -> None:
     assert thing_of(run, "conv2", "--near") == Thing(index)
     assert thing_of(run, "conv2/5", "--near") == Thing(index, 5)
     assert thing_of(run, "conv2/5/3,4", "--hover") == Thing(index, 5, 3, 4)
+    assert thing_of(run, "conv2:5,3,4", "--select") == Thing(index, 5, 3, 4)
+    assert thing_of(run, "fc1:7", "--select") == Thing(run.layer("fc1").index, 7, 0, 0)
 
 
-@pytest.mark.parametrize("text", ["", "nothing", "conv2/x", "conv2/1/2", "conv2/-1"])
+@pytest.mark.parametrize("text", ["", "nothing", "conv2/x", "conv2/1/2", "conv2/-1", "conv2:1", "conv2:16,0,0", "conv2:1,2,"])
 def test_what_does_not_exist_is_refused(text: str) -> None:
     with pytest.raises(Nn3dError):
         thing_of(bundled(), text, "--near")
