@@ -27,8 +27,8 @@ SUM_SAMPLES = 32
 DIMMED = 1
 N_CONTROL = 11
 ROUTE = (
-    "u_grow", "u_lit", "u_per_sign", "u_turn", "u_leave", "u_place", "u_weights", "u_half", "u_extent", "u_route",
-    "u_rope", "u_radii", "u_behind", "u_crowd",
+    "u_grow", "u_lit", "u_lit_uv", "u_per_sign", "u_turn", "u_leave", "u_place", "u_weights", "u_half", "u_extent",
+    "u_route", "u_rope", "u_radii", "u_behind", "u_crowd",
 )  # fmt: skip
 
 
@@ -154,7 +154,7 @@ class RibbonPass:
             u_rope=(*s.rope, s.rope_share, s.apex), u_radii=(*s.radii, s.n_trunk, frame.epoch_mix),
             u_hw=s.hw, u_per_sign=s.trunk_per_sign, u_turn=s.turn, u_leave=s.leave,
             u_behind=(behind_share(frame.state), s.source_gutter), u_grow=s.grow, u_crowd=s.crowd,
-            u_lit=(*(s.lit or (-1, -1, False)), phase),
+            u_lit=(*(s.lit or (-1, -1, False)), phase), u_lit_uv=s.lit_uv,
         )  # fmt: skip
 
     def _colours(self, frame: Frame, s: StrandLayer) -> dict[str, object]:

@@ -15,6 +15,7 @@ uniform float u_hw;
 uniform int u_per_sign;
 uniform ivec4 u_lit;   // source and target tile whose strands stand out (-1 none), whether the rope does; what is drawn:
                        // 0 all, 1 those that do not stand out, 2 those that do
+uniform vec4 u_lit_uv;  // left, top, right, bottom of the part of the source tile whose strands stand out
 uniform float u_grow;  // share of their area that strands have while the level changes
 
 layout(location = 0) out vec3 v_c0;
@@ -71,7 +72,8 @@ void main() {
   v_c0 = c[0]; v_c1 = c[1]; v_c2 = c[2]; v_c3 = c[3]; v_c4 = c[4]; v_c5 = c[5];
   v_c6 = c[6]; v_c7 = c[7]; v_c8 = c[8]; v_c9 = c[9]; v_c10 = c[10];
   bool is_single = u_route.w <= 1.5 || is_wire ? gl_VertexID >= int(u_radii.z) : false;
-  bool is_lit = is_single ? in_tiles.x == u_lit.x || in_tiles.y == u_lit.y : u_lit.z > 0;
+  bool is_inside = all(greaterThanEqual(in_source_uv, u_lit_uv.xy)) && all(lessThanEqual(in_source_uv, u_lit_uv.zw));
+  bool is_lit = is_single ? (in_tiles.x == u_lit.x && is_inside) || in_tiles.y == u_lit.y : u_lit.z > 0;
   if (u_lit.w > 0 && is_lit != (u_lit.w == 2)) hw = 0.0;
 #ifdef SUM
   v_look = vec2(area > 0.0 ? u_hw : 0.0, (amount < 0.0 ? -area : area) * (1.0 - u_rope.z) * u_grow);

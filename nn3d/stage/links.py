@@ -13,6 +13,7 @@ from nn3d.layout.staves import strand_rows
 from nn3d.run.model import FloatArray
 from nn3d.run.run import Run
 from nn3d.stage import small
+from nn3d.stage.cell_strands import cell_strands
 from nn3d.stage.edges import edge_strands
 from nn3d.stage.plan import LinkPlan, Plan, drawn_link
 from nn3d.stage.strands import THIN, StrandHistory, StrandsNeed, StrandTable
@@ -32,6 +33,8 @@ def choose_strands(run: Run, plan: Plan, need: StrandsNeed) -> StrandTable | Str
     """The strands of a link. Raises nothing for odd shapes: a link that cannot be drawn edge by edge is a rope."""
     link = drawn_link(plan, need.link, need.path)
     per_sign = need.per_sign or rope_size(len(plan.links))
+    if need.cell is not None:
+        return cell_strands(run, plan, link, need)
     if link.weighted is None:
         return _keyed(_plain(plan, link, need, per_sign), need)
     if not need.is_known:

@@ -31,6 +31,7 @@ class StrandsNeed:
     rope stands for, into a closed group or out of it. per_sign : strands a sign of a rope, 0 by the number of links.
     is_known : the sums of its weights are; while they are not, it is a thin grey rope that says so.
     order : of the tiles at its ends, "index" or "flow"; the order by flow must be in memory.
+    cell : (tile, row, column) of the target whose own products are meant, or None.
     """
 
     link: int
@@ -47,6 +48,7 @@ class StrandsNeed:
     per_sign: int = 0
     is_known: bool = True
     order: str = "index"
+    cell: tuple[int, int, int] | None = None
 
 
 def window_of(pair: tuple[int, int], n_epochs: int, n_edges: int) -> tuple[int, ...]:
@@ -72,7 +74,7 @@ class StrandTable:
     is_drawn : (m − n_trunk,) at either epoch; strands of other epochs stand in the table with no area.
     batches : of edges that add up pass by pass, where each starts among the single strands, with the end; else ().
     words : what the strands are, where they are not single edges ("8 × 7 clusters").
-    note : a word for people where the link is not what was asked for.
+    note : a word for people where the link is not what was asked for. aside : what else of the link is drawn.
     """
 
     strands: NDArray[np.void]
@@ -99,6 +101,7 @@ class StrandTable:
     note: str = ""
     words: str = ""
     batches: tuple[int, ...] = ()
+    aside: str = ""
 
     @property
     def nbytes(self) -> int:

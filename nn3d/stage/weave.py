@@ -10,8 +10,9 @@ from dataclasses import replace
 
 from nn3d.analysis.amounts import is_large
 from nn3d.run.run import Run
+from nn3d.stage.cell_strands import cell_words, has_products
 from nn3d.stage.edges import EVERY
-from nn3d.stage.frame import StrandLayer
+from nn3d.stage.frame import WHOLE_TILE, StrandLayer
 from nn3d.stage.links import rope_size
 from nn3d.stage.lit import lit_links
 from nn3d.stage.own import Front, at_rest
@@ -19,7 +20,7 @@ from nn3d.stage.plan import LinkPlan, Plan
 from nn3d.stage.resident import Need, Resident
 from nn3d.stage.small import strand_path
 from nn3d.stage.standing import Stage
-from nn3d.stage.state import ViewState, smooth
+from nn3d.stage.state import Thing, ViewState, smooth
 from nn3d.stage.strands import THIN, StrandHistory, StrandsNeed, StrandTable, window_of
 from nn3d.stage.sums import SumsNeed
 
@@ -41,8 +42,10 @@ class Weaver:
         self.plan, self.front = plan, front or at_rest(state.sample, len(plan.layers))
         self.missing: list[Need] = []
         self.tables: dict[int, StrandTable] = {}
-        self.lit = lit_links(plan, state.focus.thing if state.focus.share > 0.0 else None)
+        self.thing = state.focus.thing if state.focus.share > 0.0 else None
+        self.lit = lit_links(plan, self.thing)
         self._before: dict[int, StrandTable] = {}
+        self._cells: dict[int, StrandTable | None] = {}
         if state.edges.selection != "off":
             self._look_up()
 
@@ -58,6 +61,26 @@ class Weaver:
             before = self._table(link, level_from, orders[0]) if is_changing else None
             if before is not None:
                 self._before[link.index] = before
+            if self.thing is not None and self.thing.layer == link.target and table is not None:
+                self._look_at_cell(link, table, self.thing)
+
+    def _look_at_cell(self, link: LinkPlan, table: StrandTable, thing: Thing) -> None:
+        """The products of the cell that stands out, in place of the strands that its whole tile has."""
+        cell, need = (thing.tile, thing.row, thing.col), self.need(link, self.state.edges.level)
+        is_seen = need.single or all(self.plan.layers[k].tiles.n == 1 for k in (link.source, link.target))
+        if need.level not in ("kernels", "all") or not is_seen or not has_products(link, self.plan, cell):
+            return
+        order = self._orders()[1]
+        need = replace(need, cell=cell, epochs=tuple(sorted(set(self.epochs))), order=order)
+        held = self.resident.strands(need)
+        if held is None:
+            self.missing.append(need)
+        own = None if held is None else held.at(self.epochs)
+        if own is not None and not own.total:  # not recorded
+            return
+        self._cells[link.index] = own
+        if own is not None:
+            self.tables[link.index] = replace(table, aside=cell_words(self.plan, link, cell, own))
 
     def _orders(self) -> tuple[str, str]:
         """The order of tiles that the picture comes from, and the one it goes to; by index until the other is known."""
@@ -127,6 +150,11 @@ class Weaver:
         out = []
         for index, table in sorted(self.tables.items()):
             link, before = self.plan.links[index], self._before.get(index)
+            own = self._cells.get(index)
+            if own is not None and len(own.strands) and self.thing is not None:
+                lit = (-1, self.thing.tile, True)
+                layer = replace(self._layer(link, own, stage), grow=self.state.focus.share, lit=lit, lit_uv=WHOLE_TILE)
+                out.append(replace(layer, rope_share=0.0))
             layer = self._layer(link, table, stage)
             layer = replace(layer, grow=float(stage.grow[index]))
             if before is None or before.shape_key == table.shape_key:
@@ -158,7 +186,8 @@ class Weaver:
             level=table.level, parameter=None if link.weighted is None else link.weighted.parameter,
             weight_index=table.weight_index, weight=table.weight, source_cell=table.source_cell,
             target_cell=table.target_cell, is_drawn=table.is_drawn,
-            crowd=self._crowd(link, table), batches=table.batches, lit=self.lit.get(link.index),
+            crowd=self._crowd(link, table), batches=table.batches, lit_uv=self._lit_uv(link, table),
+            lit=None if link.index in self._cells else self.lit.get(link.index),
         )  # fmt: skip
 
     def _crowd(self, link: LinkPlan, table: StrandTable) -> float:
@@ -167,3 +196,13 @@ class Weaver:
         n = len(table.strands) - table.n_trunk
         n = n if table.selection in EVERY else min(n, self.state.budget.strands)
         return n / max(1, tiles.grid[0]) * 2.0 * THIN / max(1e-6, LANES_SHARE * tiles.gutter)
+
+    def _lit_uv(self, link: LinkPlan, table: StrandTable) -> tuple[float, float, float, float]:
+        """Where in the lit source tile strands start that stand out: in the cell, if strands start in cells."""
+        thing, tiles = self.thing, self.plan.layers[link.source].tiles
+        if thing is None or thing.row < 0 or thing.layer != link.source or tiles.cells == (1, 1):
+            return WHOLE_TILE
+        if not (table.source_cell >= 0).any():
+            return WHOLE_TILE
+        rows, cols = tiles.cells
+        return thing.col / cols, thing.row / rows, (thing.col + 1) / cols, (thing.row + 1) / rows

@@ -114,6 +114,7 @@ def strand_figures(f: Facts, *, with_units: bool = True) -> list[str]:
                 f"{f.plan.layers[link.target].layer.name} {number(table.shown)} of {number(table.total)}{share}{unit}"
             )
     out = [f"strands, {_selection(f)}", *singles] if singles else []
+    out += [table.aside for _, table in sorted(f.tables.items()) if table.aside]
     out += note_words(f)
     if columns:
         out += _column_figures(f, columns, what, " between neurons" if singles else "")
