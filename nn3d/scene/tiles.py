@@ -22,8 +22,8 @@ SEEN_PX = 0.35  # sides thinner than this are left out
 # Where tiles are nearer to each other than this, their edges are blended over what lies behind; elsewhere they cover as
 # many samples as their share of the pixel, so that strands behind an edge show through it.
 SOFT_PX = 16.0
-FAR_PX = 1.7  # tiles nearer to each other than this are averaged
-SEAM_PX = 14.0  # at rest, a pixel between tiles nearer to each other than this shows its part of each
+FAR_PX = 1.7  # in motion, of tiles nearer to each other than this the values are averaged
+SEAM_PX = 14.0  # at rest, a pixel over tiles nearer to each other than this shows its part of each
 LINES_PX = 4.4  # lines are drawn between cells of at least this size
 SAMPLE_ALPHA_TO_COVERAGE = 0x809E
 CAMERA = ("u_clip_from_world", "u_stance", "u_eye")
@@ -133,8 +133,8 @@ class TilePass:
         pitch_px = np.inf if lattice is None else min(np.multiply(size.smallest, lattice.pitch))
         flags = {
             "plate": lattice is not None,
-            "far": pitch_px < FAR_PX,
-            "seams": frame.state.budget.seams and FAR_PX <= pitch_px < SEAM_PX,
+            "far": pitch_px < FAR_PX and not frame.state.budget.seams,
+            "seams": frame.state.budget.seams and pitch_px < SEAM_PX,
             "lines": tile.cells != (1, 1) and min(_cell_px(tile, size)) >= LINES_PX,
             "mixed": frame.mix_of(tile) > 0.0,
             "picture": tile.lut == "rgb",

@@ -1,7 +1,7 @@
 // A face shows the exact colour of the ramp: no light, no fog, no shadow on it.
-// PLATE: a whole layer at rest. FAR: some of its tiles are as small as a pixel. LINES: some cells are large enough for
-// lines between them. SEAMS: tiles are so small that pixels between two count. MIXED: between two epochs. PICTURE: in its own colours. EMPTY: values are missing. MASKED: some
-// cells are not finite. LIT: some cells stay bright while the rest dims.
+// PLATE: a whole layer at rest. LINES: some cells are large enough for lines between them. SEAMS: tiles are so small that
+// pixels between two count. FAR: the same in motion, where some tiles are as small as a pixel. MIXED: between two epochs.
+// PICTURE: in its own colours. EMPTY: values are missing. MASKED: some cells are not finite.
 #include "cells.glsl"
 #ifdef PLATE
 #include "lattice.glsl"
@@ -30,11 +30,18 @@ vec3 ramp(float s) {
   return texelFetch(u_ramp, ivec2(int(at * float(textureSize(u_ramp, 0).x - 1) + 0.5), 0), 0).rgb;
 }
 
+#ifdef MASKED
+bool is_lost = false;  // whether a colour of this pixel was that of cells that are not finite
+#endif
+
 vec3 coloured(vec2 v, vec2 w) {
 #ifdef MASKED
   // A cell that is not finite stays in sight however small it is: on smaller levels an eighth of it is enough,
   // as much as the nearest pixel has of it at least.
-  if (v.y > (max(w.x, w.y) > 1.0 ? 0.12 : 0.5)) return u_nonfinite;
+  if (v.y > (max(w.x, w.y) > 1.0 ? 0.12 : 0.5)) {
+    is_lost = true;
+    return u_nonfinite;
+  }
 #endif
   return ramp(v.x);
 }
@@ -82,15 +89,20 @@ vec3 face(int tile, vec2 uv, vec2 fw) {
 
 #ifdef PLATE
 #ifdef SEAMS
-// A pixel on the seam of two or four tiles is cut there: the colour of each part counts by its area.
+const float MOST_PARTS = 6.0;  // of a pixel, along each side of the lattice
+
+// A pixel over several tiles is cut at their seams: the colour of each part counts by its area. Where more tiles lie
+// under it than MOST_PARTS a side, it is cut evenly.
 vec3 faces(vec2 g, vec2 fg, vec2 fill) {
-  vec2 a = g - 0.5 * fg, b = a + fg, cut = floor(b);
-  vec2 n = vec2(1.0) + step(a, cut - 1e-5) * step(0.5, cut) * step(cut, vec2(c_lattice.yx) - 0.5);
+  vec2 end = vec2(c_lattice.yx), a = clamp(g - 0.5 * fg, vec2(0.0), end - 1e-4), b = clamp(g + 0.5 * fg, a + 1e-4, end);
+  vec2 first = floor(a), n = ceil(b) - first, many = step(MOST_PARTS + 0.5, n);
+  vec2 from = mix(first, a, many), part = mix(vec2(1.0), (b - a) / MOST_PARTS, many);
+  n = min(n, vec2(MOST_PARTS));
   vec3 sum = vec3(0.0);
   float area = 1e-9, t = 0.0;
   do {
-    vec2 second = vec2(mod(t, n.x), floor(t / n.x));
-    vec2 lo = mix(a, cut, second), hi = mix(mix(b, cut, n - 1.0), b, second);
+    float j = floor(t / n.x);
+    vec2 corner = from + vec2(t - j * n.x, j) * part, lo = max(a, corner), hi = min(b, corner + part);
     ivec2 at = at_tile(0.5 * (lo + hi));
     int tile = at.y * c_lattice.y + at.x;
     vec2 u0 = clamp(in_tile(lo, at, fill), vec2(0.0), vec2(1.0)), u1 = clamp(in_tile(hi, at, fill), vec2(0.0), vec2(1.0));
@@ -101,6 +113,9 @@ vec3 faces(vec2 g, vec2 fg, vec2 fill) {
     area += share;
     t += 1.0;
   } while (t < n.x * n.y);
+#ifdef MASKED
+  if (n.x * n.y > 4.0 && is_lost) return u_nonfinite;
+#endif
   return sum / area;
 }
 #endif
@@ -137,10 +152,10 @@ void main() {
   if (alpha < 0.05 || tile < c_slots.y || tile >= c_slots.z) discard;
   vec2 uv = clamp(in_tile(v_at, at, fill), vec2(0.0), vec2(1.0));
   if (v_behind == 1) uv.x = 1.0 - uv.x;
-#if defined(FAR) && !defined(PICTURE) && !defined(EMPTY)
-  vec3 c = faces(v_at, fg, fill, uv);
-#elif defined(SEAMS)
+#if defined(SEAMS)
   vec3 c = faces(v_at, fg, fill);
+#elif defined(FAR) && !defined(PICTURE) && !defined(EMPTY)
+  vec3 c = faces(v_at, fg, fill, uv);
 #else
   vec3 c = face(tile, uv, fg / fill);
 #endif
