@@ -1,7 +1,8 @@
 // A face shows the exact colour of the ramp: no light, no fog, no shadow on it.
 // PLATE: a whole layer at rest. LINES: some cells are large enough for lines between them. SEAMS: tiles are so small that
 // pixels between two count. FAR: the same in motion, where some tiles are as small as a pixel. MIXED: between two epochs.
-// PICTURE: in its own colours. EMPTY: values are missing. MASKED: some cells are not finite.
+// PICTURE: in its own colours. EMPTY: values are missing. MASKED: some cells are not finite. LIT: some cells stay bright
+// while the rest dims.
 #include "cells.glsl"
 #ifdef PLATE
 #include "lattice.glsl"
