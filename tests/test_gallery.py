@@ -12,6 +12,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from nn3d.cli.render import command as render
 
@@ -52,13 +53,17 @@ def test_pictures_are_whole_and_small() -> None:
         assert path.stat().st_size <= 650_000, path.name
 
 
-def test_squeezing_changes_no_colour_by_more_than_two(script: ModuleType, tmp_path: Path) -> None:
+def test_squeezing_changes_no_colour_by_more_than_two_and_keeps_the_view(script: ModuleType, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     pixels = np.full((200, 300, 3), 30.0) + np.linspace(0, 9, 300)[:, None] + rng.uniform(-0.6, 0.6, (200, 300, 1))
     pixels[60:140, 90:200] = rng.integers(0, 256, (80, 110, 3))
     drawn = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
-    Image.fromarray(drawn).save(tmp_path / "a.png")
+    words = PngInfo()
+    words.add_itxt("nn3d view", "what was seen, naïve")
+    Image.fromarray(drawn).save(tmp_path / "a.png", pnginfo=words)
     before = (tmp_path / "a.png").stat().st_size
     assert script.squeeze(tmp_path / "a.png", 1) < before
-    kept = np.asarray(Image.open(tmp_path / "a.png"))
+    with Image.open(tmp_path / "a.png") as picture:
+        kept, said = np.asarray(picture), picture.text  # type: ignore[attr-defined]
+    assert dict(said) == {"nn3d view": "what was seen, naïve"}
     assert np.abs(kept.astype(int) - drawn).max() <= 2
