@@ -23,6 +23,8 @@ class Ahead:
     def of(self, state: ViewState) -> tuple[Need, ...]:
         """What a view needs next while time passes; nothing when it rests, or when memory is half full already."""
         time = state.time
+        if state.wave is not None and not state.wave.is_held:
+            return self._beyond(state)
         if not time.is_playing and time.target == time.epoch:
             return ()
         if self._resident.held.nbytes * 2 > state.budget.memory_mb << 20:
@@ -35,6 +37,14 @@ class Ahead:
             at = min(max(int(time.epoch) + (1.5 if forward else -0.5), 0.0), max(0.0, state.n_epochs - 1.0))
             ends = () if time.is_playing else self._missing_at(state, time.target)
             self._key, self._needs = key, (*self._missing_at(state, at), *ends)
+        return self._needs
+
+    def _beyond(self, state: ViewState) -> tuple[Need, ...]:
+        """What a wave has not reached yet."""
+        after = replace(state, wave=None)
+        key = ("wave", state.own, state.sample, state.time.epoch, state.edges, state.fold)
+        if key != self._key:
+            self._key, self._needs = key, self._missing_at(after, state.time.epoch)
         return self._needs
 
     def _missing_at(self, state: ViewState, epoch: float) -> tuple[Need, ...]:

@@ -34,6 +34,7 @@ KEY_H: Final = 76.0
 KEY_W: Final = 514.0
 BARS_W: Final = 104.0
 LABELS_H: Final = 80.0
+LEAST_INSPECTOR: Final = 120.0
 MIN_FREE: Final = (160.0, 80.0)
 
 
@@ -70,7 +71,7 @@ class Needs:
     """What the cards hold, as far as it decides their size.
 
     file_w : width of the file card. actions_w : of the actions card. view_w : widths of the view card, the fullest
-        first, each with less in it. tree_h, inspector_h : heights of their contents. help : width and height.
+        first, each with less in it. tree_h, inspector_h, pad_h : heights of their contents. help : width and height.
     """
 
     file_w: float = 200.0
@@ -82,13 +83,15 @@ class Needs:
     has_epochs: bool = True
     n_samples: int = 16
     has_banner: bool = False
+    guide_w: float = 0.0
+    pad_h: float = 440.0
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """The open cards by name, and what they leave.
 
-    boxes : file, view, actions, tree, inspector, banner, timeline, samples; or left, right, pill (picture only).
+    boxes : file, view, actions, tree, inspector, pad, banner, timeline, samples; or left, right, pill (picture only).
     help : the dialog over all of them, when it is open. view_step : which of Needs.view_w was taken.
     anchors : for the picture: the rectangle that the camera fits, key and HUD.
     """
@@ -168,20 +171,27 @@ def _columns(w: float, h: float, panels: Panels, needs: Needs, boxes: dict[str, 
         out["tree"] = Box(MARGIN, top, TREE, min(needs.tree_h, room))
         left = out["tree"].x1 + GAP
     wide = inspector_width(panels, w)
-    if panels.inspector and w - MARGIN - wide >= left:
+    if panels.pad:
+        height = min(needs.pad_h, room)
+        out["pad"] = Box(w - MARGIN - RIGHT, boxes["timeline"].y - GAP - height, RIGHT, height)
+        right, room = out["pad"].x - GAP, room - height - GAP
+    if panels.inspector and w - MARGIN - wide >= left and room >= LEAST_INSPECTOR:
         out["inspector"] = Box(w - MARGIN - wide, top, wide, min(needs.inspector_h, room))
-        right = out["inspector"].x - GAP
+        right = min(right, out["inspector"].x - GAP)
     if needs.has_banner and right - left >= MIN_FREE[0]:
         out["banner"] = Box(left, top, right - left, BANNER)
+    if 0.0 < needs.guide_w <= right - left:
+        y = out["banner"].y1 + GAP if "banner" in out else top
+        out["guide"] = Box(round((left + right - needs.guide_w) / 2), y, needs.guide_w, BAR)
     return {name: box for name, box in out.items() if box.h > 0 and box.w > 0}
 
 
 def _anchors(w: float, h: float, boxes: dict[str, Box]) -> Anchors:
     """The free rectangle right of the tree and left of the inspector, between the bands, with room for labels."""
-    right = boxes["inspector"].x - GAP if "inspector" in boxes else w - MARGIN
+    right = min([boxes[name].x - GAP for name in ("inspector", "pad") if name in boxes], default=w - MARGIN)
     left = MARGIN + TREE if "tree" in boxes else MARGIN
     below = boxes["timeline"].y
-    top = boxes["banner"].y1 if "banner" in boxes else MARGIN + BAR
+    top = next((boxes[name].y1 for name in ("guide", "banner") if name in boxes), MARGIN + BAR)
     y0, y1 = top + 2 * GAP, below - HUD_H - LABELS_H
     x0, x1 = left + 32.0, right - BARS_W
     free = _at_least(x0, y0, x1, y1)

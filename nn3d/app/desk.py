@@ -6,11 +6,14 @@ from dataclasses import dataclass, replace
 
 from imgui_bundle import imgui
 
-from nn3d.app.cards import Layout, Needs, arrange_cards
+from nn3d.app.cards import RIGHT, Layout, Needs, arrange_cards
 from nn3d.app.facts import Facts
+from nn3d.app.guide import Guide
+from nn3d.app.panels.guide import guide_panel, guide_width
 from nn3d.app.panels.help import help_panel, help_size
 from nn3d.app.panels.inspector import inspector_height, inspector_panel
 from nn3d.app.panels.notes import banner_panel, corner_panels, has_banner, pill_panel, toast_panel
+from nn3d.app.panels.pad import pad_height, pad_panel
 from nn3d.app.panels.palette import search_dialog
 from nn3d.app.panels.samples import samples_panel
 from nn3d.app.panels.timeline import timeline_panel
@@ -31,7 +34,9 @@ class Names:
     subtitle: str = ""
 
 
-def lay_out(ui: Ui, state: ViewState, facts: Facts, names: Names, frame: Frame | None) -> Layout:
+def lay_out(
+    ui: Ui, state: ViewState, facts: Facts, names: Names, frame: Frame | None, guide: Guide | None
+) -> Layout:
     """Where the cards lie for this state."""
     needs = Needs(
         file_w=file_width(ui, names.title, names.subtitle),
@@ -41,15 +46,18 @@ def lay_out(ui: Ui, state: ViewState, facts: Facts, names: Names, frame: Frame |
         inspector_h=inspector_height(ui, state, facts, frame) if frame is not None else 200.0,
         help=help_size(state.size_px[0]),
         has_epochs=state.n_epochs > 1,
-        n_samples=len(facts.run.samples),
+        n_samples=len(facts.run.samples) + len(state.own) + 1,
         has_banner=has_banner(ui, facts),
+        guide_w=guide_width(ui, guide) if guide is not None else 0.0,
+        pad_h=pad_height(ui, facts, RIGHT) if state.panels.pad else 0.0,
     )
     return arrange_cards(state.size_px, state.panels, needs)
 
 
 def draw_panels(
-    ui: Ui, state: ViewState, facts: Facts, names: Names, frame: Frame, layout: Layout, context: Context, toast: str
-) -> list[Act]:
+    ui: Ui, state: ViewState, facts: Facts, names: Names, frame: Frame, layout: Layout, context: Context, toast: str,
+    guide: Guide | None,
+) -> list[Act]:  # fmt: skip
     """Draw every open card; returns what was asked of them."""
     facts.begin()
     boxes = layout.boxes
@@ -65,8 +73,12 @@ def draw_panels(
             acts += tree_panel(ui, state, facts, context, boxes["tree"])
         if "inspector" in boxes:
             acts += inspector_panel(ui, state, facts, frame, context, boxes["inspector"])
+        if "pad" in boxes:
+            acts += pad_panel(ui, state, facts, boxes["pad"])
         if "banner" in boxes:
             acts += banner_panel(ui, boxes["banner"])
+        if guide is not None and "guide" in boxes:
+            acts += guide_panel(ui, guide, boxes["guide"])
     if toast:
         lowest = boxes["pill"] if state.panels.picture_only else boxes["timeline"]
         key = layout.anchors.key

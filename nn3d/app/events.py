@@ -94,6 +94,7 @@ class Events:
         self._owner = owner
         self._clock = clock
         self._queue: list[Gesture] = []
+        self._trail: list[tuple[float, float]] = []
         self._dropped: tuple[Path, ...] = ()
         self._at = NOWHERE
         self._pressed: tuple[int, tuple[float, float]] | None = None
@@ -130,6 +131,12 @@ class Events:
         dropped, self._dropped = self._dropped, ()
         return dropped
 
+    def take_trail(self) -> tuple[tuple[float, float], ...]:
+        """Every place of the pointer since the last call, or since a button went down: a frame may take several."""
+        trail = tuple(self._trail)
+        self._trail.clear()
+        return trail
+
     @property
     def is_dragging(self) -> bool:
         """A drag of the picture is on its way."""
@@ -154,6 +161,7 @@ class Events:
         delta = at[0] - self._at[0], at[1] - self._at[1]
         self._at = at
         self.happened = True
+        self._trail.append(at)
         imgui.get_io().add_mouse_pos_event(*at)
         if self._pressed is None:
             self._push("move" if not self._owner(*at) else "away")
@@ -174,6 +182,7 @@ class Events:
         self._arrive(x, y)
         self.happened = True
         self.stroke += 1
+        self._trail[:] = [self._at]
         imgui.get_io().add_mouse_pos_event(*self._at)
         imgui.get_io().add_mouse_button_event(IMGUI_BUTTONS[button], True)
         if self._pressed is None and not self._owner(*self._at):

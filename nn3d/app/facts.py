@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from nn3d.app.own_input import Taken
 from nn3d.app.reading import read_fact, size_of
 from nn3d.run.model import Layer
 from nn3d.run.ops import op_of
@@ -22,8 +23,10 @@ from nn3d.stage.controls.offers import Catalogue
 from nn3d.stage.folding import group_row
 from nn3d.stage.frame import TileLayer
 from nn3d.stage.look import palette
+from nn3d.stage.own import own_inputs, sample_number
 from nn3d.stage.resident import LayerValues, Resident, ValuesNeed
 from nn3d.stage.stages import LAST, labels_of, node_of
+from nn3d.stage.state import ViewState
 
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
@@ -103,7 +106,29 @@ class Facts:
     def _read(self, key: tuple[Any, ...]) -> Any:
         if key[0] == "input":
             return self._read_input(key[1])
+        if key[0] == "own class":
+            return self._class_of(key[2], key[1])
         return self._read_predictions(key[1]) if key[0] == "predicted" else read_fact(self.run, key)
+
+    @property
+    def taken(self) -> Taken | None:
+        """What the run takes from its user; None until it is known."""
+        found: Taken | None = self.ask("own")
+        return found
+
+    def number(self, state: ViewState) -> int:
+        """The sample that is shown, as the run counts."""
+        return sample_number(self.run, state)
+
+    def sample_name(self, state: ViewState) -> str:
+        """Its name; "" where the run has no samples."""
+        return self.run.sample(self.number(state)).name if state.sample < len(self.run.samples) + len(state.own) else ""
+
+    def own_class(self, state: ViewState, which: int) -> int:
+        """The class that input number `which` of one's own gets at the epoch that is shown, −1 while it is unknown."""
+        number = own_inputs(self.run).number(state.own[which])
+        found: int | None = self.ask("own class", number, round(state.time.epoch))
+        return -1 if found is None else found
 
     def predictions(self, epoch: int) -> NDArray[np.int64] | None:
         """(N,) predicted class of each sample, −1 where there is none; None until it is read."""
@@ -132,18 +157,15 @@ class Facts:
         return picture_of(np.asarray(self.run.values(layer.shown, layer.shown_output, 0, sample), np.float32))
 
     def _read_predictions(self, epoch: int) -> NDArray[np.int64]:
-        n = len(self.run.samples)
-        out = np.full(n, -1, np.int64)
+        return np.array([self._class_of(epoch, k) for k in range(len(self.run.samples))], np.int64)
+
+    def _class_of(self, epoch: int, number: int) -> int:
+        """The class that a sample is given, −1 where the network gives none."""
         last = self.run.layers[self._resident.plan.output]
-        if len(last.shape) != 1 or last.shape[0] < 2:
-            return out
-        if not self.run.has_values(last.shown, last.shown_output, epoch):
-            return out
-        for sample in range(n):
-            values = self.run.values(last.shown, last.shown_output, epoch, sample)
-            if np.isfinite(values).all():
-                out[sample] = int(np.argmax(values))
-        return out
+        if len(last.shape) != 1 or last.shape[0] < 2 or not self.run.has_values(last.shown, last.shown_output, epoch):
+            return -1
+        values = self.run.values(last.shown, last.shown_output, epoch, number)
+        return int(np.argmax(values)) if np.isfinite(values).all() else -1
 
     def layer(self, item: int) -> Layer:
         """What the inspector says of an item: a layer, or a closed group as one layer with the sums of its members."""
@@ -262,6 +284,18 @@ def input_texels(picture: F32, theme: str) -> U8:
         return rgba_texels(picture)
     ramp = palette(theme).ramps["grey"]
     return rgba_texels(ramp[(picture * (len(ramp) - 1) + 0.5).astype(np.intp)])
+
+
+def thumb_texels(canvas: U8, theme: str) -> U8:
+    """(h, w, 4) uint8 of a picture (C, H, W): grey in the theme's greys, as its tile is; at most 64 cells a side."""
+    step = -(-max(canvas.shape[1:]) // THUMB_CELLS)
+    return canvas_texels(canvas[:, ::step, ::step], theme)
+
+
+def canvas_texels(canvas: U8, theme: str) -> U8:
+    """The same, of every px."""
+    picture = canvas.astype(np.float32) / 255.0
+    return input_texels(np.moveaxis(picture[:3], 0, 2) if canvas.shape[0] >= 3 else picture[0], theme)
 
 
 def accuracy_and_loss(run: Run) -> tuple[str | None, str | None]:

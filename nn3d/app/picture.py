@@ -48,7 +48,10 @@ class Picture:
         if drawn is None or drawn.missing or not self.is_whole:
             return False
         was, now = drawn.state, frame.state
-        same = replace(was, time=now.time, sample=now.sample, hover=now.hover, budget=now.budget)
+        same = replace(
+            was, time=now.time, sample=now.sample, own=now.own, wave=now.wave, n_samples=now.n_samples, hover=now.hover,
+            budget=now.budget,
+        )  # fmt: skip
         return same == now and np.array_equal(drawn.view.clip_from_world, frame.view.clip_from_world)
 
     @property

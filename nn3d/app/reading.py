@@ -2,7 +2,7 @@
 
 Keys: ("spread", node, output, epoch), ("moments", node, output, epoch), ("scale", parameter, epoch),
 ("kernels", parameter, epoch, outs, ins) with [from, to) pairs, ("matrix", parameter, epoch, (rows, columns)).
-Epochs are indices.
+("own",) of nn3d.app.own_input. Epochs are indices.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 from nn3d.analysis.activity import Moments, Spread, moments_of, spread_of
 from nn3d.analysis.tensors import Matrix, Scale, matrix_of, read_kernels, scale_of
+from nn3d.app.own_input import taken
 from nn3d.run.model import FloatArray
 from nn3d.run.run import Run
 
@@ -54,5 +55,8 @@ def _matrix(run: Run, parameter: int, epoch: int, most: Pair) -> Matrix | None:
 
 
 _READERS: Final = MappingProxyType[str, Callable[..., Any]](
-    {"spread": _spread, "moments": _moments, "scale": _scale, "kernels": _kernels, "matrix": _matrix}
-)
+    {
+        "own": taken,
+        "spread": _spread, "moments": _moments, "scale": _scale, "kernels": _kernels, "matrix": _matrix,
+    }
+)  # fmt: skip

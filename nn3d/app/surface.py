@@ -11,6 +11,7 @@ from imgui_bundle import imgui
 from nn3d.app.backend import Atlas, Backend
 from nn3d.app.cards import Layout, alone
 from nn3d.app.desk import Names, draw_panels, lay_out
+from nn3d.app.guide import Guide
 from nn3d.app.facts import Facts, words_of
 from nn3d.app.panels.notes import TOAST_SECS
 from nn3d.app.panels.welcome import visit_cards, welcome_panels
@@ -33,7 +34,7 @@ class Toast:
 
 
 class Surface:
-    """Draws frames of panels with `ctx`; times are seconds of the caller's clock."""
+    """Draws frames of panels with `ctx`; times are seconds of the caller's clock. guide : the tour, if there is one."""
 
     def __init__(
         self, ctx: moderngl.Context, facts: Facts, names: Names, visit: Visit, *, is_empty: bool = False
@@ -44,6 +45,7 @@ class Surface:
         self._ui = Ui(Type(words_of(facts.run)), Atlas(self._backend))
         self._facts = facts
         self._names = names
+        self.guide: Guide | None = None
         self._visit = visit
         self._is_empty = is_empty
         self._toast = Toast()
@@ -54,11 +56,15 @@ class Surface:
         """Where the cards lie for a state; an empty window leaves all of it to the bench."""
         if self._is_empty:
             return alone(state.size_px)
-        return lay_out(self._ui, state, self._facts, self._names, frame)
+        return lay_out(self._ui, state, self._facts, self._names, frame, self.guide)
 
     def say(self, message: str, now: float) -> None:
         """Show a message for a few seconds."""
         self._toast = Toast(message, now + TOAST_SECS)
+
+    def follow(self, trail: tuple[tuple[float, float], ...]) -> None:
+        """Where the pointer was since the last frame."""
+        self._ui.trail = trail
 
     def wake_secs(self, now: float) -> float | None:
         """After how long the panels want to be drawn again though nothing happened; None when they don't."""
@@ -77,7 +83,9 @@ class Surface:
         if self._is_empty:
             acts = welcome_panels(self._ui, state, self._visit)
         else:
-            acts = draw_panels(self._ui, state, self._facts, self._names, frame, layout, context, self._toast.message)
+            acts = draw_panels(
+                self._ui, state, self._facts, self._names, frame, layout, context, self._toast.message, self.guide
+            )
         acts += visit_cards(self._ui, self._visit, now, state, is_empty=self._is_empty, toast=self._toast.message)
         self._ui.end()
         imgui.render()

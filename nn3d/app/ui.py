@@ -46,7 +46,7 @@ class Hit:
 class Ui:
     """One frame after the other of panels. `memory` is what a panel may keep between frames (folds), by its own keys.
 
-    wake_secs : after how long the panels want to be drawn again though nothing happened; None when they don't.
+    trail : places of the pointer since the last frame, in order. wake_secs : after how long the panels want to be drawn again though nothing happened; None when they don't.
     """
 
     def __init__(self, type_: Type, atlas: Atlas) -> None:
@@ -56,6 +56,7 @@ class Ui:
         self.size = (1600.0, 900.0)
         self.memory: dict[Hashable, Any] = {}
         self.wake_secs: float | None = None
+        self.trail: tuple[tuple[float, float], ...] = ()
         self._list: imgui.ImDrawList | None = None
         self._tip: tuple[str, float] = ("", 0.0)
         self._tip_seen = False

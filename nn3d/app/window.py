@@ -317,6 +317,7 @@ class Viewer:
     def _paint(self, now: float) -> None:
         self._settle -= 1
         self.draws += 1
+        self._surface.follow(self._events.take_trail())
         acts = self._surface.paint(now, self.state, self.frame, self.layout, self._picture, self._picture_of)
         self._window.swap_buffers()
         self.do(acts)

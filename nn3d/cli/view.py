@@ -24,6 +24,7 @@ def command(file: Path | None, state: str | None, script: str | None, source: So
     Without FILE the window waits for one to be dropped on it, or chosen from the recent ones.
     """
     from nn3d.app.window import show
+    from nn3d.extract.own_picture import read_own
     from nn3d.stage.compose import initial_state
     from nn3d.stage.resident import Resident
 
@@ -32,11 +33,13 @@ def command(file: Path | None, state: str | None, script: str | None, source: So
         given = [name for name, value in {**view, "state": state, "script": script}.items() if value is not None]
         if given:
             raise click.UsageError(f"--{given[0].rstrip('_')} needs a FILE to look at")
-        show(opener=opener, remembers=True)
+        show(opener=opener, reader=read_own, remembers=True)
         return
     commands = read_script(script) if script is not None else []
     with open_any(file, source) as run:
         resident = Resident(run)
         first = read_state(run, state) if state is not None else initial_state(run, resident)
         seen = apply_view_options(run, with_own(run, first, source), **view)
-        show(run, state=seen, script=commands, resident=resident, opener=opener, remembers=True)
+        show(
+            run, state=seen, script=commands, resident=resident, opener=opener, reader=read_own, remembers=True
+        )  # fmt: skip

@@ -147,8 +147,12 @@ class OwnInputs:
         return Sample(own.name, None, own.tokens)
 
     def stop(self) -> None:
-        """Let computing end soon, for good."""
+        """Let computing end soon, until `go_on`."""
         self._stopped.set()
+
+    def go_on(self) -> None:
+        """Compute again."""
+        self._stopped.clear()
 
     def values(self, node: int, output: int, epoch: int, number: int) -> FloatArray:
         """(*shape) float32; those that no input moves as recorded, NaN where the engine gives none."""
@@ -159,9 +163,11 @@ class OwnInputs:
             made = self._made.get((number, epoch))
             if made is None:
                 made = self._computed(number, epoch)
-                self._made[number, epoch] = made
-                self._forget()
-            self._made.move_to_end((number, epoch))
+                if made:
+                    self._made[number, epoch] = made
+                    self._forget()
+            else:
+                self._made.move_to_end((number, epoch))
         found = made.get((node, output))
         return np.full(info.shape, np.nan, np.float32) if found is None else found.reshape(info.shape)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from nn3d.app import widgets
 from nn3d.app.cards import Box
-from nn3d.app.facts import Facts, input_texels
+from nn3d.app.facts import Facts, input_texels, thumb_texels
+from nn3d.app.own_input import canvas_of
 from nn3d.app.ui import Ui
-from nn3d.stage.commands import SetSample
-from nn3d.stage.controls import Act
+from nn3d.stage.commands import SetPanels, SetSample
+from nn3d.stage.controls import Act, tip
 from nn3d.stage.state import ViewState
 
 THUMB: Final = 34.0
@@ -26,20 +28,26 @@ def samples_panel(ui: Ui, state: ViewState, facts: Facts, box: Box) -> list[Act]
             return []
         _head(ui, state, facts, box)
         columns = max(1, int((box.w - 24 + GAP) // (THUMB + GAP)))
-        rows = -(-len(facts.run.samples) // columns)
+        total = state.n_samples + 1
+        rows = -(-total // columns)
         body = Box(box.x + 8, box.y + TOP - 4, box.w - 12, box.h - TOP + 4 - 8)
         content = rows * (THUMB + GAP) + 4
         acts: list[Act] = []
         with ui.scroll("thumbs", body, content) as offset:
             _follow(ui, state.sample // columns * (THUMB + GAP), offset, body.h)
             first = int(offset // (THUMB + GAP)) * columns
-            last = min(len(facts.run.samples), first + (int(body.h // (THUMB + GAP)) + 2) * columns)
+            last = min(total, first + (int(body.h // (THUMB + GAP)) + 2) * columns)
             for k in range(first, last):
                 place = Box(
                     box.x + 12 + (k % columns) * (THUMB + GAP),
                     body.y + 4 - offset + (k // columns) * (THUMB + GAP), THUMB, THUMB,
                 )  # fmt: skip
-                acts += _thumb(ui, state, facts, k, place)
+                if k == state.n_samples:
+                    acts += _plus(ui, state, place)
+                elif k >= state.n_recorded:
+                    acts += _own_thumb(ui, state, facts, k - state.n_recorded, place)
+                else:
+                    acts += _thumb(ui, state, facts, k, place)
         return acts
 
 
@@ -86,6 +94,37 @@ def _thumb(ui: Ui, state: ViewState, facts: Facts, k: int, place: Box) -> list[A
     return [SetSample(k)] if hit.clicked and k != state.sample else []
 
 
+def _own_thumb(ui: Ui, state: ViewState, facts: Facts, which: int, place: Box) -> list[Act]:
+    """An input of one's own: its picture, or a letter where it is text."""
+    own, k = state.own[which], state.n_recorded + which
+    predicted = facts.own_class(state, which)
+    said = "" if predicted < 0 else f", predicted {_name(facts, predicted)}"
+    hit = ui.hit(f"own{which}", place, f"{own.name}{said}: {own.note}")
+    if own.arrays[0].kind == "picture":
+        key = ("own", own.arrays[0], state.theme)
+        ui.thumb(key, lambda: thumb_texels(canvas_of(own), state.theme), place, 4.0)
+    else:
+        ui.fill(place, "well", 4)
+        ui.icon(place.x + place.w / 2, place.y + place.h / 2, "type", 15)
+    ui.outline(place, "line", 4)
+    if predicted >= 0:
+        _badge(ui, _class_text(facts, predicted), place, is_wrong=False)
+    if k == state.sample:
+        ui.outline(Box(place.x - 2, place.y - 2, place.w + 4, place.h + 4), "accent", 6, 2)
+    return [SetSample(k)] if hit.clicked and k != state.sample else []
+
+
+def _plus(ui: Ui, state: ViewState, place: Box) -> list[Act]:
+    """Opens the pad on an empty sheet: away from an input of one's own, back to the last recorded sample."""
+    hit = ui.hit("own plus", place, tip("own picture, drawing or text"))
+    ui.fill(place, "act" if hit.hovered else "hover", 4)
+    ui.icon(place.x + place.w / 2, place.y + place.h / 2, "plus", 16, "text2")
+    if not hit.clicked:
+        return []
+    acts: list[Act] = [SetPanels(replace(state.panels, pad=True))]
+    return [*acts, SetSample(state.n_recorded - 1)] if state.sample >= state.n_recorded else acts
+
+
 def _class_text(facts: Facts, index: int) -> str:
     """The class's own name where it is a letter or digit or two, else its number."""
     classes = facts.run.classes
@@ -106,16 +145,17 @@ def _badge(ui: Ui, text: str, place: Box, *, is_wrong: bool) -> None:
         ui.text(box.x + width / 2, middle, text, 10, "medium", "text2", "c")
 
 
+def _name(facts: Facts, index: int) -> str:
+    classes = facts.run.classes
+    return classes[index] if classes and index < len(classes) else f"{index}"
+
+
 def _words(facts: Facts, state: ViewState, k: int) -> str:
-    sample, classes = facts.run.samples[k], facts.run.classes
+    sample = facts.run.samples[k]
     predicted = facts.predictions(round(state.time.epoch))
-
-    def name(index: int) -> str:
-        return classes[index] if classes and index < len(classes) else f"{index}"
-
     parts = [sample.name]
     if predicted is not None and predicted[k] >= 0:
-        parts.append(f"predicted {name(int(predicted[k]))}")
+        parts.append(f"predicted {_name(facts, int(predicted[k]))}")
     if sample.label is not None:
-        parts.append(f"truth {name(sample.label)}")
+        parts.append(f"truth {_name(facts, sample.label)}")
     return ", ".join(parts)

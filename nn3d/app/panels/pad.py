@@ -1,0 +1,188 @@
+"""The drawing pad: a sheet in the input's size, brush and eraser; each stroke is a new input of one's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+from imgui_bundle import imgui
+
+from nn3d.app import own_input, widgets
+from nn3d.app.cards import Box
+from nn3d.app.facts import Facts, canvas_texels
+from nn3d.app.own_input import Taken
+from nn3d.app.ui import Ui
+from nn3d.run.model import Array
+from nn3d.run.own import OwnInput
+from nn3d.stage.commands import AddOwn, EditOwn, RemoveOwn, SetPanels
+from nn3d.stage.controls import Act, tip
+from nn3d.stage.state import ViewState
+
+PAD: Final = 12.0
+HEAD: Final = 40.0
+FOOT: Final = 92.0
+SAID: Final = 96.0
+TOOLS: Final = ("brush", "eraser")
+BRUSH: Final = (0.02, 0.16)
+
+
+def pad_height(ui: Ui, facts: Facts, width: float) -> float:
+    """Height of the card in a column of `width`."""
+    found = facts.taken
+    if found is None or found.kind != "picture":
+        return HEAD + SAID
+    return HEAD + _sheet(found, Box(0.0, 0.0, width, 0.0)).h + FOOT
+
+
+def pad_panel(ui: Ui, state: ViewState, facts: Facts, box: Box) -> list[Act]:
+    """Draw the pad, or say why there is none."""
+    found = facts.taken
+    with ui.card("pad", box):
+        ui.text(box.x + PAD, box.y + 20, "Own input", 13, "semibold")
+        acts: list[Act] = []
+        if widgets.icon_button(ui, "close pad", box.x1 - 36, box.y + 6, "x", tip=tip("own picture, drawing or text")):
+            acts.append(SetPanels(replace(state.panels, pad=False)))
+        if found is None:
+            ui.text(box.x + PAD, box.y + HEAD + 16, "Computing recorded samples to compare", 12, token="text2")
+            return acts
+        if found.kind != "picture":
+            _reason(ui, found, box)
+            return acts
+        _, height, width = found.shape
+        ui.text(box.x1 - 44, box.y + 20, f"{width} × {height}, {'grey' if found.shape[0] == 1 else 'colour'}", 11,
+                token="text3", align="r")  # fmt: skip
+        return acts + _drawing(ui, state, found, box)
+
+
+def _reason(ui: Ui, found: Taken, box: Box) -> None:
+    ui.text(box.x + PAD, box.y + HEAD + 12, "This network takes none here:", 12, token="text2")
+    words, line, y = found.reason.split(), "", box.y + HEAD + 32
+    for word in [*words, ""]:
+        longer = f"{line} {word}".strip()
+        if word and ui.type.width(longer, 12) <= box.w - 2 * PAD:
+            line = longer
+            continue
+        ui.text(box.x + PAD, y, line, 12)
+        line, y = word, y + 18
+
+
+def _sheet(found: Taken, box: Box) -> Box:
+    """The sheet on the card, in the input's proportions."""
+    _, height, width = found.shape
+    w = box.w - 2 * PAD
+    h = min(w, w * height / width)
+    w = h * width / height
+    return Box(box.x + (box.w - w) / 2, box.y + HEAD, w, h)
+
+
+def current(state: ViewState) -> tuple[int, OwnInput] | None:
+    """The drawing that is shown, with its number among one's own; None where another sample is."""
+    which = state.sample - state.n_recorded
+    if not 0 <= which < len(state.own) or state.own[which].arrays[0].kind != "picture":
+        return None
+    return which, state.own[which]
+
+
+def new_name(state: ViewState) -> str:
+    """A name that no input of one's own has yet."""
+    names = {own.name for own in state.own}
+    return next(f"own {k}" for k in range(1, len(names) + 2) if f"own {k}" not in names)
+
+
+def _drawing(ui: Ui, state: ViewState, found: Taken, box: Box) -> list[Act]:
+    here = current(state)
+    own = here[1] if here is not None else own_input.blank(found, new_name(state))
+    sheet, canvas = _sheet(found, box), own_input.canvas_of(own)
+    hit = ui.hit("sheet", sheet)
+    ui.thumb(("sheet", own.arrays[0], state.theme), lambda: canvas_texels(canvas, state.theme), sheet, 4.0)
+    ui.outline(sheet, "line", 4)
+    acts: list[Act] = []
+    if hit.held or hit.released:
+        drawn = _stroke(ui, found, canvas, sheet)
+        way = _way(ui, is_over=not hit.held)
+        is_new = here is None and not np.array_equal(drawn, canvas)
+        is_stroke = not np.array_equal(drawn, canvas) or (hit.released and ui.memory.get("pad stroke", False))
+        ui.memory["pad stroke"] = hit.held and (is_stroke or ui.memory.get("pad stroke", False))
+        if is_new or (is_stroke and here is not None):
+            acts.append(_changed(here, replace(own_input.with_canvas(own, drawn), note="drawn"), way))
+    elif "pad at" in ui.memory:
+        del ui.memory["pad at"]
+    if hit.hovered or hit.held:
+        _ring(ui, found, sheet)
+    return acts + _tools(ui, found, (here, own, canvas), box, sheet.y1 + 10)
+
+
+def _way(ui: Ui, *, is_over: bool) -> str:
+    """How a change goes through: while one draws it waits at the input, unless it is to go on at once."""
+    if ui.memory.get("pad live", False):
+        return "at once"
+    return "wave" if is_over else "hold"
+
+
+def _changed(here: tuple[int, OwnInput] | None, own: OwnInput, way: str) -> Act:
+    return AddOwn(own, way) if here is None else EditOwn(here[0], own, way)
+
+
+def _stroke(ui: Ui, found: Taken, canvas: Array, sheet: Box) -> Array:
+    """The canvas after the pointer went along its trail, from where it was in the last frame."""
+    _, height, width = found.shape
+    before = ui.memory.get("pad at")
+    pointer = imgui.get_mouse_pos()
+    places = [*([] if before is None else [before]), *(ui.trail or (() if before else ((pointer.x, pointer.y),)))]
+    ui.memory["pad at"] = places[-1]
+    path = [((x - sheet.x) / sheet.w * width, (y - sheet.y) / sheet.h * height) for x, y in places]
+    for ends in pairwise(path if len(path) > 1 else [*path, *path]):
+        canvas = own_input.stroked(canvas, ends, _radius(ui, found), _ink(ui, found))
+    return canvas
+
+
+def _radius(ui: Ui, found: Taken) -> float:
+    share = float(ui.memory.get("pad brush", 0.2))
+    return max(0.6, (BRUSH[0] + (BRUSH[1] - BRUSH[0]) * share) * min(found.shape[1:]))
+
+
+def _ink(ui: Ui, found: Taken) -> int:
+    is_dark = found.ground < 128
+    return 255 * int(is_dark != (ui.memory.get("pad tool", 0) == 1))
+
+
+def _ring(ui: Ui, found: Taken, sheet: Box) -> None:
+    """The brush's outline at the pointer."""
+    pointer = imgui.get_mouse_pos()
+    radius = _radius(ui, found) * sheet.w / found.shape[2]
+    ui.list.add_circle(pointer, radius, ui.colour("text3"), 40, 1.0)
+
+
+def _tools(
+    ui: Ui, found: Taken, sheet: tuple[tuple[int, OwnInput] | None, OwnInput, Array], box: Box, y: float
+) -> list[Act]:
+    here, own, canvas = sheet
+    x = box.x + PAD
+    chosen = widgets.segments(ui, "pad tool", x, y, TOOLS, int(ui.memory.get("pad tool", 0)), are_icons=True,
+                              tips=("Brush", "Eraser"))  # fmt: skip
+    if chosen is not None:
+        ui.memory["pad tool"] = chosen
+    size = widgets.slider(ui, "pad size", x + 84, y + 14, 64, float(ui.memory.get("pad brush", 0.2)), tip="Brush size")
+    if size is not None:
+        ui.memory["pad brush"] = size
+    acts: list[Act] = []
+    x = box.x1 - PAD - 4 * 32 + 4
+    is_live = bool(ui.memory.get("pad live", False))
+    words = "All layers follow while you draw; else a wave runs after each stroke"
+    if widgets.icon_button(ui, "pad live", x, y, "activity", is_on=is_live, tip=words):
+        ui.memory["pad live"] = not is_live
+    if widgets.icon_button(ui, "pad invert", x + 32, y, "contrast", tip="Invert bright and dark"):
+        acts.append(_changed(here, own_input.with_canvas(own, 255 - canvas), _way(ui, is_over=True)))
+    if widgets.icon_button(ui, "pad clear", x + 64, y, "file-plus", tip="Empty sheet"):
+        empty = np.full(found.shape, found.ground, np.uint8)
+        acts.append(_changed(here, own_input.with_canvas(replace(own, note="drawn"), empty), _way(ui, is_over=True)))
+    if here is not None and widgets.icon_button(ui, "pad remove", x + 96, y, "trash-2", tip="Remove this sample"):
+        acts.append(RemoveOwn(here[0]))
+    note = ui.type.fit(own.note if here is not None else "Draw here, or drop a picture on the window", box.w - 24, 11)
+    ui.text(box.x + PAD, y + 44, note, 11, token="text2")
+    error = f"to {100 * found.error:.1f} %" if found.error >= 0.0005 else "to under 0.1 %"
+    said = ui.type.fit(f"Computed in {found.engine}, recorded samples {error}", box.w - 24, 11)
+    ui.text(box.x + PAD, y + 62, said, 11, token="text3")
+    return acts
