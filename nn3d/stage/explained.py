@@ -72,7 +72,7 @@ def pictures_of(laid: Patch) -> Pictures | None:
     rows, cols = (1, *kernel)[-2:]
     n_slices = int(np.prod(kernel[:-2], dtype=np.int64)) if len(kernel) > 2 else 1
     a, w, p = (v.reshape(n * n_slices, rows, cols) for v in (laid.inputs, laid.weights, laid.products))
-    inside = (laid.cells >= 0).all(-1).reshape(a.shape)
+    inside: NDArray[np.bool_] = np.asarray((laid.cells >= 0).all(-1)).reshape(a.shape)
     sums = p.sum((1, 2))
     order = np.argsort(-np.abs(np.nan_to_num(sums, nan=np.inf)), kind="stable")
     names = tuple(

@@ -21,8 +21,8 @@ from nn3d.stage.state import ViewState
 class Lens:
     """Made while a frame is composed; state and folded are in rows of what is visible.
 
-    spot : the cell, or None. has_card : whether it is pointed at; else it is about to let go. patches : what it was made from, nearest first. sum : its arithmetic, None while it is
-    not in memory.
+    spot : the cell, or None. has_card : whether it is pointed at; else it is about to let go. patches : what it was
+    made from, nearest first. sum : its arithmetic, None while it is not in memory.
     """
 
     def __init__(self, run: Run, resident: Resident, folded: Folded, state: ViewState) -> None:

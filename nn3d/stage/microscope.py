@@ -148,7 +148,7 @@ def _tiles_of(plan: LayerPlan, ranges: Ranges) -> tuple[I32, Rect]:
     else:
         each = [range(a, b) for a, b in ranges[:-2]]
         numbers = np.array([*product(*each)], np.int64).reshape(-1, len(each))
-        tiles = np.ravel_multi_index(tuple(numbers.T), shape[:-2]).astype(np.int32)
+        tiles = np.asarray(np.ravel_multi_index(tuple(numbers.T), shape[:-2]), np.int32).reshape(-1)
         rows, cols = ranges[-2:]
     if plan.tiles.n < prod(shape[:-2]):  # the channels of a colour picture are one tile
         tiles = np.unique(np.minimum(tiles, plan.tiles.n - 1)).astype(np.int32)

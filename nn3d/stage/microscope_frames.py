@@ -23,6 +23,7 @@ F64 = NDArray[np.float64]
 
 WIDTH: Final = 0.042
 LEAST_PX: Final = 2.2
+MOST_SHARE: Final = 0.14
 FADE: Final = 0.80
 DIMMEST: Final = 0.35
 LIFT: Final = 0.08
@@ -89,6 +90,7 @@ def _bars(tile: TileLayer, patch: Patch, view: View, palette: Palette, share: fl
     middle = middle + np.linalg.inv(view.world_from_bench) @ (axes[:, 0] * side * (thick + depth * 0.5))
     away = np.linalg.norm(middle @ view.world_from_bench.T - view.eye_world, axis=1)
     width = np.maximum(WIDTH, LEAST_PX * view.px_per_unit * away) / 2.0 * share
+    width = np.minimum(width, MOST_SHARE * half.min(1))
     out = np.zeros((4, len(middle)), BOX)
     fade = max(DIMMEST, FADE ** max(0, patch.step - 1))
     out["colour"] = np.array(palette.accent[:3]) * fade + np.array(palette.fog[:3]) * (1.0 - fade)

@@ -1,7 +1,7 @@
 """The kernel slides over the output map: which cell is computed now, from the time that passed.
 
-Cells are numbered in C order, the order in which they are computed here; those before the present one have their values,
-the others wait as empty cells.
+Cells are numbered in C order, the order in which they are computed here; those before the present one have their
+values, the others wait as empty cells.
 """
 
 from __future__ import annotations

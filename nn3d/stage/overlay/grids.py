@@ -34,7 +34,7 @@ def cell_picture(
 
 def numbers_in(f: Facts, picture: Cells, values: F64, is_inside: NDArray[np.bool_], size_px: float) -> list[Mark]:
     """The values written on their cells, in an ink that stands out from each."""
-    rows, cols = values.shape
+    cols = values.shape[1]
     bright = picture.colours[..., :3] @ np.array([0.299, 0.587, 0.114])
     out: list[Mark] = []
     for k, v in enumerate(values.ravel().tolist()):

@@ -40,7 +40,7 @@ def neuron_marks(f: Facts, tiles: tuple[TileLayer, ...], view: View, neurons: Ne
 
 
 def _is_of_numbers(t: TileLayer) -> bool:
-    return t.cells == (1, 1) and t.values is not None and t.opening > 0.5 and t.bright >= 0.5
+    return t.cells == (1, 1) and t.values is not None and t.opening > 0.5 and (t.bright >= 0.5 or t.lit is not None)
 
 
 def _may_be_read(t: TileLayer, view: View) -> bool:

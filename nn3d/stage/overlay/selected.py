@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from nn3d.stage.frame import PART, Colour, Line, Mark, Rect, Text, TileLayer, View
 from nn3d.stage.lens import Lens
+from nn3d.stage.overlay.blocks import Block, line_block
 from nn3d.stage.overlay.facts import Facts, number, text_boxes
-from nn3d.stage.overlay.microscope import Block, cell_blocks, line_block
+from nn3d.stage.overlay.microscope import cell_blocks
 from nn3d.stage.overlay.neurons import value_text
 from nn3d.stage.reference import tile_places
 from nn3d.stage.stages import stage_kind
