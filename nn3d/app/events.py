@@ -84,7 +84,7 @@ class Events:
     """Collects what happens in a window between two frames.
 
     owner : whether a card lies at (x, y). clock : seconds. happened : whether anything came since the last `take`.
-    stroke : how many presses of keys and buttons there were.
+    stroke : how many presses of keys and buttons there were; turns of the wheel in a row count once.
     """
 
     def __init__(self, window: Window, owner: Callable[[float, float], bool], clock: Callable[[], float]) -> None:
@@ -99,6 +99,7 @@ class Events:
         self._at = NOWHERE
         self._pressed: tuple[int, tuple[float, float]] | None = None
         self._is_drag = False
+        self._is_wheel = False
         self._last_click = (-10.0, (0.0, 0.0))
         window.exit_key = None
         window.fullscreen_key = None
@@ -182,6 +183,7 @@ class Events:
         self._arrive(x, y)
         self.happened = True
         self.stroke += 1
+        self._is_wheel = False
         self._trail[:] = [self._at]
         imgui.get_io().add_mouse_pos_event(*self._at)
         imgui.get_io().add_mouse_button_event(IMGUI_BUTTONS[button], True)
@@ -211,6 +213,8 @@ class Events:
 
     def _wheel(self, dx: float, dy: float) -> None:
         self.happened = True
+        self.stroke += int(not self._is_wheel)
+        self._is_wheel = True
         imgui.get_io().add_mouse_wheel_event(dx, dy)
         if not self._owner(*self._at):
             self._push("wheel", wheel=dy)
@@ -226,7 +230,8 @@ class Events:
         self.happened = True
         if action == glfw.RELEASE:
             return
-        self.stroke += 1
+        self.stroke += int(action == glfw.PRESS)
+        self._is_wheel = False
         name = NAMED.get(key) or _letter(key)
         if name is None or (action == glfw.REPEAT and name not in REPEATING):
             return

@@ -20,6 +20,7 @@ from nn3d.stage import jsonable
 
 FOLDER: Final = "NN3D_CONFIG_DIR"
 MOST_RECENT: Final = 20
+MOST_BOOKMARKS: Final = 200
 MOST_BYTES: Final = 4 << 20
 
 
@@ -62,7 +63,7 @@ class Settings:
     def with_bookmark(self, mark: Bookmark) -> Settings:
         """With a view under its digit, in place of the one that was there."""
         rest = tuple(b for b in self.bookmarks if (b.run, b.digit) != (mark.run, mark.digit))
-        return replace(self, bookmarks=(mark, *rest)[:200])
+        return replace(self, bookmarks=(mark, *rest)[:MOST_BOOKMARKS])
 
     def bookmark(self, run: str, digit: int) -> str | None:
         """The view under a digit, if there is one."""

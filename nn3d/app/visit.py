@@ -19,6 +19,7 @@ from nn3d.errors import Nn3dError
 from nn3d.paths import bundled_runs
 from nn3d.run.ports import Opener
 from nn3d.run.run import Run
+from nn3d.stage.state import Bookmark
 
 CARD_SECS: Final = 0.3
 DIALOGS: Final = ("zenity", "kdialog", "matedialog", "qarma")
@@ -121,6 +122,10 @@ class Visit:
         if not self._is_forgetful:
             self.message = settings.save(changed) or self.message
 
+    def shelf(self, run: str) -> Shelf:
+        """Where the bookmarks of a run lie, by its identity."""
+        return Shelf(self, run)
+
     def close(self) -> None:
         """Let go of everything."""
         self.cancel()
@@ -132,6 +137,24 @@ class Visit:
         chosen, self._dialog = self._dialog.result(), None
         if chosen:
             self.open(Path(chosen[0]))
+
+
+class Shelf:
+    """The bookmarks of one run in the settings."""
+
+    def __init__(self, visit: Visit, run: str) -> None:
+        self._visit, self._run = visit, run
+
+    def bookmarks(self) -> tuple[Bookmark, ...]:
+        """Those that are kept, by digit."""
+        kept = (Bookmark(b.digit, b.view) for b in self._visit.settings.bookmarks if b.run == self._run)
+        return tuple(sorted(kept, key=lambda b: b.digit))
+
+    def keep(self, marks: tuple[Bookmark, ...]) -> None:
+        """Keep these in place of the others of the run."""
+        others = tuple(b for b in self._visit.settings.bookmarks if b.run != self._run)
+        mine = tuple(settings.Bookmark(self._run, b.digit, b.view) for b in marks)
+        self._visit.keep(replace(self._visit.settings, bookmarks=(*mine, *others)[: settings.MOST_BOOKMARKS]))
 
 
 def contents(run: Run) -> str:

@@ -29,6 +29,7 @@ from nn3d.app.panels.pad import new_name
 from nn3d.app.picture import Picture, Pixels
 from nn3d.app.saving import save_picture
 from nn3d.app.surface import Surface
+from nn3d.app.tracks import Tracks
 from nn3d.app.visit import Visit
 from nn3d.errors import Nn3dError
 from nn3d.paths import bundled_runs
@@ -48,9 +49,11 @@ from nn3d.stage.controls.requests import (
     ForgiveError,
     OpenDemo,
     OpenFile,
+    Redo,
     Request,
     SavePicture,
-    Say,
+    Tell,
+    Undo,
 )
 from nn3d.stage.frame import Frame
 from nn3d.stage.framing import group_at, layer_at_post
@@ -97,7 +100,8 @@ class Viewer:
         self._facts_version = 0
         self._settle = SETTLE_FRAMES
         self._placed: Hashable = None
-        self.state = self._first_state(state)
+        self._tracks = Tracks(visit.shelf(run.identity))
+        self.state = self._tracks.first(self._first_state(state))
         self.frame: Frame = self._composed()
         self.layout = self._surface.lay_out(self.state, self.frame)
         self._place(0.0)
@@ -143,14 +147,21 @@ class Viewer:
         """(H, W, 3) uint8 of the picture without the panels."""
         return self._picture.pixels()
 
-    def do(self, acts: Iterable[Act]) -> None:
-        """Apply commands, in order."""
+    def do(self, acts: Iterable[Act], *, stroke: int | None = None) -> None:
+        """Apply commands, in order. stroke : what the user does; one stroke is undone in one go."""
+        before, is_new = self.state, stroke is not None
         for act in acts:
-            if isinstance(act, Request):
+            if isinstance(act, Undo | Redo):
+                self.state, said = self._tracks.turned(act, Context(self.state, self.frame))
+                self._surface.say(said, time.monotonic())
+                is_new = False
+            elif isinstance(act, Request):
                 self._ask(act)
             else:
                 self.state = apply(self.state, act)
             self._settle = SETTLE_FRAMES
+        if is_new and stroke is not None:
+            self._tracks.note(before, self.state, stroke)
 
     def run(self, *, max_secs: float | None = None, on_frame: Callable[[Viewer], None] | None = None) -> ViewState:
         """Show the window until it is closed, or for `max_secs`. Returns the last state."""
@@ -240,7 +251,8 @@ class Viewer:
         context = Context(
             self.state, self.frame, wrong, gesture.at_px, gesture.delta_px, gesture.wheel, thing, self._picture_of,
         )  # fmt: skip
-        self.do(keyboard.acts(trigger, gesture.text, context, self._facts.catalogue, self._window.handle))
+        self.do(keyboard.acts(trigger, gesture.text, context, self._facts.catalogue, self._window.handle),
+                stroke=gesture.stroke)  # fmt: skip
 
     def _picture_of(self, state: ViewState) -> Frame:
         """What another state would show."""
@@ -320,7 +332,7 @@ class Viewer:
         self._surface.follow(self._events.take_trail())
         acts = self._surface.paint(now, self.state, self.frame, self.layout, self._picture, self._picture_of)
         self._window.swap_buffers()
-        self.do(acts)
+        self.do(acts, stroke=self._events.stroke)
 
     def _visit(self, now: float) -> None:
         """Open what was dropped, take what was opened, say what there is to say."""
@@ -361,7 +373,7 @@ class Viewer:
                 self.visit.forget()
             case CopyText(text, said):
                 self._copy(text, said)
-            case Say(text):
+            case Tell(text):
                 self._surface.say(text, time.monotonic())
             case CopyView():
                 self._copy(to_text(self.state), "Copied the view: nn3d view FILE --state … shows it again")

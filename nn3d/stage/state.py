@@ -217,6 +217,14 @@ class Panels:
 
 
 @dataclass(frozen=True, slots=True)
+class Bookmark:
+    """A view under a digit. view : a string of nn3d.stage.viewstring."""
+
+    digit: int
+    view: str
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """The search dialog. kind : "" closed, "layers", or "all" with parameters and commands.
 
@@ -290,6 +298,7 @@ class ViewState:
     anchors: Anchors = field(default_factory=Anchors)
     panels: Panels = field(default_factory=Panels)
     search: Search = field(default_factory=Search)
+    bookmarks: tuple[Bookmark, ...] = ()
     selection: Thing | None = None
     hover: Thing | None = None
     came: Thing | None = None

@@ -11,7 +11,7 @@ from typing import Any
 from nn3d.errors import Nn3dError
 from nn3d.stage import exact, jsonable
 from nn3d.stage import slide as slides
-from nn3d.stage.commands import edges, finding, layers, microscope, own, picture, time
+from nn3d.stage.commands import edges, finding, layers, microscope, own, picture, restoring, time
 from nn3d.stage.commands.common import Appliers
 from nn3d.stage.commands.edges import (
     SetLevel,
@@ -54,6 +54,7 @@ from nn3d.stage.commands.picture import (
     SetScope,
     SetTheme,
 )
+from nn3d.stage.commands.restoring import Restore, SetBookmark
 from nn3d.stage.commands.time import (
     Advance,
     Play,
@@ -81,8 +82,10 @@ __all__ = [
     "PlaySlide",
     "RemoveOwn",
     "Resize",
+    "Restore",
     "Say",
     "Select",
+    "SetBookmark",
     "SetBudget",
     "SetCamera",
     "SetDepth",
@@ -120,14 +123,18 @@ Command = (
     Advance | SetEpoch | StepEpoch | Play | SetLoop | SetSpeed | SetSample | SetOpen | OpenGroup | OpenLevel | UnfoldAll
     | FoldAll | Arrange | Select | Hover | SetCamera | FlyTo | SetLevel | SetMode | SetSelection | SetStrength
     | SetOrder | SetTheme | SetScope | SetStage | SetRamp | SetBudget | SetPrint | Say | Resize | SetPanels
-    | SetSearch | SetDepth | SetPath | StartSlide | PlaySlide | StepSlide | SetSlideSpeed | StopSlide
+    | SetSearch | Restore | SetBookmark
+    | SetDepth | SetPath | StartSlide | PlaySlide
+    | StepSlide | SetSlideSpeed | StopSlide
     | AddOwn | EditOwn | RemoveOwn
 )  # fmt: skip
 
 COMMANDS: dict[str, type[Any]] = {c.__name__: c for c in Command.__args__}
 
 _APPLY: Appliers = {
-    **finding.APPLY, **time.APPLY, **layers.APPLY, **edges.APPLY, **picture.APPLY, **own.APPLY, **microscope.APPLY,
+    **finding.APPLY, **restoring.APPLY,
+    **time.APPLY, **layers.APPLY, **edges.APPLY, **picture.APPLY, **own.APPLY,
+    **microscope.APPLY,
 }  # fmt: skip
 
 

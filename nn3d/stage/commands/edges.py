@@ -52,7 +52,8 @@ class SetStrength:
     at_once: bool = False
 
 
-def _set_level(state: ViewState, c: SetLevel) -> ViewState:
+def set_level(state: ViewState, c: SetLevel) -> ViewState:
+    """The state on its way to another level of the edges."""
     edges, level = state.edges, one_of("level", c.level, LEVELS)
     if level == edges.level and not c.at_once:
         return state
@@ -70,7 +71,7 @@ def _set_strength(state: ViewState, c: SetStrength) -> ViewState:
 
 
 APPLY: Appliers = {
-    SetLevel: _set_level,
+    SetLevel: set_level,
     SetMode: lambda s, c: replace(s, edges=replace(s.edges, mode=one_of("mode", c.mode, MODES))),
     SetSelection: lambda s, c: replace(
         s, edges=replace(s.edges, selection=one_of("selection", c.selection, SELECTIONS))

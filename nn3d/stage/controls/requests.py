@@ -56,12 +56,69 @@ class CopyView:
 
 
 @dataclass(frozen=True, slots=True)
-class Say:
+class Tell:
     """Show a line of words for a moment."""
 
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class GuideTo:
+    """Go to a step of the tour, from 0."""
+
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class GuideBy:
+    """Go some steps of the tour on, or back."""
+
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlayGuide:
+    """Let the steps of the tour follow each other, or stop."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EndGuide:
+    """Leave the tour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """Take the latest change of the view back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redo:
+    """Do the change again that was taken back last."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaveTensor:
+    """A file of numbers or a picture of them. suffix : ".npy" or ".png".
+
+    parameter : its id; −1 for the values of a layer (an item: a closed group too) for the sample that is shown.
+    """
+
+    item: int
+    parameter: int = -1
+    suffix: str = ".npy"
+
+
+@dataclass(frozen=True, slots=True)
+class CopyValues:
+    """Put numbers on the clipboard, a row a line with tabs between: of a parameter, else of what is selected."""
+
+    parameter: int = -1
+
+
 Request = (
-    SavePicture | OpenFile | AskFile | OpenDemo | CancelOpening | ForgiveError | ForgetFiles | CopyText | CopyView | Say
-)
+    SavePicture | OpenFile | AskFile | OpenDemo | CancelOpening | ForgiveError | ForgetFiles | CopyText | CopyView
+    | Tell | Undo | Redo
+    | GuideTo | GuideBy | PlayGuide | EndGuide | SaveTensor | CopyValues
+)  # fmt: skip

@@ -6,9 +6,11 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
+from nn3d.stage.bookmarks import DIGITS
 from nn3d.stage.commands import SetEpoch
-from nn3d.stage.controls import camera, microscope, picture, time, walk, window
+from nn3d.stage.controls import camera, keeping, microscope, picture, time, walk, window
 from nn3d.stage.controls.common import Handler, Row
+from nn3d.stage.controls.requests import AskFile, CopyView, GuideBy
 
 GROUPS: Final = ("Camera", "Picture", "Time and samples", "Window")
 
@@ -34,6 +36,10 @@ TABLE: Final[tuple[Row, ...]] = (
     }).named("Fly left", "Fly right", "Fly forward", "Fly back"),
     _row(_CAMERA, "fit everything", ("F",), F=camera.fit),
     _row(_CAMERA, "fit the selection", ("Shift F",), Shift_F=camera.fit_selection),
+    _keys(_CAMERA, "go to a bookmark", ("1 … 9",), {f"{d}": keeping.go_to_bookmark(d) for d in DIGITS},
+          ).named(*(f"Go to bookmark {d}" for d in DIGITS)),
+    _keys(_CAMERA, "set a bookmark", ("Ctrl 1 … 9",), {f"Ctrl {d}": keeping.set_bookmark(d) for d in DIGITS},
+          ).named(*(f"Set bookmark {d}" for d in DIGITS)),
     _row(_PICTURE, "name what is there", ("Hover",), move=picture.hover),
     _row(_PICTURE, "select, pin a cell", ("Click",), click=picture.select),
     _row(_PICTURE, "open, collapse, fly to a map", ("Double click",), double_click=picture.open_or_fly),
@@ -80,10 +86,17 @@ TABLE: Final[tuple[Row, ...]] = (
     _row(_TIME, "own picture, drawing or text", ("D",), D=window.panel(lambda p: replace(p, pad=not p.pad))),
     _row(_WINDOW, "find a layer", ("Ctrl F",), Ctrl_F=window.search("layers")),
     _row(_WINDOW, "all commands", ("Ctrl P",), Ctrl_P=window.search("all")),
+    _row(_WINDOW, "undo, redo a view change", ("Ctrl Z", "Ctrl Shift Z"), Ctrl_Z=keeping.undo,
+         Ctrl_Shift_Z=keeping.redo, Ctrl_Y=keeping.redo).named("Undo", "Redo", "Redo"),
     _row(_WINDOW, "picture only, and back", ("Tab",),
          Tab=window.panel(lambda p: replace(p, picture_only=not p.picture_only))),
     _row(_WINDOW, "tree of layers", ("Ctrl B",), Ctrl_B=window.panel(lambda p: replace(p, tree=not p.tree))),
     _row(_WINDOW, "inspector", ("Ctrl I",), Ctrl_I=window.panel(lambda p: replace(p, inspector=not p.inspector))),
+    _keys(_WINDOW, "tour: a step back, on", ("PgUp", "PgDn"), {
+        "PageUp": window.ask(GuideBy(-1)), "PageDown": window.ask(GuideBy(1)),
+    }).named("Tour: a step back", "Tour: a step on"),
+    _row(_WINDOW, "open a file", ("Ctrl O",), Ctrl_O=window.ask(AskFile())),
+    _keys(_WINDOW, "copy the view as a string", ("Ctrl Shift C",), {"Ctrl Shift C": window.ask(CopyView())}),
     _row(_WINDOW, "dark or light", ("T",), T=window.theme),
     _row(_WINDOW, "save a PNG", ("P",), P=window.save),
     _keys(_WINDOW, "mouse and keys", ("?",), {"?": window.panel(lambda p: replace(p, help=not p.help))}),

@@ -12,10 +12,9 @@ from nn3d.stage import walking
 from nn3d.stage.commands import Command, FlyTo, OpenGroup, Select, SetOpen
 from nn3d.stage.controls.common import Acts, Context, Handler
 from nn3d.stage.controls.going import ahead
-from nn3d.stage.controls.requests import Say
+from nn3d.stage.controls.requests import Tell
 from nn3d.stage.frame import Frame, TileLayer
 from nn3d.stage.framing import corners_of, framed
-from nn3d.stage.overlay.neurons import value_text
 from nn3d.stage.spots import screen_box
 from nn3d.stage.state import Thing, ViewState
 
@@ -57,7 +56,7 @@ def _walked(c: Context, way: walking.Way) -> Acts:
         acts.append(SetOpen(way.open_layer, True))
     acts.append(Select(way.thing))
     after = ahead(c, tuple(acts))
-    return (*acts, *_followed(c, after, way.thing), Say(words_of(after, way.thing)))
+    return (*acts, *_followed(c, after, way.thing), Tell(words_of(after, way.thing)))
 
 
 def _followed(c: Context, after: Frame, thing: Thing) -> tuple[Command, ...]:
@@ -110,4 +109,4 @@ def value_at(plate: TileLayer, mix: float, thing: Thing) -> str:
     where = (slice(None) if plate.lut == "rgb" else thing.tile, thing.row, thing.col)
     first, then = (np.atleast_1d(v.cells[where]) for v in plate.values)
     mixed = first if mix == 0.0 else first * (1.0 - mix) + then * mix
-    return " ".join(value_text(float(v)) for v in mixed)
+    return " ".join(f"{float(v):.6g}".replace("-", "−") for v in mixed)

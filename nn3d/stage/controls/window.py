@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from nn3d.stage.commands import Hover, SetPanels, SetSearch, SetTheme
 from nn3d.stage.controls.common import Acts, Context, Handler
-from nn3d.stage.controls.requests import SavePicture
+from nn3d.stage.controls.requests import Request, SavePicture
 from nn3d.stage.state import Panels, Search
 
 
@@ -18,6 +18,11 @@ def panel(edit: Callable[[Panels], Panels]) -> Handler:
 def theme(c: Context) -> Acts:
     """The other theme."""
     return (SetTheme("light" if c.state.theme == "dark" else "dark"),)
+
+
+def ask(request: Request) -> Handler:
+    """Ask something of the window."""
+    return lambda _: (request,)
 
 
 def save(_: Context) -> Acts:
