@@ -7,6 +7,7 @@ Values are read by slices, so that a parameter larger than memory costs no more 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -89,6 +90,23 @@ def scale_of(values: Array) -> Scale:
     return Scale(
         full, low, high, mean, std, zeros, most, counts, int(some.size), int(flat.size), int(some.size - finite.size)
     )
+
+
+def common_ridges(scales: Sequence[Scale]) -> tuple[float, list[FloatArray]]:
+    """(most, a row of 64 heights 0 … 1 each): histograms brought to equal bins from −most to +most, to their own peaks.
+
+    A bin's values are taken to be spread evenly over it.
+    """
+    most = max((s.most for s in scales), default=0.0) or 1.0
+    edges = np.linspace(-most, most, BINS + 1)
+    rows = []
+    for s in scales:
+        own = np.linspace(-s.most, s.most, BINS + 1) if s.most > 0 else np.linspace(-most, most, BINS + 1)
+        below = np.interp(edges, own, np.concatenate([[0.0], np.cumsum(s.counts, dtype=np.float64)]))
+        counts = np.diff(below)
+        peak = counts.max(initial=0.0)
+        rows.append(np.asarray(counts / peak if peak > 0 else counts, np.float32))
+    return most, rows
 
 
 def kernel_shape(shape: tuple[int, ...]) -> KernelShape | None:

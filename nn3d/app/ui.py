@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nn3d.app.backend import Atlas
 from nn3d.app.cards import Box
-from nn3d.app.style import ROUNDING, SHADOW_STEPS, u32
+from nn3d.app.style import ROUNDING, SHADOW_STEPS, pack, rgba, u32
 from nn3d.app.type import Type, half_up, icon, imgui_px
 
 V = imgui.ImVec2
@@ -83,6 +83,10 @@ class Ui:
         """The pointer moved since the last frame."""
         delta = imgui.get_io().mouse_delta
         return bool(delta.x or delta.y)
+
+    def solid(self, token: str) -> int:
+        """A token's colour without its transparency."""
+        return pack(*rgba(self.theme, token)[:3])
 
     @property
     def list(self) -> imgui.ImDrawList:
@@ -202,9 +206,15 @@ class Ui:
         """A filled circle."""
         self.list.add_circle_filled(V(x, y), radius, self.colour(token), 40)
 
-    def curve(self, points: Sequence[tuple[float, float]], token: str, width: float = 1.6) -> None:
+    def curve(
+        self, points: Sequence[tuple[float, float]], token: str, width: float = 1.6, alpha: float = 1.0
+    ) -> None:
         """A line through points."""
-        self.list.add_polyline([V(x, y) for x, y in points], self.colour(token), width, 0)
+        self.list.add_polyline([V(x, y) for x, y in points], self.colour(token, alpha), width, 0)
+
+    def area(self, points: Sequence[tuple[float, float]], token: str) -> None:
+        """The inside of a line through points, opaque; it may be concave."""
+        self.list.add_concave_poly_filled([V(x, y) for x, y in points], self.solid(token))
 
     @contextmanager
     def clip(self, box: Box) -> Iterator[None]:
@@ -232,6 +242,11 @@ class Ui:
         if hovered and tip:
             self._show_tip(name, tip)
         return Hit(hovered, clicked, imgui.is_item_active(), imgui.is_item_deactivated(), doubled)
+
+    def tip(self, name: str, text: str) -> None:
+        """Words beside the pointer where it rests on a part of what `hit` said is hovered."""
+        if text:
+            self._show_tip(name, text)
 
     def _show_tip(self, name: str, tip: str) -> None:
         now = imgui.get_time()
