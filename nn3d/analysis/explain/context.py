@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from nn3d.analysis.explain.geometry import Shape, coords_of
+from nn3d.analysis.explain.homes import owners, placed
 from nn3d.analysis.explain.reading import gather
 from nn3d.analysis.explain.terms import I64, Reading, Ref, Terms, Unknown
 from nn3d.run import keys
@@ -34,7 +35,9 @@ class Context:
     ) -> None:
         self.run, self.epoch, self.sample, self.forced = run, epoch, sample, forced
         self.made: dict[Ref, Terms] = {}
+        self.owner = owners(run)
         self._evaluate = evaluate
+        self._homes: dict[Ref, Ref] = {}
         self._stored: dict[Ref, tuple[Encoded, int, int]] = {}
         self._depth = 0
         self._terms = 0
@@ -42,6 +45,12 @@ class Context:
     def of_sample(self, sample: int) -> Context:
         """The same epoch at another sample."""
         return Context(self.run, self.epoch, sample, self._evaluate, self.forced)
+
+    def home(self, ref: Ref) -> Ref:
+        """The output with the same values in the same order that its layer shows, else `ref` itself."""
+        if ref not in self._homes:
+            self._homes[ref] = placed(self.run, ref, self.owner)
+        return self._homes[ref]
 
     def output(self, ref: Ref) -> Output:
         """Shape and axes of what is read."""
@@ -76,7 +85,13 @@ class Context:
         return self.run.has_values(ref.node, ref.output, self.epoch)
 
     def read(self, ref: Ref, at: I64) -> Reading:
-        """Values at flat cells of any shape, −1 gives 0: as recorded, else computed from what leads there."""
+        """Values at flat cells of any shape, −1 gives 0: as recorded, else computed from what leads there.
+
+        Of a flattened map the map itself is read where it is recorded: that is what is drawn, and often stored finer.
+        """
+        home = self.home(ref)
+        if ref not in self.forced and self.is_recorded(home):
+            ref = home
         if ref not in self.forced and self.is_recorded(ref):
             encoded, first, size = self._found(ref)
             return gather(encoded, at, first, size)

@@ -18,6 +18,7 @@ from nn3d.run.run import Run
 
 # Terms that are held at once while many cells are explained.
 _BATCH = 1 << 21
+_NOT_RECORDED = "its values were not recorded, so there is nothing to compare with"
 
 
 def explain(
@@ -29,17 +30,18 @@ def explain(
     sample: int = 0,
     node: int | None = None,
     output: int | None = None,
+    alone: bool = False,
 ) -> Explanation:
     """What one cell of a layer (by name or index), or of a node (by its full name), is made of.
 
     cell : an index an axis of the array of one sample. node : id of the operation of the layer to stop at, e.g. before
-    its activation. output : of a node with several.
+    its activation. output : of a node with several. alone : `which` is a node, even where a layer has that name.
 
     Raises Nn3dError for a layer, cell, epoch or sample that there is not. What cannot be explained is an answer:
     `known` is False and `reason` says why.
     """
     epoch, sample = run.epoch_index(epoch), _sample(run, sample)
-    target = target_of(run, which, epoch, node=node, output=output)
+    target = target_of(run, which, epoch, node=node, output=output, alone=alone)
     where = checked_cells(target.output.shape, target.output.axes, cell, target.layer.name)
     context = Context(run, epoch, sample, terms_of, target.forced)
     flat = flat_of([np.array([i]) for i in where], target.output.shape) if where else np.zeros(1, np.int64)
@@ -52,32 +54,60 @@ def explain(
 
 
 def check_cells(
-    run: Run, which: str | int, cells: I64, *, epoch: int = -1, sample: int = 0, node: int | None = None
+    run: Run,
+    which: str | int,
+    cells: I64,
+    *,
+    epoch: int = -1,
+    sample: int = 0,
+    node: int | None = None,
+    output: int | None = None,
+    alone: bool = False,
 ) -> Errors:
-    """Many cells (n, axes) of a layer or node at once: stored, computed, and how far off they may be and are."""
+    """Many cells (n, axes) of a layer or node at once: stored, computed, and how far off they may be and are.
+
+    Arguments and errors as of `explain`.
+    """
     epoch, sample = run.epoch_index(epoch), _sample(run, sample)
-    target = target_of(run, which, epoch, node=node)
-    flat = flat_of([cells[:, k] for k in range(cells.shape[1])], target.output.shape)
-    if cells.shape[1] != len(target.output.shape) or (flat < 0).any():
-        wrong = cells[np.flatnonzero(flat < 0)[0]] if len(flat) == len(cells) else cells[0]
-        checked_cells(target.output.shape, target.output.axes, tuple(wrong), target.layer.name)
-    n_each, at, parts = 1, 0, []
+    target = target_of(run, which, epoch, node=node, output=output, alone=alone)
+    shape, axes, name = target.output.shape, target.output.axes, target.layer.name
+    inside = (
+        ((cells >= 0) & (cells < np.array(shape, np.int64))).all(1) if cells.shape[1] == len(shape) else np.zeros(1)
+    )
+    if not inside.all():
+        checked_cells(shape, axes, tuple(cells[int(np.argmin(inside))].tolist()), name)
+    flat = flat_of([cells[:, k] for k in range(len(shape))], shape) if shape else np.zeros(len(cells), np.int64)
     try:
-        while at < len(flat):
-            context = Context(run, epoch, sample, terms_of, target.forced)
-            part = flat[at : at + n_each]
-            stored, value = context.stored(target.ref, part), context.evaluate(target.ref, part, keep=True)
-            parts.append((_or_nan(stored, len(part)), value))
-            at, n_each = at + n_each, max(1, _BATCH // max(t.at.shape[1] for t in context.made.values()))
+        stored, computed = _in_slices(run, target, flat, epoch, sample)
     except Unknown as why:
         nothing = np.full(len(flat), np.nan)
         return Errors(nothing, nothing, nothing, nothing, str(why))
-    held, made = ([*zip(*parts, strict=True)]) if parts else ((), ())
-    stored_all = Reading(np.concatenate([r.values for r in held]), np.concatenate([r.slack for r in held]))
-    computed = Reading(np.concatenate([r.values for r in made]), np.concatenate([r.slack for r in made]))
-    reason = _told_reason(run, target) or ("" if context.is_recorded(target.ref) else "its values were not recorded")
-    error = _distance(stored_all.values, computed.values)
-    return Errors(stored_all.values, computed.values, error, _tolerance(stored_all, computed), reason)
+    reason = _told_reason(run, target)
+    if not reason and not run.has_values(*target.ref, epoch):
+        reason = _NOT_RECORDED
+    error = _distance(stored.values, computed.values)
+    return Errors(stored.values, computed.values, error, _tolerance(stored, computed), reason)
+
+
+def _in_slices(run: Run, target: Target, flat: I64, epoch: int, sample: int) -> tuple[Reading, Reading]:
+    """Stored (NaN where not) and computed values of flat cells (n,), so many at once that their terms fit."""
+    n_each, at = 1, 0
+    stored: list[Reading] = []
+    computed: list[Reading] = []
+    while at < len(flat):
+        context = Context(run, epoch, sample, terms_of, target.forced)
+        part = flat[at : at + n_each]
+        stored.append(_or_nan(context.stored(target.ref, part), len(part)))
+        computed.append(context.evaluate(target.ref, part, keep=True))
+        at, n_each = at + n_each, max(1, _BATCH // max(1, *(t.at.shape[1] for t in context.made.values())))
+    return _put_together(stored), _put_together(computed)
+
+
+def _put_together(parts: list[Reading]) -> Reading:
+    none = np.zeros(0)
+    return Reading(
+        np.concatenate([none, *(r.values for r in parts)]), np.concatenate([none, *(r.slack for r in parts)])
+    )
 
 
 def _sample(run: Run, sample: int) -> int:
@@ -116,7 +146,7 @@ def _explained(
     error, tolerance = float(_distance(held.values, value.values)[0]), float(_tolerance(held, value)[0])
     reason = _told_reason(context.run, target)
     if not reason and stored is None:
-        reason = "its values were not recorded, so there is nothing to compare with"
+        reason = _NOT_RECORDED
     elif not reason and not error <= tolerance:
         reason = f"computed {computed:.6g}, stored {float(held.values[0]):.6g}: something in between was not recorded"
     steps, formula = _steps(context, target, terms, stored)
@@ -136,7 +166,7 @@ def _explained(
         bias=None if terms.bias is None else float(terms.bias[0]),
         before=float(terms.computed[0]),
         steps=steps,
-        receptive_field=fields.read_boxes(context, terms, 0, fields.owners(context.run)),
+        receptive_field=fields.read_boxes(context, terms, 0),
         extras={name: _plain(numbers[0]) for name, numbers in terms.extras.items()},
         **_arrays(context, terms),
     )
@@ -168,12 +198,11 @@ def _arrays(context: Context, terms: Terms) -> dict[str, Any]:
     kept = np.flatnonzero(terms.at[0] >= 0)
     size = np.nan_to_num(np.abs(terms.products[0, kept]), nan=np.inf)
     kept = kept[np.argsort(-size, kind="stable")]
-    homes = [fields.placed(context.run, ref, fields.owners(context.run)) for ref in terms.refs]
-    owner = fields.owners(context.run)
+    homes = [context.home(ref) for ref in terms.refs]
     has_weight = terms.weight_at[0, kept] >= 0
     name = () if terms.parameter is None else (context.run.parameter_info(terms.parameter).name,)
     return {
-        "sources": tuple(owner[home.node].name for home in homes),
+        "sources": tuple(context.owner[home.node].name for home in homes),
         "source_nodes": tuple((home.node, home.output) for home in homes),
         "source": _fixed(source[kept]),
         "cells": _fixed(_coordinates(terms.at[0, kept], source[kept], [context.shape(home) for home in homes])),

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.analysis.contribution import CONV_DIMS, TRANSPOSED_DIMS
-from nn3d.analysis.explain import fields
 from nn3d.analysis.explain.context import Context
 from nn3d.analysis.explain.geometry import Shape, coords_of, flat_of, numbers
 from nn3d.analysis.explain.table import terms_of
@@ -61,8 +60,7 @@ def patch(
 
 
 def _laid_out(context: Context, node: Node, terms: Terms) -> Patch:
-    owner = fields.owners(context.run)
-    home = fields.placed(context.run, terms.refs[0], owner)
+    home = context.home(terms.refs[0])
     shape = context.shape(home)
     kernel = _kernel(context, node, terms.at.shape[1], shape)
     n_channels = terms.at.shape[1] // max(1, prod(kernel))
@@ -71,7 +69,7 @@ def _laid_out(context: Context, node: Node, terms: Terms) -> Patch:
     at = max(0, len(shape) - 1 - len(kernel))
     channels = cells[..., at].reshape(n_channels, -1).max(1)
     return Patch(
-        owner[home.node].name,
+        context.owner[home.node].name,
         channels,
         cells,
         *(array[0].reshape(n_channels, *kernel) for array in (terms.inputs, terms.weights, terms.products)),

@@ -11,7 +11,7 @@ import numpy as np
 from nn3d.analysis.contribution import TRANSPOSED_DIMS
 from nn3d.analysis.explain.context import Context
 from nn3d.analysis.explain.explanation import Box
-from nn3d.analysis.explain.fields import box_of, owners, union
+from nn3d.analysis.explain.fields import box_of, union
 from nn3d.analysis.explain.geometry import Shape
 from nn3d.analysis.explain.table import terms_of
 from nn3d.analysis.explain.target import checked_cells, target_of
@@ -46,7 +46,8 @@ def receptive_field(
     """
     target = target_of(run, which, -1 if run.epochs else 0, node=node)
     where = checked_cells(target.output.shape, target.output.axes, cell, target.layer.name)
-    owner, context = owners(run), _Shapes(run, -1, 0, terms_of)
+    context = _Shapes(run, -1, 0, terms_of)
+    owner = context.owner
     boxes: dict[Ref, Box] = {target.ref: tuple((i, i + 1) for i in where)}
     level: dict[Ref, int] = {target.ref: 0}
     found: dict[str, Box] = {}

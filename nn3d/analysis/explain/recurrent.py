@@ -240,14 +240,16 @@ def _cell_state(context: Context, lane: _Lane, cells: I64) -> Terms:
 
 
 def _lstm_state(context: Context, lane: _Lane, cells: I64) -> Terms:
-    """h(t) = o · tanh(c(t))."""
+    """h(t) = o · tanh(c(t)). Rounding is counted on what c sums up, since that may cancel."""
     step, unit = cells[:, 0], cells[:, 1]
     gates, states = lane.output("gates"), lane.output("c")
     at, o = _at(context, gates, np.full_like(step, 3), step, unit)
     _, c = _at(context, states, step, unit)
+    summed = _cell_state(context, lane, cells).scale
     terms = weighted_sum([gates, states], np.zeros(1, np.int64), at, o, applied(np.tanh, c), formula="o · tanh(c)")
     box = np.stack([cells, cells + 1], 2)
-    return replace(terms, reach={1: box}, extras={"c": c.values[:, 0]})
+    scale = np.maximum(terms.scale, np.abs(o.values[:, 0]) * summed)
+    return replace(terms, scale=scale, reach={1: box}, extras={"c": c.values[:, 0]})
 
 
 def _gru_state(context: Context, lane: _Lane, cells: I64) -> Terms:

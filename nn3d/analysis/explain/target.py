@@ -35,12 +35,21 @@ class Target:
         return frozenset(Ref(node, 0) for node in self.chain[:-1])
 
 
-def target_of(run: Run, which: str | int, epoch: int, *, node: int | None = None, output: int | None = None) -> Target:
+def target_of(
+    run: Run,
+    which: str | int,
+    epoch: int,
+    *,
+    node: int | None = None,
+    output: int | None = None,
+    alone: bool = False,
+) -> Target:
     """A layer by name or index, or a node by its full name; of a layer its last recorded operation up to what it shows.
 
-    node : id of the operation of the layer to stop at. output : of a node with several. Raises Nn3dError.
+    node : id of the operation of the layer to stop at. output : of a node with several. alone : `which` is a node,
+    even where a layer has that name. Raises Nn3dError.
     """
-    if isinstance(which, str) and node is None and which not in {la.name for la in run.layers}:
+    if isinstance(which, str) and node is None and (alone or which not in {la.name for la in run.layers}):
         exact = [n.id for n in run.graph.nodes if n.name == which]
         if exact:
             ref = Ref(exact[0], output or 0)
@@ -89,9 +98,11 @@ def is_step(run: Run, node: Node) -> bool:
 
 
 def checked_cells(shape: Sequence[int], axes: Sequence[str], cell: Sequence[int], name: str) -> tuple[int, ...]:
-    """The cell, if it lies in the shape. Raises Nn3dError with the range that is valid."""
+    """The cell, if it lies in the shape; 0 names that of a single number. Raises Nn3dError with the valid range."""
     if len(cell) == len(shape) and all(0 <= i < n for i, n in zip(cell, shape, strict=True)):
         return tuple(int(i) for i in cell)
+    if not shape and tuple(cell) == (0,):
+        return ()
     count = "one number" if len(shape) == 1 else f"{len(shape)} numbers"
     named = ", ".join(f"{axis} 0 to {n - 1}" for axis, n in zip(axes, shape, strict=False))
     got = ",".join(str(i) for i in cell)
