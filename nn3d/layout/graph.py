@@ -32,7 +32,7 @@ CROWDED_WEIGHTED_GAP = (2.8, 5.0)
 CROWDED_PLAIN_GAP = (1.7, 2.2)
 ROOMY_COLUMNS, CROWDED_COLUMNS = 9, 18
 # Between plates of neighbouring lanes, and above an identity that runs alone, u.
-LANE_GAP = 3.4
+LANE_GAP = 4.4
 IDENTITY_GAP = 4.5
 ARC_BASE = 1.9
 ARC_LEVEL = 0.9

@@ -12,7 +12,8 @@ from nn3d.stage.frame import Colour, Mark, Text, View
 from nn3d.stage.overlay.facts import Facts, class_name, free_words, percent, pill
 from nn3d.stage.type import text_width
 
-EDGE = 8.0
+# Of the picture, kept free left and right of the line of notes, px.
+MARGIN = 48.0
 LEAST_SAID = 0.005
 
 
@@ -108,7 +109,8 @@ def _notes(f: Facts, bars: Bars, n_named: int, at: tuple[float, float], way: flo
     line, size = ", ".join(said), 10 * f.k
     width = text_width(line, size)
     x = at[0] if bars.is_above else at[0] + way * 8 * f.k
-    left = min(max(x if way > 0 else x - width, EDGE), f.state.size_px[0] - EDGE - width)
+    edge = MARGIN * f.k
+    left = min(max(x if way > 0 else x - width, edge), f.state.size_px[0] - edge - width)
     return [Text(left, at[1] + 21 * f.k, line, size, "regular", f.ink("text3"), "lm")]
 
 
