@@ -12,8 +12,11 @@ from nn3d.run.model import Array
 
 
 def _linear(step: Step) -> Result:
-    w, bias = step.must("weight"), step.weight("bias")
-    found = np.matmul(as_float(step.x), w.T)
+    """Of the last axis; of all cells in C order where there are as many as the weight has columns."""
+    w, bias, x = step.must("weight"), step.weight("bias"), as_float(step.x)
+    if x.shape[-1] != w.shape[1] and x.size == len(x) * w.shape[1]:
+        x = x.reshape(len(x), -1)
+    found = np.matmul(x, w.T)
     return found if bias is None else found + bias
 
 

@@ -92,7 +92,8 @@ class Network:
         try:
             made = RULES[node.op](step)
         except (ValueError, IndexError, TypeError, KeyError, MemoryError) as error:
-            raise ForwardError(f"{node.name}: {node.op} could not be computed ({_first_line(error)})") from error
+            shapes = " and ".join(str(values.shape) for _, values in read)
+            raise ForwardError(f"{node.name}: {node.op} could not be computed from {shapes}") from error
         outputs = made if isinstance(made, tuple) else (made,)
         for i, found in enumerate(outputs[: len(node.outputs)]):
             if found.shape != step.shape(i):
@@ -108,10 +109,6 @@ class Network:
         found = run.values(node, output, epoch, 0)
         whole = np.repeat(found[None], n, 0) if info.per_sample else found
         return whole.astype(np.int64) if "int" in info.dtype else whole
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
 def recorded_inputs(run: Run, epoch: int, samples: Sequence[int]) -> list[Array]:

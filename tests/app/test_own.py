@@ -1,0 +1,224 @@
+"""Own input in the real window: strokes of a real mouse, files that are dropped, and closing while it is computed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from nn3d.app.own_input import blank, canvas_of, stroked, taken, with_canvas
+from nn3d.app.window import Viewer, show
+from nn3d.extract.own_picture import read_own
+from nn3d.run.own import OwnInput
+from nn3d.run.run import Run
+from nn3d.stage.commands import AddOwn, SetEpoch, apply
+from nn3d.stage.compose import initial_state
+from nn3d.stage.own import own_inputs, sample_number
+from nn3d.stage.resident import Resident
+from tests.app.test_window import drive, key, move
+from tests.runs import bundled
+
+
+def outcome(viewer: Viewer) -> np.ndarray:
+    """What the network gives the sample that is shown, as the loader has it."""
+    run = viewer._run
+    number = sample_number(run, viewer.state)
+    return run.values(run.layers[-1].shown, 0, round(viewer.state.time.epoch), number)
+
+
+def stroke(*places: tuple[float, float]) -> Callable[[Viewer], list[str]]:
+    """Press on the sheet of the pad, move along the places (shares of the sheet), let go."""
+
+    def command(viewer: Viewer) -> list[str]:
+        box = viewer.layout.boxes["pad"]
+        side = box.w - 24
+        at = [(box.x + 12 + x * side, box.y + 40 + y * side) for x, y in places]
+        words = [*move(*at[0]), "sleep", "0.1", "mousedown", "1", "sleep", "0.1"]
+        for x, y in at[1:]:
+            words += ["mousemove", str(round(x)), str(round(y)), "sleep", "0.02"]
+        return [*words, "sleep", "0.1", "mouseup", "1"]
+
+    return command
+
+
+def test_a_stroke_of_the_mouse_becomes_a_sample_and_changes_every_layer_and_the_bars(display: str) -> None:
+    run = bundled()
+    seen: dict[str, object] = {}
+
+    def has_drawn(viewer: Viewer) -> bool:
+        if not viewer.state.own or viewer.state.wave is not None:
+            return False
+        number = sample_number(run, viewer.state)
+        seen["first"], seen["number"] = viewer.state.own[0], number
+        seen["bars"] = outcome(viewer).copy()
+        return True
+
+    def has_more(viewer: Viewer) -> bool:
+        if viewer.state.own[0] == seen["first"] or viewer.state.wave is not None:
+            return False
+        seen["later"] = outcome(viewer).copy()
+        return True
+
+    hand = drive(
+        run,
+        (lambda v: move(v.state.size_px[0] / 2, 400), lambda v: True),
+        (key("d"), lambda v: v.state.panels.pad and v._facts.taken is not None),
+        (stroke((0.5, 0.2), (0.52, 0.5), (0.5, 0.8)), has_drawn),
+        (stroke((0.3, 0.5), (0.7, 0.5)), has_more),
+        (key("Home"), lambda v: v.state.time.epoch == 0.0),
+    )
+    assert hand.last is not None
+    assert hand.last.sample == len(run.samples)
+    assert hand.last.n_samples == len(run.samples) + 1
+    first, later = seen["bars"], seen["later"]
+    assert isinstance(first, np.ndarray)
+    assert isinstance(later, np.ndarray)
+    assert int(first.argmax()) == 1, "a vertical stroke is a one"
+    assert np.abs(first - later).max() > 1.0
+    drawn = canvas_of(hand.last.own[0])
+    assert drawn.shape == (1, 28, 28)
+    assert drawn.max() == 255
+    assert 40 < (drawn > 100).sum() < 200
+    number = sample_number(run, hand.last)
+    for layer in run.layers[1:]:
+        values = run.values(layer.shown, layer.shown_output, 0, number)
+        assert np.isfinite(values).all(), layer.name
+        assert not np.array_equal(values, run.values(layer.shown, layer.shown_output, 10, number)), "weights of epoch 0"
+    assert own_inputs(run).error == ""
+
+
+def dropped(path: Path, until: Callable[[Viewer], bool]) -> Callable[[Viewer], None]:
+    """Drops a file by the callback that GLFW calls, and stops when something has come of it."""
+    done: list[bool] = []
+
+    def on_frame(viewer: Viewer) -> None:
+        if viewer.draws >= 2 and not done:
+            done.append(True)
+            viewer._window._dropped_on(viewer._window.handle, [str(path)])
+        elif done and until(viewer):
+            viewer.stop()
+
+    return on_frame
+
+
+def digit(path: Path) -> Path:
+    """A black one on white, 200 × 160 px."""
+    picture = Image.new("RGB", (200, 160), "white")
+    ImageDraw.Draw(picture).line([(100, 30), (100, 130)], fill="black", width=16)
+    picture.save(path)
+    return path
+
+
+def test_a_picture_that_is_dropped_becomes_a_sample_in_the_data_s_polarity(display: str, tmp_path: Path) -> None:
+    run = bundled()
+
+    def is_shown(viewer: Viewer) -> bool:
+        return bool(viewer.state.own) and viewer.state.wave is None and viewer.is_idle
+
+    last = show(
+        run, max_secs=40, on_frame=dropped(digit(tmp_path / "one.png"), is_shown), size_px=(1300, 800), reader=read_own
+    )
+    assert len(last.own) == 1
+    canvas, note = canvas_of(last.own[0]), last.own[0].note
+    assert (canvas[0, 0, 0], canvas[0, 14, 14]) == (0, 255)
+    assert "cut to its middle" in note
+    assert "resized from 200×160 to 28×28" in note
+    assert "inverted" in note
+    assert int(run.values(run.layers[-1].shown, 0, 10, sample_number(run, last)).argmax()) == 1
+
+
+def test_a_file_that_is_no_picture_inside_says_so_and_the_window_stays(display: str, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    said: list[str] = []
+
+    def is_said(viewer: Viewer) -> bool:
+        message = viewer._surface._toast.message
+        said.extend([message] if message else [])
+        return bool(message)
+
+    last = show(bundled(), max_secs=40, on_frame=dropped(broken, is_said), size_px=(1300, 800), reader=read_own)
+    assert not last.own
+    assert "expected a picture" in said[0]
+
+
+class Slow:
+    """An engine that never ends unless it is stopped."""
+
+    name = "slow"
+    reason = ""
+
+    def __init__(self) -> None:
+        self.n_begun = 0
+
+    def infer(self, inputs: object, epoch: int, is_stopped: Callable[[], bool] = lambda: False) -> dict[object, object]:
+        self.n_begun += 1
+        while not is_stopped():
+            time.sleep(0.005)
+        return {}
+
+
+def test_the_window_closes_while_it_is_computing_and_never_waits_for_it(display: str, small_run: Run) -> None:
+    engine = Slow()
+    own_inputs(small_run, engine)
+    try:
+        state = initial_state(small_run, Resident(small_run), size_px=(1300, 800))
+        found = taken_sheet(small_run)
+        frames: list[float] = []
+
+        def on_frame(viewer: Viewer) -> None:
+            frames.append(time.monotonic())
+            if viewer.draws == 3:
+                viewer.do([AddOwn(found)])
+            if engine.n_begun and len(frames) > 20:
+                viewer.stop()
+            viewer.do([SetEpoch(float(len(frames) % 4))])
+
+        begin = time.monotonic()
+        show(small_run, state=state, max_secs=30, on_frame=on_frame)
+        assert engine.n_begun >= 1
+        assert time.monotonic() - begin < 25
+        assert len(frames) > 20
+    finally:
+        small_run.own = None
+
+
+def taken_sheet(run: Run) -> OwnInput:
+    shape = run.graph.nodes[0].outputs[0].shape
+    return with_canvas(OwnInput("own 1", ()), np.zeros(shape, np.uint8))
+
+
+def test_a_run_whose_values_are_not_its_weights_takes_nothing_and_says_by_how_much(small_run: Run) -> None:
+    found = taken(small_run)
+    assert found.kind == ""
+    assert "features.conv1: computed values differ from the recorded ones by" in found.reason
+
+
+def test_the_bundled_run_takes_pictures_on_the_data_s_ground() -> None:
+    found = taken(bundled())
+    assert (found.kind, found.shape, found.ground) == ("picture", (1, 28, 28), 0)
+    assert 0.0 < found.error < 0.01
+    assert not canvas_of(blank(found, "own 1")).any()
+
+
+@pytest.mark.parametrize("ink", [0, 255])
+def test_a_stroke_only_moves_pixels_toward_its_ink_and_once_is_enough(ink: int) -> None:
+    rng = np.random.default_rng(5)
+    canvas = rng.integers(0, 256, (1, 20, 30)).astype(np.uint8)
+    once = stroked(canvas, ((4.0, 5.0), (25.0, 12.0)), 2.0, ink)
+    again = stroked(once, ((4.0, 5.0), (25.0, 12.0)), 2.0, ink)
+    assert np.array_equal(once, again)
+    assert (np.abs(once.astype(int) - ink) <= np.abs(canvas.astype(int) - ink)).all()
+    assert once[0, 5, 5] == ink
+    assert np.array_equal(once[0, 17:, :], canvas[0, 17:, :])
+
+
+def test_a_state_with_an_own_input_is_whole(small_run: Run) -> None:
+    state = initial_state(small_run, Resident(small_run))
+    later = apply(state, AddOwn(taken_sheet(small_run), "at once"))
+    assert later.n_recorded == state.n_samples
+    assert later.sample == state.n_samples
