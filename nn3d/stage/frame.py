@@ -150,6 +150,7 @@ class StrandLayer:
     batches : where each batch of edges that add up starts among the single strands, with the end; () opaque strands.
     lit : source tile, target tile (−1 none) and whether the rope stands out while the rest dims; None nothing does.
     lit_uv : left, top, right, bottom of the part of the source tile whose strands stand out.
+    counts : single strands drawn, of how many edges, and their share of Σ|amount|, at the first epoch.
     rope_share : 0 single strands … 1 the rope alone; in between one grows while the other shrinks.
     """
 
@@ -181,6 +182,7 @@ class StrandLayer:
     batches: tuple[int, ...] = ()
     lit: tuple[int, int, bool] | None = None
     lit_uv: tuple[float, float, float, float] = WHOLE_TILE
+    counts: tuple[int, int, float] = (0, 0, 0.0)
     level: str = "trunk"
     parameter: int | None = None
     weight_index: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))

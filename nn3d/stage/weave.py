@@ -185,7 +185,7 @@ class Weaver:
             source_gutter=self.plan.layers[link.source].tiles.gutter, is_dashed=self.run.graph.kind == "inferred",
             level=table.level, parameter=None if link.weighted is None else link.weighted.parameter,
             weight_index=table.weight_index, weight=table.weight, source_cell=table.source_cell,
-            target_cell=table.target_cell, is_drawn=table.is_drawn,
+            target_cell=table.target_cell, is_drawn=table.is_drawn, counts=(table.shown, table.total, table.share),
             crowd=self._crowd(link, table), batches=table.batches, lit_uv=self._lit_uv(link, table),
             lit=None if link.index in self._cells else self.lit.get(link.index),
         )  # fmt: skip
