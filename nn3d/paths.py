@@ -34,6 +34,11 @@ def bundled_runs() -> dict[str, Path]:
     return dict(sorted(runs.items(), key=lambda item: item[0] != "lenet-mnist"))
 
 
+def bundled_tours() -> dict[str, Path]:
+    """Tours of the bundled runs: name of the run → path of the JSON file."""
+    return {path.stem: path for path in sorted((assets_dir() / "tours").glob("*.json"))}
+
+
 def shaders_dir() -> Path:
     """Folder of the GLSL files, with its include/ folder."""
     return _PACKAGE / "shaders"

@@ -11,8 +11,8 @@ from imgui_bundle import imgui
 from nn3d.app.backend import Atlas, Backend
 from nn3d.app.cards import Layout, alone
 from nn3d.app.desk import Names, draw_panels, lay_out
-from nn3d.app.guide import Guide
 from nn3d.app.facts import Facts, words_of
+from nn3d.app.guide import Guide
 from nn3d.app.panels.notes import TOAST_SECS
 from nn3d.app.panels.welcome import visit_cards, welcome_panels
 from nn3d.app.picture import Picture

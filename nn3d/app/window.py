@@ -21,6 +21,7 @@ from nn3d.app.desk import Names
 from nn3d.app.events import Events, Gesture, Window, framebuffer_scale
 from nn3d.app.facts import Facts
 from nn3d.app.fitting import grown
+from nn3d.app.guide import Guide, tour_of
 from nn3d.app.loader import Loader
 from nn3d.app.opening import open_window
 from nn3d.app.own_reader import OwnReader, is_picture
@@ -45,10 +46,14 @@ from nn3d.stage.controls.requests import (
     CancelOpening,
     CopyText,
     CopyView,
+    EndGuide,
     ForgetFiles,
     ForgiveError,
+    GuideBy,
+    GuideTo,
     OpenDemo,
     OpenFile,
+    PlayGuide,
     Redo,
     Request,
     SavePicture,
@@ -59,6 +64,7 @@ from nn3d.stage.frame import Frame
 from nn3d.stage.framing import group_at, layer_at_post
 from nn3d.stage.resident import Need, Resident
 from nn3d.stage.state import Thing, ViewState
+from nn3d.stage.tour import Tour
 from nn3d.stage.viewstring import to_text
 
 SIZE: Final = (1600, 900)
@@ -78,7 +84,7 @@ class Viewer:
 
     def __init__(
         self, window: Window, run: Run, state: ViewState | None, visit: Visit, *, is_empty: bool = False,
-        resident: Resident | None = None, reader: Reader | None = None,
+        resident: Resident | None = None, reader: Reader | None = None, tour: Tour | None = None,
     ) -> None:  # fmt: skip
         self.draws = 0
         self.visit = visit
@@ -95,11 +101,15 @@ class Viewer:
         self._events = Events(self._window, self._is_card, time.monotonic)
         self._pace, self._patience, self._ahead = Pace(), Patience(), Ahead(run, self._resident)
         self._is_held = False
+        self._passed = time.monotonic()
         self._run = run
         self._version = -1
         self._facts_version = 0
         self._settle = SETTLE_FRAMES
         self._placed: Hashable = None
+        tour = tour or (None if is_empty else tour_of(run))
+        self._guide = Guide(tour, self._picture_of) if tour is not None else None
+        self._surface.guide = self._guide
         self._tracks = Tracks(visit.shelf(run.identity))
         self.state = self._tracks.first(self._first_state(state))
         self.frame: Frame = self._composed()
@@ -207,6 +217,8 @@ class Viewer:
             return
         now = time.monotonic()
         timers = [longest, self._surface.wake_secs(now), DIALOG_SECS if self._is_waiting else None]
+        if self._guide is not None and self._guide.is_playing:
+            timers.append(DIALOG_SECS)
         if self._is_held or not self._has_full_budget:
             timers.append(0.05)
         end = min((now + t for t in timers if t is not None), default=math.inf)
@@ -299,6 +311,10 @@ class Viewer:
         dt = self._pace.step(now, is_moving=moving or has_gesture or self._events.is_dragging)
         if moving:
             self.do([Advance(dt)])
+        due = self._guide.pass_time(now - self._passed, is_moving=moving) if self._guide is not None else None
+        self._passed = now
+        if due is not None:
+            self.do([GuideTo(due)])
         budget = self._pace.budget(self.state.budget, now)
         if budget != self.state.budget:
             self.do([SetBudget(budget)])
@@ -375,8 +391,23 @@ class Viewer:
                 self._copy(text, said)
             case Tell(text):
                 self._surface.say(text, time.monotonic())
+            case GuideTo() | GuideBy() | PlayGuide() | EndGuide():
+                self._guided(request)
             case CopyView():
                 self._copy(to_text(self.state), "Copied the view: nn3d view FILE --state … shows it again")
+
+    def _guided(self, request: GuideTo | GuideBy | PlayGuide | EndGuide) -> None:
+        """What is asked of the tour."""
+        guide = self._guide
+        if guide is None:
+            self._surface.say("There is no tour of this network", time.monotonic())
+        elif isinstance(request, EndGuide):
+            self.state, self._guide, self._surface.guide = guide.end(self.state), None, None
+        elif isinstance(request, PlayGuide):
+            guide.play(on=request.on)
+        else:
+            step = request.step if isinstance(request, GuideTo) else guide.step + request.steps
+            self.state = guide.go(step, self.state)
 
     def _copy(self, text: str, said: str) -> None:
         glfw.set_clipboard_string(self._window.handle, text)
@@ -403,12 +434,14 @@ def show(
     opener: Opener = open_run,
     reader: Reader | None = None,
     remembers: bool = False,
+    tour: Tour | None = None,
 ) -> ViewState:
     """Open the window on a run, or empty, and return the last state when it is closed.
 
     state : what to show first; the window opens in its size, else in `size_px` (logical).
     script : commands to play at the start. max_secs : close by itself after that time.
-    reader : of pictures that are dropped on a run. on_frame : called after each turn of the main loop. resident : what is in memory already, the plan at least.
+    reader : of pictures that are dropped on a run. on_frame : called after each turn of the main loop.
+    resident : what is in memory already, the plan at least.
     Raises GraphicsError without a display or OpenGL 4.1.
     """
     visit = Visit(opener, glfw.post_empty_event, is_forgetful=not remembers)
@@ -417,7 +450,7 @@ def show(
     try:
         while True:
             bench = run if run is not None else open_run(next(iter(bundled_runs().values())))
-            viewer = Viewer(window, bench, state, visit, is_empty=run is None, resident=resident, reader=reader)
+            viewer = Viewer(window, bench, state, visit, is_empty=run is None, resident=resident, reader=reader, tour=tour)
             try:
                 viewer.do(script or ())
                 start = time.monotonic()
@@ -433,7 +466,7 @@ def show(
             if viewer.next is None:
                 return last
             path, run = viewer.next
-            own, state, script, resident = run, _begun(run, last), None, None
+            own, state, script, resident, tour = run, _begun(run, last), None, None, None
             visit.remember(path, run)
     finally:
         visit.close()
