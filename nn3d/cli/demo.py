@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,9 +43,11 @@ def opened_window(run: Run) -> bool:
         click.echo("No display here (neither DISPLAY nor WAYLAND_DISPLAY is set), so pictures instead of a window:")
         return False
     from nn3d.app.window import show
+    from nn3d.cli.sources import SourceOptions, open_any
+    from nn3d.extract.own_picture import read_own
 
     try:
-        show(run)
+        show(run, opener=partial(open_any, source=SourceOptions()), reader=read_own, remembers=True)
     except GraphicsError as error:
         click.echo(f"{error} Pictures instead:")
         return False
