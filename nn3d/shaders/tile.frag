@@ -102,7 +102,7 @@ vec3 faces(vec2 g, vec2 fg, vec2 fill) {
   vec3 sum = vec3(0.0);
   float area = 1e-9, t = 0.0;
   do {
-    float j = floor(t / n.x);
+    float j = floor((t + 0.5) / n.x);
     vec2 corner = from + vec2(t - j * n.x, j) * part, lo = max(a, corner), hi = min(b, corner + part);
     ivec2 at = at_tile(0.5 * (lo + hi));
     int tile = at.y * c_lattice.y + at.x;
@@ -114,8 +114,27 @@ vec3 faces(vec2 g, vec2 fg, vec2 fill) {
     area += share;
     t += 1.0;
   } while (t < n.x * n.y);
+  return sum / area;
+}
+
+const float MOST_CUTS = 3.0;  // of a pixel, along each side of it
+
+// A pixel is a sheared part of the plate. Over cells smaller than itself it is cut along its own sides, so that what is
+// averaged follows the shear, and colours rather than values are.
+vec3 pixel(vec2 g, vec2 gx, vec2 gy, vec2 fill) {
+  vec2 fg = lengths(gx, gy), w = fg / fill * vec2(c_shape.yx);
+  float n = clamp(ceil(max(w.x, w.y)), 1.0, MOST_CUTS), area = 1e-9, t = 0.0;
+  vec3 sum = vec3(0.0);
+  do {
+    float j = floor((t + 0.5) / n);
+    vec2 cut = (vec2(t - j * n, j) + 0.5) / n - 0.5, at = g + cut.x * gx + cut.y * gy;
+    vec2 covers = max(covered(at, fg / n, fill), vec2(0.0));
+    sum += covers.x * covers.y * faces(at, fg / n, fill);
+    area += covers.x * covers.y;
+    t += 1.0;
+  } while (t < n * n);
 #ifdef MASKED
-  if (n.x * n.y > 4.0 && is_lost) return u_nonfinite;
+  if (is_lost && max(w.x, w.y) > 1.0) return u_nonfinite;
 #endif
   return sum / area;
 }
@@ -154,7 +173,7 @@ void main() {
   vec2 uv = clamp(in_tile(v_at, at, fill), vec2(0.0), vec2(1.0));
   if (v_behind == 1) uv.x = 1.0 - uv.x;
 #if defined(SEAMS)
-  vec3 c = faces(v_at, fg, fill);
+  vec3 c = pixel(v_at, dFdx(v_at), dFdy(v_at), fill);
 #elif defined(FAR) && !defined(PICTURE) && !defined(EMPTY)
   vec3 c = faces(v_at, fg, fill, uv);
 #else

@@ -136,12 +136,12 @@ def test_a_plate_at_rest_is_the_picture_of_its_single_tiles(
     assert difference.mean() < 0.25
 
 
-@pytest.mark.parametrize(("kind", "on_tiles_at_most"), [("noise", 2.0), ("smooth", 4.0)])
+@pytest.mark.parametrize(("kind", "on_tiles_at_most"), [("noise", 1.2), ("smooth", 2.0)])
 def test_no_aliasing(screen: Offscreen, kind: str, on_tiles_at_most: float) -> None:
     """An open VGG-16 at half size is the average of its full-size picture.
 
-    Of the whole picture within a mean of 2/255, on its tiles too where maps are noise; smooth maps have shapes of the
-    size of a pixel, whose colours (not values) the average mixes.
+    Within a mean of 2/255 of the tiles' own pixels: smooth maps have shapes of the size of a pixel, which a footprint
+    that is too wide or leans the wrong way would blur.
     """
     vgg = synthetic("vgg16", weights=False, smooth=kind == "smooth")
     resident = Resident(vgg)
@@ -157,7 +157,7 @@ def test_no_aliasing(screen: Offscreen, kind: str, on_tiles_at_most: float) -> N
     bare = screen.pixels(replace(half, tiles=())).astype(float)
     on_tiles = np.abs(small - bare).max(-1) > 6
     assert on_tiles.mean() > 0.1
-    assert np.abs(averaged - small).mean() <= 2.0
+    assert np.abs(averaged - small).mean() <= 0.8
     assert np.abs(averaged - small)[on_tiles].mean() <= on_tiles_at_most
 
 
