@@ -137,6 +137,10 @@ class OwnInputs:
             self._numbers[own] = self._first + len(self._contents) - 1
             return self._numbers[own]
 
+    def knows(self, number: int) -> bool:
+        """Whether a number stands for a content."""
+        return self._first <= number < self._first + len(self._contents)
+
     def content(self, number: int) -> OwnInput:
         """What a number stands for."""
         return self._contents[number - self._first]

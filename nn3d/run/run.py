@@ -196,7 +196,9 @@ class Run:
         return _index(text, len(self.epochs), "epoch", " or id:… or step:…")
 
     def sample_index(self, text: str | int) -> int:
-        """Index of a sample: "3", "-1", or its name. Raises Nn3dError when there is none."""
+        """Index of a sample: "3", "-1", or its name; numbers of one's own pass. Raises Nn3dError when there is none."""
+        if self.own is not None and isinstance(text, int) and self.own.knows(text):
+            return text
         names = [s.name for s in self.samples]
         return names.index(str(text)) if str(text) in names else _index(text, len(names), "sample", " or a name")
 

@@ -106,6 +106,9 @@ class Context:
 
     def _found(self, ref: Ref) -> tuple[Encoded, int, int]:
         """An array, the flat number where this sample begins, and how many values it has."""
+        if ref not in self._stored and self.run.own is not None and self.run.own.knows(self.sample):
+            computed = self.run.values(ref.node, ref.output, self.epoch, self.sample)
+            self._stored[ref] = Encoded(computed), 0, computed.size
         if ref not in self._stored:
             encoded = self.run.stored(ref.node, ref.output, self.epoch)
             size, first = prod(self.shape(ref)), 0
