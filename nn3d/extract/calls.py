@@ -91,8 +91,9 @@ def read(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, A
         plain = [*plain[: len(names) - 1], tuple(plain[len(names) - 1 :])]
     bound = {names[i] if i < len(names) else f"argument{i}": value for i, value in enumerate(plain)}
     bound |= {_RENAMED.get(k, k): v for k, v in kwargs.items()}
-    if name in _REFLECTED and set(bound) >= {"input", "other"}:
-        bound["input"], bound["other"] = bound["other"], bound["input"]
+    second = "exponent" if "exponent" in bound else "other"
+    if name in _REFLECTED and set(bound) >= {"input", second}:
+        bound["input"], bound[second] = bound[second], bound["input"]
     return Call(name, bound)
 
 

@@ -36,7 +36,7 @@ def _operands(context: Context, node: Node, output: int, cells: I64, names: tupl
             parameter = node.parameters[name]
             at = broadcast(cells, out, context.run.parameter_info(parameter).shape)
             found.append(_Operand(context.parameter(parameter, at)))
-        elif isinstance(number, int | float):
+        elif isinstance(number, int | float) or number in ("inf", "-inf"):
             found.append(_Operand(exactly(np.full(len(cells), float(number)))))
         else:
             raise Unknown(f"the operand {name!r} of {node.name} was not recorded")
@@ -125,7 +125,8 @@ def applied_over(number: Reading, x: Reading) -> Reading:
 
 def power(context: Context, node: Node, output: int, cells: I64) -> Terms:
     """a^p, of a number p; or p^a."""
-    a, p = _operands(context, node, output, cells, ("input", "exponent"))
+    second = "other" if context.argument(node, "other") is not None else "exponent"
+    a, p = _operands(context, node, output, cells, ("input", second))
     if a.ref is not None and p.ref is None:
         return _function(a, applied(lambda v: np.power(v, p.reading.values), a.reading), "{x}^p")
     if p.ref is not None and a.ref is None:

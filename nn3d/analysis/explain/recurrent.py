@@ -15,6 +15,9 @@ from nn3d.analysis.explain.geometry import flat_of
 from nn3d.analysis.explain.terms import I64, Reading, Ref, Terms, Unknown, exactly, weighted_sum
 from nn3d.run.model import Node
 
+# What is read, at which cells (n, k), and the values there.
+Part = tuple[Ref, I64, Reading]
+
 
 @dataclass(frozen=True, slots=True)
 class _Lane:
@@ -122,50 +125,47 @@ def _at(context: Context, ref: Ref, *coords: I64) -> tuple[I64, Reading]:
     return at, context.read(ref, at)
 
 
-def _before(context: Context, lane: _Lane, kind: str, step: I64, unit: I64) -> tuple[Ref, I64, Reading]:
-    """The state one step earlier in the lane's own direction: recorded, or what it began with, or 0."""
+def _before(context: Context, lane: _Lane, kind: str, step: I64, unit: I64) -> list[Part]:
+    """The state one step earlier in the lane's own direction; at its first step the one it began with, or none.
+
+    unit : (n, k). Cells that a part does not have are −1.
+    """
     ref = lane.output(kind)
-    steps = context.shape(ref)[0]
-    earlier = step + (1 if lane.is_reverse else -1)
-    at = flat_of([earlier[:, None], unit.reshape(len(step), -1)], context.shape(ref))
-    found = context.read(ref, at)
+    earlier = step[:, None] + (1 if lane.is_reverse else -1)
+    at = flat_of([earlier, unit], context.shape(ref))
+    found = [(ref, at, context.read(ref, at))]
     start = context.argument(lane.node, "hx[0]" if kind == "h" else "hx[1]")
-    is_first = (earlier < 0) | (earlier >= steps)
-    if start is None or not is_first.any():
-        return ref, at, found
-    number = int(lane.suffix[1:].split("_")[0]) * _n_directions(lane.node) + lane.is_reverse
-    begun = context.read(start, number * lane.hidden + np.broadcast_to(unit.reshape(len(step), -1), at.shape))
-    mask = is_first[:, None]
-    return ref, at, Reading(np.where(mask, begun.values, found.values), np.where(mask, begun.slack, found.slack))
+    if start is not None and (at < 0).any():
+        number = int(lane.suffix[1:].split("_")[0]) * _n_directions(lane.node) + lane.is_reverse
+        begun = np.where(at < 0, number * lane.hidden + unit, -1)
+        found.append((start, begun, context.read(start, begun)))
+    return found
 
 
 def _sums(context: Context, lane: _Lane, row: I64, step: I64, back: Reading | None = None) -> Terms:
     """Σ W_ih·x(t) + Σ W_hh·h(t−1) + b of rows (n,) of the weights; `back` multiplies what comes from h (n,)."""
     below = _below(context, lane)
     width = sum(context.shape(ref)[-1] for ref in below)
-    refs, source, at, values, first = [*below], [], [], [], 0
-    for number, ref in enumerate(below):
-        size = context.shape(ref)[-1]
-        cell = flat_of([step[:, None], np.arange(size)], context.shape(ref))
-        at.append(cell)
-        values.append(context.read(ref, cell))
-        source += [number] * size
-        first += size
-    units = np.broadcast_to(np.arange(lane.hidden), (len(row), lane.hidden))
-    ref, cell, state = _before(context, lane, "h", step, units)
+    refs, source = [*below], [k for k, ref in enumerate(below) for _ in range(context.shape(ref)[-1])]
+    at = [flat_of([step[:, None], np.arange(context.shape(ref)[-1])], context.shape(ref)) for ref in below]
+    values = [context.read(ref, cell) for ref, cell in zip(below, at, strict=True)]
     ih, hh = lane.node.parameters.get(f"weight_ih_{lane.suffix}"), lane.node.parameters.get(f"weight_hh_{lane.suffix}")
     if ih is None or hh is None:
         raise Unknown(f"the weights of {lane.node.name} were not recorded")
-    w = [
-        context.parameter(ih, row[:, None] * width + np.arange(width)),
-        context.parameter(hh, row[:, None] * lane.hidden + np.arange(lane.hidden)),
-    ]
+    units = np.broadcast_to(np.arange(lane.hidden), (len(row), lane.hidden))
     factor = exactly(np.ones(len(row))) if back is None else back
-    scaled = product(w[1], Reading(factor.values[:, None], factor.slack[:, None]))
-    bias = _bias(context, lane, row, factor)
+    hidden = context.parameter(hh, row[:, None] * lane.hidden + units)
+    scaled = product(hidden, Reading(factor.values[:, None], factor.slack[:, None]))
+    w = [context.parameter(ih, row[:, None] * width + np.arange(width))]
+    for ref, cell, state in _before(context, lane, "h", step, units):
+        source += [len(refs)] * lane.hidden
+        refs.append(ref)
+        at.append(cell)
+        values.append(state)
+        w.append(scaled)
     return weighted_sum(
-        [*refs, ref], np.array([*source, *[len(refs)] * lane.hidden]), np.concatenate([*at, cell], 1),
-        beside([*values, state]), beside([w[0], scaled]), bias=bias, formula="Σ w·x(t) + Σ w·h(t−1)",
+        refs, np.array(source), np.concatenate(at, 1), beside(values), beside(w),
+        bias=_bias(context, lane, row, factor), formula="Σ w·x(t) + Σ w·h(t−1)",
     )  # fmt: skip
 
 
@@ -223,11 +223,11 @@ def _gate(context: Context, lane: _Lane, cells: I64) -> Terms:
     return through(terms, lambda x: np.where(is_curved, np.tanh(x), sigmoid(x)), "tanh or sigmoid")
 
 
-def _two(first: tuple[Ref, I64, Reading], second: tuple[Ref, I64, Reading], weights: Reading, formula: str) -> Terms:
-    """Terms of two values with a weight (n, 2) each."""
-    at = np.concatenate([first[1], second[1]], 1)
-    values = beside([first[2], second[2]])
-    return weighted_sum([first[0], second[0]], np.arange(2), at, values, weights, formula=formula)
+def _mixed(parts: list[Part], weights: list[Reading], formula: str) -> Terms:
+    """Terms of values (n, 1) with a weight (n, 1) each."""
+    at = np.concatenate([part[1] for part in parts], 1)
+    values, w = beside([part[2] for part in parts]), beside(weights)
+    return weighted_sum([part[0] for part in parts], np.arange(len(parts)), at, values, w, formula=formula)
 
 
 def _cell_state(context: Context, lane: _Lane, cells: I64) -> Terms:
@@ -235,8 +235,8 @@ def _cell_state(context: Context, lane: _Lane, cells: I64) -> Terms:
     step, unit = cells[:, 0], cells[:, 1]
     gates = lane.output("gates")
     i, f, g = (_at(context, gates, np.full_like(step, k), step, unit) for k in (0, 1, 2))
-    earlier = _before(context, lane, "c", step, unit)
-    return _two(earlier, (gates, *g), beside([f[1], i[1]]), "f · c(t−1) + i · g")
+    earlier = _before(context, lane, "c", step, unit[:, None])
+    return _mixed([(gates, *g), *earlier], [i[1], *[f[1]] * len(earlier)], "f · c(t−1) + i · g")
 
 
 def _lstm_state(context: Context, lane: _Lane, cells: I64) -> Terms:
@@ -259,7 +259,8 @@ def _gru_state(context: Context, lane: _Lane, cells: I64) -> Terms:
     z = _at(context, gates, np.full_like(step, 1), step, unit)[1]
     n = _at(context, gates, np.full_like(step, 2), step, unit)
     rest = Reading(1.0 - z.values, z.slack)
-    return _two((gates, *n), _before(context, lane, "h", step, unit), beside([rest, z]), "(1 − z) · n + z · h(t−1)")
+    earlier = _before(context, lane, "h", step, unit[:, None])
+    return _mixed([(gates, *n), *earlier], [rest, *[z] * len(earlier)], "(1 − z) · n + z · h(t−1)")
 
 
 def _plain_state(context: Context, lane: _Lane, cells: I64) -> Terms:

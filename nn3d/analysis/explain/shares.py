@@ -45,7 +45,7 @@ def softmax(context: Context, node: Node, output: int, cells: I64) -> Terms:
     row = Reading(sign * read.values, read.slack)
     share = shares(row)
     own = np.arange(len(cells)), cells[:, axis]
-    away = np.abs(row.values[own] - row.values.max(1))
+    away = np.nan_to_num(np.abs(row.values[own] - row.values.max(1)), nan=0.0, posinf=0.0)
     computed, slack, scale = share.values[own], share.slack[own], share.values[own] * (1.0 + away)
     if node.op == "log_softmax":
         highest = row.values.max(1)
