@@ -17,7 +17,7 @@ layout(location = 11) in vec2 v_look[];
 uniform mat4 u_clip_from_world;
 uniform vec3 u_eye;
 uniform vec4 u_px;      // world units a px and unit distance, smallest width px, halo px, halo share
-uniform float u_crowd;   // how many strands lie one over the other where they are gathered
+uniform float u_crowd;   // how many strands lie one over the other where they are gathered; −1 they never do
 uniform int u_segments;  // of a whole strand, at most 44
 layout(location = 0) out vec4 g_profile;  // signed place across −1 … 1, half width, with halo, how far below the floor
 layout(location = 1) out vec3 g_world;
@@ -72,7 +72,7 @@ void main() {
     float floor_w = 0.5 * u_px.y * px;
     float hw = max(w, floor_w);
     float crowded = smoothstep(6.0, 20.0, u_crowd) * smoothstep(0.10, 0.34, t);
-    float fine = 1.0 - smoothstep(mix(0.6, 1.5, crowded), mix(1.3, 3.0, crowded), hw / px);
+    float fine = u_crowd < 0.0 ? 0.0 : 1.0 - smoothstep(mix(0.6, 1.5, crowded), mix(1.3, 3.0, crowded), hw / px);
     float total = hw + clamp(hw * u_px.w, 0.35 * px, 1.6 * u_px.z * px) * (1.0 - fine);
     for (int e = -1; e <= 1; e += 2) {
       g_profile = vec4(float(e), hw, total, min(1.0, w / floor_w));

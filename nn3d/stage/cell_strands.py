@@ -79,7 +79,7 @@ def cell_strands(run: Run, plan: Plan, link: LinkPlan, need: StrandsNeed) -> Str
         amount, area, is_drawn = looks_of(c, pick, index)
         total = _signs(known[e])
         looks[e] = Looks(amount, area, is_drawn, c.astype(np.float32), pick.index.size, pick.share, pick.unit, total)
-    none = {e: _NOTHING for e in need.epochs}
+    none = dict.fromkeys(need.epochs, _NOTHING)
     return StrandHistory(_table(plan, link, need, ends, parts[0].amount.size if parts else 0), looks or none)
 
 

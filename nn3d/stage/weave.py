@@ -191,7 +191,12 @@ class Weaver:
         )  # fmt: skip
 
     def _crowd(self, link: LinkPlan, table: StrandTable) -> float:
-        """How many strands lie one over the other in the lanes of the gutter under a row of the target."""
+        """How many strands lie one over the other in the lanes of the gutter under a row of the target.
+
+        −1 for staves, whose strands never touch.
+        """
+        if link.stave is not None:
+            return -1.0
         tiles = self.plan.layers[link.target].tiles
         n = len(table.strands) - table.n_trunk
         n = n if table.selection in EVERY else min(n, self.state.budget.strands)
