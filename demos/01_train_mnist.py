@@ -18,6 +18,7 @@ import torch
 from packing import pack_small
 from torch import Tensor, nn
 from torch.nn import functional as F
+from training import begun, empty_folder, options, run_epoch, say_done, say_epoch, score
 
 import nn3d
 
@@ -59,15 +60,6 @@ class LeNet5(nn.Module):
 LeNet5.__name__ = "LeNet-5"
 
 
-@torch.no_grad()
-def score(model: nn.Module, pictures: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy over a whole set."""
-    model.eval()
-    logits = torch.cat([model(batch) for batch in pictures.split(1000)])
-    accuracy = (logits.argmax(1) == labels).float().mean()
-    return float(F.cross_entropy(logits, labels)), float(accuracy)
-
-
 def train(model: nn.Module, pictures: Tensor, labels: Tensor, epochs: int, seed: int) -> Iterator[tuple[int, float]]:
     """Yield (epoch, training loss), epoch 0 before the first step; SGD, momentum .9, the rate falls along a cosine."""
     shuffle = torch.Generator().manual_seed(seed)
@@ -76,15 +68,10 @@ def train(model: nn.Module, pictures: Tensor, labels: Tensor, epochs: int, seed:
     yield 0, score(model, pictures, labels)[0]
     for epoch in range(1, epochs + 1):
         model.train()
-        total = 0.0
-        for rows in torch.randperm(len(pictures), generator=shuffle).split(128):
-            loss = F.cross_entropy(model(pictures[rows]), labels[rows])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            total += loss.item() * len(rows)
+        order = torch.randperm(len(pictures), generator=shuffle)
+        loss = run_epoch(optimizer, order, 128, lambda rows: F.cross_entropy(model(pictures[rows]), labels[rows]))
         schedule.step()
-        yield epoch, total / len(pictures)
+        yield epoch, loss
 
 
 def verify(path: Path, model: nn.Module, pictures: Tensor, labels: Tensor) -> None:
@@ -97,29 +84,20 @@ def verify(path: Path, model: nn.Module, pictures: Tensor, labels: Tensor) -> No
             print(f"epoch {epoch.id:2d}  accuracy {epoch.metrics['accuracy']:.2%}  from the run {accuracy:.2%}")
 
 
-def arguments() -> argparse.Namespace:
+def arguments() -> argparse.ArgumentParser:
     """What can be asked for on the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder of the four MNIST IDX files, plain or .gz")
-    parser.add_argument("--out", type=Path, default=Path("out/lenet-mnist.npz"), help="the packed run")
+    parser = options(__doc__, "out/lenet-mnist.npz", 10, mnist=True)
     parser.add_argument("--checkpoints", type=Path, help="folder for a checkpoint an epoch")
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    return parser.parse_args()
+    return parser
 
 
 def main() -> None:
     """Train, record, pack."""
-    args = arguments()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
+    args = begun(arguments())
     train_x, train_y, test_x, test_y = (torch.from_numpy(a) for a in mnist.load(args.data))
     model = LeNet5()
     rows = np.array(SAMPLES)
-    folder = args.out.with_suffix("")
-    if folder.exists():
-        raise SystemExit(f"{folder} holds an earlier run: remove it, or give another --out")
+    folder = empty_folder(args.out)
     recorder = nn3d.Recorder(
         folder,
         model,
@@ -139,10 +117,10 @@ def main() -> None:
                 {"epoch": epoch, "loss": loss, "accuracy": accuracy, "state_dict": model.state_dict()},
                 args.checkpoints / f"lenet_epoch_{epoch:02d}.pt",
             )
-        print(f"epoch {epoch:2d}  loss {loss:.4f}  accuracy {accuracy:.2%}", flush=True)
+        say_epoch(epoch, loss, accuracy)
     pack_small(folder, args.out)
     verify(args.out, model, test_x, test_y)
-    print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB. Look at it with: nn3d view {args.out}")
+    say_done(args.out)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,13 @@ python demos/02_mlp_digits.py --data FOLDER          takes the four IDX files fr
 
 from __future__ import annotations
 
-import argparse
 from collections import OrderedDict
-from pathlib import Path
 
 import mnist
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from training import begun, empty_folder, options, run_epoch, say_done, say_epoch, score
 
 import nn3d
 
@@ -45,46 +44,12 @@ def small(pictures: Tensor) -> Tensor:
     return F.avg_pool2d(pictures[:, :, 2:26, 2:26], 2)
 
 
-@torch.no_grad()
-def score(model: nn.Module, pictures: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy over a whole set."""
-    logits = model(pictures)
-    return float(F.cross_entropy(logits, labels)), float((logits.argmax(1) == labels).float().mean())
-
-
-def run_epoch(model: nn.Module, optimizer: torch.optim.Optimizer, pictures: Tensor, labels: Tensor) -> float:
-    """One pass over all pictures in batches of 64; returns the mean loss."""
-    total = 0.0
-    for rows in torch.randperm(len(pictures)).split(64):
-        loss = F.cross_entropy(model(pictures[rows]), labels[rows])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        total += loss.item() * len(rows)
-    return total / len(pictures)
-
-
-def arguments() -> argparse.Namespace:
-    """What can be asked for on the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder of the four MNIST IDX files, plain or .gz")
-    parser.add_argument("--out", type=Path, default=Path("out/mlp-digits.npz"), help="the packed run")
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    return parser.parse_args()
-
-
 def main() -> None:
     """Train, record, pack."""
-    args = arguments()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
+    args = begun(options(__doc__, "out/mlp-digits.npz", 12, mnist=True))
     train_x, train_y, test_x, test_y = (torch.from_numpy(a) for a in mnist.load(args.data))
     train_x, test_x = small(train_x), small(test_x)
-    model, folder = MLP(), args.out.with_suffix("")
-    if folder.exists():
-        raise SystemExit(f"{folder} holds an earlier run: remove it, or give another --out")
+    model, folder = MLP(), empty_folder(args.out)
     recorder = nn3d.Recorder(
         folder,
         model,
@@ -99,14 +64,16 @@ def main() -> None:
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, args.epochs), eta_min=1e-4)
     for epoch in range(args.epochs + 1):
-        train_loss = run_epoch(model, optimizer, train_x, train_y) if epoch else score(model, train_x, train_y)[0]
+        train_loss = score(model, train_x, train_y)[0]
         if epoch:
+            order = torch.randperm(len(train_x))
+            train_loss = run_epoch(optimizer, order, 64, lambda k: F.cross_entropy(model(train_x[k]), train_y[k]))
             schedule.step()
         loss, accuracy = score(model, test_x, test_y)
         recorder.record(epoch, loss=loss, accuracy=accuracy, train_loss=train_loss)
-        print(f"epoch {epoch:2d}  loss {loss:.4f}  accuracy {accuracy:.2%}", flush=True)
+        say_epoch(epoch, loss, accuracy)
     recorder.pack(args.out)
-    print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB. Look at it with: nn3d view {args.out}")
+    say_done(args.out)
 
 
 if __name__ == "__main__":

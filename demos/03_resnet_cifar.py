@@ -18,6 +18,7 @@ import torch
 from packing import pack_small
 from torch import Tensor, nn
 from torch.nn import functional as F
+from training import begun, options, run_epoch, say_epoch, score
 
 import nn3d
 from nn3d.extract.graph import Preprocessing
@@ -88,14 +89,6 @@ def jittered(pictures: Tensor, draws: torch.Generator) -> Tensor:
     return padded[torch.arange(n)[:, None, None, None], torch.arange(3)[None, :, None, None], rows, columns]
 
 
-@torch.no_grad()
-def score(model: nn.Module, pictures: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy over a whole set."""
-    model.eval()
-    logits = torch.cat([model(batch) for batch in pictures.split(500)])
-    return float(F.cross_entropy(logits, labels)), float((logits.argmax(1) == labels).float().mean())
-
-
 class Training:
     """A model on its way: SGD with momentum .9, the rate up to .2 and down again along a cosine (Smith 2018)."""
 
@@ -109,17 +102,15 @@ class Training:
     def run_epoch(self, pictures: Tensor, labels: Tensor) -> float:
         """One pass over all pictures; returns the mean loss."""
         self.model.train()
-        total = 0.0
-        for rows in torch.randperm(len(pictures), generator=self.draws).split(self.batch):
+        order = torch.randperm(len(pictures), generator=self.draws)
+
+        def loss_of(rows: Tensor) -> Tensor:
             batch = jittered(pictures[rows], self.draws).contiguous(memory_format=torch.channels_last)
-            loss = F.cross_entropy(self.model(batch), labels[rows])
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
-            self.schedule.step()
-            total += loss.item() * len(rows)
+            return F.cross_entropy(self.model(batch), labels[rows])
+
+        loss = run_epoch(self.optimizer, order, self.batch, loss_of, self.schedule)
         self.epoch += 1
-        return total / len(pictures)
+        return loss
 
     def save(self, path: Path) -> None:
         """Everything needed to go on from here, whole or not at all."""
@@ -153,23 +144,17 @@ def recorder_of(folder: Path, model: nn.Module, test: cifar.Pictures) -> nn3d.Re
     )
 
 
-def arguments() -> argparse.Namespace:
+def arguments() -> argparse.ArgumentParser:
     """What can be asked for on the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options(__doc__, "out/resnet20-cifar10", 16)
     parser.add_argument("--data", type=Path, help="zip or folder (train/CLASS/*.jpg, test/CLASS/*.jpg), or archive")
-    parser.add_argument("--out", type=Path, default=Path("out/resnet20-cifar10"), help="folder of the run")
-    parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--pictures", type=int, help="train on so many pictures only, evenly over the classes")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    return parser.parse_args()
+    return parser
 
 
 def main() -> None:
     """Train, record, go on where an earlier call stopped."""
-    args = arguments()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
+    args = begun(arguments())
     train, test = cifar.load(args.data)
     step = max(1, len(train.labels) // (args.pictures or len(train.labels)))
     train_x, train_y = torch.from_numpy(cifar.normalised(train.pixels[::step])), torch.from_numpy(train.labels[::step])
@@ -183,17 +168,17 @@ def main() -> None:
     elif (args.out / "manifest.json").exists():
         raise SystemExit(f"{args.out} holds a run, but {saved} is gone: remove the run, or give another --out")
     else:
-        loss, accuracy = score(model, test_x, test_y)
+        loss, accuracy = score(model, test_x, test_y, 500)
         recorder.record(0, loss=loss, accuracy=accuracy)
         training.save(saved)
     recorded = {epoch.id for epoch in nn3d.load(args.out).epochs}
     while training.epoch < args.epochs:
         train_loss = training.run_epoch(train_x, train_y)
-        loss, accuracy = score(model, test_x, test_y)
+        loss, accuracy = score(model, test_x, test_y, 500)
         if training.epoch not in recorded:
             recorder.record(training.epoch, loss=loss, accuracy=accuracy, train_loss=train_loss)
         training.save(saved)
-        print(f"epoch {training.epoch:2d}  loss {loss:.4f}  accuracy {accuracy:.2%}", flush=True)
+        say_epoch(training.epoch, loss, accuracy)
     small = args.out.with_suffix(".npz")
     pack_small(args.out, small, keep={0, args.epochs // 4, args.epochs}, samples=PACKED, weights="f16", shown_only=True)
     print(f"Look at it with: nn3d view {args.out}, or at {small}, {small.stat().st_size / 1e6:.1f} MB")

@@ -6,16 +6,14 @@ The text is read from the Python that runs this, so another version of Python gi
 
 from __future__ import annotations
 
-import argparse
 from collections import OrderedDict
-from pathlib import Path
 
 import manual
-import numpy as np
 import torch
 from packing import pack_small
 from torch import Tensor, nn
 from torch.nn import functional as F
+from training import begun, empty_folder, options, run_epoch, say_done, say_epoch
 
 import nn3d
 
@@ -110,45 +108,28 @@ def score(model: nn.Module, rows: Tensor) -> tuple[float, float]:
     return float(torch.cat(losses).mean()), float(torch.cat(hits).float().mean())
 
 
-def run_epoch(model: nn.Module, optimizer: torch.optim.Optimizer, rows: Tensor) -> float:
-    """One pass over the windows in batches of 64; rare words are read, but not to be guessed. Returns the mean loss."""
+def passed_over(model: nn.Module, optimizer: torch.optim.Optimizer, rows: Tensor) -> float:
+    """One pass over the windows; rare words are read, but not to be guessed. Returns the mean loss."""
+
+    def loss_of(k: Tensor) -> Tensor:
+        return F.cross_entropy(model(rows[k, :-1]).flatten(0, 1), rows[k, 1:].flatten(), ignore_index=0)
+
     model.train()
-    losses = []
-    for batch in torch.randperm(len(rows)).split(64):
-        tokens = rows[batch]
-        loss = F.cross_entropy(model(tokens[:, :-1]).flatten(0, 1), tokens[:, 1:].flatten(), ignore_index=0)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return float(np.mean(losses))
-
-
-def arguments() -> argparse.Namespace:
-    """What can be asked for on the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("out/gpt-python.npz"), help="the packed run")
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--paragraphs", type=int, help="read so many paragraphs only")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    return parser.parse_args()
+    return run_epoch(optimizer, torch.randperm(len(rows)), 64, loss_of)
 
 
 def main() -> None:
     """Read, train, record, pack."""
-    args = arguments()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
+    parser = options(__doc__, "out/gpt-python.npz", 20)
+    parser.add_argument("--paragraphs", type=int, help="read so many paragraphs only")
+    args = begun(parser)
     train, test = split(manual.paragraphs(args.paragraphs))
     words = manual.vocabulary(train, WORDS)
     train_ids, test_rows = encoded(train, words), windows(encoded(test, words))
     print(f"{len(train_ids):,} words to train with, {test_rows.numel():,} to test, {len(words)} different ones")
     tokens = [sentence.split() for sentence in SENTENCES]
     rows = encoded(tokens, words).view(len(tokens), LENGTH + 1)
-    model, folder = Transformer(), args.out.with_suffix("")
-    if folder.exists():
-        raise SystemExit(f"{folder} holds an earlier run: remove it, or give another --out")
+    model, folder = Transformer(), empty_folder(args.out)
     recorder = nn3d.Recorder(
         folder,
         model,
@@ -163,14 +144,15 @@ def main() -> None:
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, args.epochs), eta_min=1e-4)
     for epoch in range(args.epochs + 1):
         shifted = windows(train_ids, int(torch.randint(LENGTH, ())))
-        metrics = {"train_loss": run_epoch(model, optimizer, shifted)} if epoch else {}
+        metrics = {}
         if epoch:
+            metrics["train_loss"] = passed_over(model, optimizer, shifted)
             schedule.step()
         loss, accuracy = score(model, test_rows)
         recorder.record(epoch, loss=loss, accuracy=accuracy, **metrics)
-        print(f"epoch {epoch:2d}  loss {loss:.4f}  next word guessed {accuracy:.2%}", flush=True)
+        say_epoch(epoch, loss, accuracy, "next word guessed")
     pack_small(folder, args.out, keep={0, args.epochs // 10, args.epochs}, weights="f16")
-    print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB. Look at it with: nn3d view {args.out}")
+    say_done(args.out)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,12 @@ python demos/06_unet_digits.py --data FOLDER          takes the four IDX files f
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import mnist
 import torch
 from packing import pack_small
 from torch import Tensor, nn
 from torch.nn import functional as F
+from training import begun, empty_folder, options, run_epoch, say_done, say_epoch
 
 import nn3d
 
@@ -66,7 +64,7 @@ def spoiled(digits: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def score(model: nn.Module, pictures: Tensor, ink: Tensor) -> tuple[float, float]:
+def overlapping(model: nn.Module, pictures: Tensor, ink: Tensor) -> tuple[float, float]:
     """Mean cross-entropy, and how much found and true ink overlap (intersection over union)."""
     logits = torch.cat([model(batch) for batch in pictures.split(250)])
     found = logits > 0
@@ -76,35 +74,25 @@ def score(model: nn.Module, pictures: Tensor, ink: Tensor) -> tuple[float, float
 
 def main() -> None:
     """Train, record, pack."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder of the four MNIST IDX files, plain or .gz")
-    parser.add_argument("--out", type=Path, default=Path("out/unet-digits.npz"), help="the packed run")
-    parser.add_argument("--epochs", type=int, default=6)
+    parser = options(__doc__, "out/unet-digits.npz", 6, mnist=True)
     parser.add_argument("--pictures", type=int, default=6000, help="so many digits to train with")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
+    args = begun(parser)
     draws = torch.Generator().manual_seed(args.seed)
     train, _, test, labels = (torch.from_numpy(a) for a in mnist.load(args.data))
     (x, ink), (test_x, test_ink) = spoiled(train[: args.pictures], draws), spoiled(test[:1000], draws)
-    model, folder = UNet(), args.out.with_suffix("")
-    if folder.exists():
-        raise SystemExit(f"{folder} holds an earlier run: remove it, or give another --out")
+    model, folder = UNet(), empty_folder(args.out)
     names = [f"MNIST test #{i}, a {labels[i]}, striped" for i in range(4)]
     recorder = nn3d.Recorder(folder, model, test_x[:4], names=names, encoding="f32")
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
     for epoch in range(args.epochs + 1):
-        for rows in torch.randperm(len(x)).split(32) if epoch else ():
-            optimizer.zero_grad()
-            F.binary_cross_entropy_with_logits(model(x[rows]), ink[rows]).backward()
-            optimizer.step()
-        loss, overlap = score(model, test_x, test_ink)
+        if epoch:
+            order = torch.randperm(len(x))
+            run_epoch(optimizer, order, 32, lambda k: F.binary_cross_entropy_with_logits(model(x[k]), ink[k]))
+        loss, overlap = overlapping(model, test_x, test_ink)
         recorder.record(epoch, loss=loss, overlap=overlap)
-        print(f"epoch {epoch:2d}  loss {loss:.4f}  ink found {overlap:.2%}", flush=True)
+        say_epoch(epoch, loss, overlap, "ink found")
     pack_small(folder, args.out, weights="f16")
-    print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB. Look at it with: nn3d view {args.out}")
+    say_done(args.out)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,12 @@ python demos/07_lstm_rows.py --data FOLDER          takes the four IDX files fro
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import mnist
 import torch
 from packing import pack_small
 from torch import Tensor, nn
 from torch.nn import functional as F
+from training import begun, empty_folder, options, run_epoch, say_done, say_epoch, score
 
 import nn3d
 
@@ -40,21 +38,12 @@ RowReader.__name__ = "Bidirectional LSTM"
 
 def main() -> None:
     """Train, record, pack."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder of the four MNIST IDX files, plain or .gz")
-    parser.add_argument("--out", type=Path, default=Path("out/lstm-rows.npz"), help="the packed run")
-    parser.add_argument("--epochs", type=int, default=5)
+    parser = options(__doc__, "out/lstm-rows.npz", 5, mnist=True)
     parser.add_argument("--pictures", type=int, default=20000, help="so many digits to train with")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
+    args = begun(parser)
     x, y, test_x, test_y = (torch.from_numpy(a) for a in mnist.load(args.data))
     x, y, test_x = x[: args.pictures, 0], y[: args.pictures], test_x[:, 0]
-    model, folder, rows = RowReader(), args.out.with_suffix(""), list(SAMPLES)
-    if folder.exists():
-        raise SystemExit(f"{folder} holds an earlier run: remove it, or give another --out")
+    model, folder, rows = RowReader(), empty_folder(args.out), list(SAMPLES)
     recorder = nn3d.Recorder(
         folder,
         model,
@@ -67,17 +56,14 @@ def main() -> None:
     )
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     for epoch in range(args.epochs + 1):
-        for batch in torch.randperm(len(x)).split(64) if epoch else ():
-            optimizer.zero_grad()
-            F.cross_entropy(model(x[batch]), y[batch]).backward()
-            optimizer.step()
-        with torch.no_grad():
-            logits = torch.cat([model(part) for part in test_x.split(1000)])
-        loss, accuracy = F.cross_entropy(logits, test_y), (logits.argmax(1) == test_y).float().mean()
+        if epoch:
+            model.train()
+            run_epoch(optimizer, torch.randperm(len(x)), 64, lambda k: F.cross_entropy(model(x[k]), y[k]))
+        loss, accuracy = score(model, test_x, test_y)
         recorder.record(epoch, loss=loss, accuracy=accuracy)
-        print(f"epoch {epoch:2d}  loss {loss:.4f}  accuracy {accuracy:.2%}", flush=True)
+        say_epoch(epoch, loss, accuracy)
     pack_small(folder, args.out, weights="f16")
-    print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB. Look at it with: nn3d view {args.out}")
+    say_done(args.out)
 
 
 if __name__ == "__main__":
