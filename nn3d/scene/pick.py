@@ -182,13 +182,14 @@ def _key_of(frame: Frame) -> Hashable:
     view, state = frame.view, frame.state
     return (
         state.size_px, view.clip_from_world.tobytes(), view.world_from_bench.tobytes(), frame.epoch_mix,
-        state.edges.strength, state.side, state.facing, tuple(_tile_key(t) for t in frame.tiles),
+        state.edges.strength, state.side, state.facing, tuple(_tile_key(frame, t) for t in frame.tiles),
         tuple(_strands_key(s) for s in frame.strands),
     )  # fmt: skip
 
 
-def _tile_key(t: TileLayer) -> Hashable:
-    cubes = None if t.cubes is None else (t.cubes.tobytes(), t.gain, tuple(v.key for v in t.values or ()))
+def _tile_key(frame: Frame, t: TileLayer) -> Hashable:
+    values = tuple(v.key for v in t.values or ())
+    cubes = None if t.cubes is None else (t.cubes.tobytes(), t.gain, values, frame.mix_of(t))
     return t.layer, t.key, t.x, t.y, t.opening, t.weights, t.scale, t.open_half, t.block_half, cubes
 
 

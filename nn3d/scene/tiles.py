@@ -103,8 +103,9 @@ class TilePass:
         canvas.use()  # a mask counts from here on
         self.ctx.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
         begun: set[str] = set()
-        plates = [*zip(frame.tiles, scales(frame), strict=True)]
-        for tile, size in sorted(plates, key=lambda plate: -plate[1].depth):
+        # Soft edges are blended: furthest plates first, those of one depth by their number, whatever order they come in.
+        plates = sorted(zip(frame.tiles, scales(frame), strict=True), key=lambda p: (-p[1].depth, p[0].layer))
+        for tile, size in plates:
             calls += self._draw_faces(frame, tile, size, common, begun)
         canvas.color_mask = True, True, True, True  # alpha says what takes ambient shade: sides do, faces do not
         canvas.use()

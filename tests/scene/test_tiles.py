@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.peer_nets import synthetic
+from nn3d.extract.trace import capture
 from nn3d.offscreen import Offscreen
 from nn3d.run.memory import run_from_arrays
 from nn3d.run.run import Run
@@ -22,6 +23,7 @@ from nn3d.stage.frame import Frame, TileLayer
 from nn3d.stage.reference import tile_places
 from nn3d.stage.resident import Resident
 from nn3d.stage.state import ViewState
+from tests.networks import SMALL
 
 EVERY_MAP = (c.UnfoldAll(at_once=True), c.SetOpen(None, True, at_once=True), c.SetSelection("off"))
 
@@ -241,3 +243,23 @@ def test_many_pages_draw_what_one_draws(
     many = replace(frame, tiles=tuple(replace(t, values=fresh) if t.layer == 1 else t for t in frame.tiles))
     assert np.abs(screen.pixels(many).astype(int) - one).max() <= 1
     assert one.std() > 5.0
+
+
+@pytest.mark.parametrize("seams", [False, True])
+@pytest.mark.parametrize("name", ["googlenet", "two_inputs"])
+def test_the_order_of_plates_in_a_frame_changes_no_pixel(
+    screen: Offscreen, rng: np.random.Generator, name: str, seams: bool
+) -> None:
+    """Soft edges are blended, also where plates in lanes are equally far from the eye."""
+    run = capture(*SMALL[name]())
+    resident = Resident(run)
+    state = initial_state(run, resident, size_px=(640, 360))
+    for command in (*EVERY_MAP, c.SetBudget(replace(state.budget, shade=False, seams=seams))):
+        state = c.apply(state, command)
+    for yaw, pitch in ((0.9, 0.2), (0.0, 0.0), (2.4, 0.6)):
+        camera = replace(state.camera, yaw_rad=yaw, pitch_rad=pitch)
+        frame = replace(compose(run, c.apply(state, c.SetCamera(camera)), resident=resident), strands=(), stands=())
+        first = screen.pixels(frame)
+        for _ in range(3):
+            mixed = tuple(frame.tiles[k] for k in rng.permutation(len(frame.tiles)))
+            np.testing.assert_array_equal(screen.pixels(replace(frame, tiles=mixed)), first)
