@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from nn3d.layout.arrange import HALF_THICKNESS
 from nn3d.run.run import Run
-from nn3d.stage import camera as cameras
 from nn3d.stage import (
+    apart_rows,
     cubes,
     next_token,
     reorder,
@@ -23,6 +23,7 @@ from nn3d.stage import (
     unfolding,
     words,
 )
+from nn3d.stage import camera as cameras
 from nn3d.stage.first_view import first_open
 from nn3d.stage.frame import Frame, Mark, TileLayer
 from nn3d.stage.lens import Lens
@@ -103,7 +104,8 @@ class _Composer:
         """In here `state`, `plan` and all indices are in rows: what is visible (nn3d.stage.folding)."""
         self.run, self.given, self.resident = run, state, resident.asking()
         shown = unfolding.shown(resident.folds, state)
-        self.folded, self.plan, self.stage = shown.folded, shown.plan, shown.stage
+        self.folded, self.plan = shown.folded, shown.plan
+        self.stage = apart_rows.thinned(shown.stage, shown.plan, apart_rows.seen(shown.folded, state))
         self.front = front_of(run, state, self.stage.x)
         self.state = replace(shown.state, sample=self.front.now)
         first = min(int(state.time.epoch), max(0, len(run.epochs) - 1))
@@ -123,7 +125,7 @@ class _Composer:
         self.full = shades.network_full([v for i, v in values.items() if v is not None and i not in inputs])
         tiles, first = self._tiles(stage, values)
         weaver = Weaver(self.run, self.resident, self.plan, self.state, self.epochs, self.front)
-        tables = weaver.tables
+        tables = apart_rows.places(weaver.tables, stage)
         lens = Lens(self.run, self.resident, self.folded, self.state)
         tiles = lens.plates(dimmed(self.plan, self.state.focus, weaver.lit, tiles, first), first)
         ends = [*first, len(tiles)]
@@ -131,7 +133,8 @@ class _Composer:
             replace(s, source=ends[s.source + 1] - 1, target=ends[s.target]) for s in weaver.layers(stage)
         )
         strands = self.recurrences.woven(self._recurrent, tiles, first, strands)
-        built = structure.build(self.plan, self.state, stage, self._probabilities(values))
+        strands = apart_rows.there(strands, stage, first)
+        built = structure.build(self.plan, self.state, stage, self._outcome(values))
         neurons = self._neurons()
         stubs = stub_boxes(self.palette, tiles, neurons, self.mix, self.state.side)
         bench = world_from_bench(self.state)
@@ -142,7 +145,8 @@ class _Composer:
         needs = due(self.resident, self.plan, self.state, stage, view)
         facts = Facts(
             self.run, self.plan, self.state, self.palette, shown, tables, built.probabilities, built.is_softmax_ours,
-            needs, neurons, self.orders, self.full[round(self.mix)], cubes.words(tiles, n_flat),
+            needs, neurons, self.orders, self.full[round(self.mix)],
+            (*cubes.words(tiles, n_flat), *apart_rows.words(self.folded, self.given)),
             self.front,
         )
         feet = structure.feet(self.plan, self.state, stage, built.floor_y, view)
@@ -155,11 +159,12 @@ class _Composer:
         said = [t for t in feet if min(stage.scale[t.layer], stage.share[t.layer]) > 0.5]
         labels = label_marks(facts, said, taken)
         cards = taken[n_taken:]
+        ropes = structure.rope_places(self.plan, self.state, stage, view)
         rail, handles = structure.feet_on_rail(self.state, stage), list[Handle]()
         marks: list[Mark] = [
             *numbers, *labels,
             *group_marks(facts, Scene(self.folded, stage, view, rail), cards, handles),
-            *rope_marks(facts, structure.rope_places(self.plan, self.state, stage, view), labels),
+            *rope_marks(facts, apart_rows.places(ropes, stage), labels),
             *bars, *flat,
             *tag_marks(self.state, facts.k, words.all_tags(
                 self.run, self.plan, self.state, stage, shown, tiles, first, view), view),
@@ -169,7 +174,8 @@ class _Composer:
         marks += caption
         return Frame(
             state=self.given, view=view, palette=self.palette, tiles=tiles, strands=strands,
-            boxes=np.concatenate([built.boxes, stubs, lens.frames(tiles, first, view, self.palette)]), shadows=built.shadows, floor_y=built.floor_y,
+            boxes=np.concatenate([built.boxes, stubs, lens.frames(tiles, first, view, self.palette)]),
+            shadows=built.shadows, floor_y=built.floor_y,
             floor_rect=built.floor_rect, marks=tuple(marks), epoch_mix=self.mix, missing=needs.missing,
             wanted=needs.wanted, left_out=needs.left_out, stats=_stats(tables, tiles),
             groups=self.plan.groups, stands=tuple(first[row] for row in self.folded.stands),
@@ -246,6 +252,10 @@ class _Composer:
             return None
         need = NeuronsNeed(self.epochs, self.front.at_middle, edges.mode)
         return self.resident.neurons(need)
+
+    def _outcome(self, values: dict[int, tuple[LayerValues, LayerValues] | None]) -> structure.Outcome | None:
+        """What the bars show; nothing while the output is away."""
+        return self._probabilities(values) if apart_rows.is_there(self.stage, self.plan.output) else None
 
     def _probabilities(self, values: dict[int, tuple[LayerValues, LayerValues] | None]) -> structure.Outcome | None:
         plan = self.plan.layers[self.plan.output]

@@ -64,7 +64,7 @@ def corners_of(layer: TileLayer, tile: int = -1) -> F64:
 
 def layer_at_post(frame: Frame, x_px: float, y_px: float) -> Thing | None:
     """The layer on the main line whose post, foot or label lies at a point; the nearest one where several do."""
-    rows = [t for t in frame.tiles if abs(t.y) < 1e-6]
+    rows = [t for t in frame.tiles if abs(t.y) < 1e-6 and t.scale > 0.5]
     if not rows:
         return None
     top = np.array([[t.x, t.y - t.block_half[0], 0.0] for t in rows])

@@ -28,13 +28,15 @@ GOALS: Final[dict[str, Callable[[ViewState], Any]]] = {
     "ramp": lambda s: s.ramp,
     "order": lambda s: s.order,
     "lens": lambda s: s.lens,
+    "focus": lambda s: s.reach,
+    "hidden": lambda s: s.hidden,
 }
 PARTS: Final = tuple(GOALS)
 KEPT: Final = tuple(p for p in PARTS if p not in ("theme", "print"))
 WORDS: Final = {
     "groups": "open groups", "layers": "open layers", "level": "level of edges", "mode": "what edges show",
     "edges": "edges drawn", "print": "colour of print", "scope": "full colour", "ramp": "colours",
-    "order": "order of tiles", "lens": "microscope",
+    "order": "order of tiles", "lens": "microscope", "hidden": "what is hidden",
 }  # fmt: skip
 
 

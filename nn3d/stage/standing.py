@@ -35,6 +35,7 @@ class Stage:
     is_aloft : (n,) whether a layer stands in a lane above or below the line that the rail carries.
     scale : (n,) size of a plate as a share of its full size, below 1 while it grows out of a closed group.
     share : (n,) factor of LayerView.opening. thick : (n,) half thickness of the collapsed block.
+    seen : (n,) how much of each is there while something stands apart, None all (nn3d.stage.apart_rows).
     grow : (m,) share of their width that links have. leave : (m,) how far above its source's middle a rope starts.
     """
 
@@ -53,6 +54,7 @@ class Stage:
     thick: F64
     grow: F64
     leave: F64
+    seen: F64 | None = None
 
 
 def stage_of(plan: Plan, state: ViewState) -> Stage:

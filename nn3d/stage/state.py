@@ -217,6 +217,19 @@ class Panels:
 
 
 @dataclass(frozen=True, slots=True)
+class Apart:
+    """A choice of what is shown, and its share in a picture between several.
+
+    around, reach : an item with what lies so many links back and on; −1 all. hidden : items that are not shown.
+    """
+
+    around: int = -1
+    reach: int = 0
+    hidden: tuple[int, ...] = ()
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Bookmark:
     """A view under a digit. view : a string of nn3d.stage.viewstring."""
 
@@ -270,6 +283,8 @@ class ViewState:
 
     group_depths : of each group of the module tree, 0 for the outermost.
     caption : words about the picture, of a tour's step.
+    reach : links back and on from the selection that alone are shown, 0 all. hidden : items that are not shown.
+    apart : what of this the picture shows now, on its way; () all (nn3d.stage.apart).
     came : what was selected before, so that going back and on again takes another branch.
     order : of the tiles in their layers, "index" or "flow"; order_blend : linear progress on the way to it.
     own : inputs of one's own, samples after the recorded ones. wave : one of them on its way through the layers.
@@ -302,6 +317,9 @@ class ViewState:
     selection: Thing | None = None
     hover: Thing | None = None
     came: Thing | None = None
+    reach: int = 0
+    hidden: tuple[int, ...] = ()
+    apart: tuple[Apart, ...] = ()
     focus: Focus = field(default_factory=Focus)
     own: tuple[OwnInput, ...] = ()
     wave: Wave | None = None

@@ -131,6 +131,8 @@ def _posts(state: ViewState, stage: Stage) -> NDArray[np.void]:
     posts["colour"] = colour(state.theme, "post")[:3]
     feet["centre"] = np.stack([x, floor + 0.06, (z + rail) / 2], 1)
     feet["half"] = np.stack([0 * x + 0.12, 0 * x + 0.06, np.abs(z - rail) / 2 + 0.5], 1)
+    if stage.seen is not None:
+        out["half"][:, ::2] *= np.tile(stage.seen[on_line], 2)[:, None]
     out["ground"] = 1.0
     feet["colour"] = colour(state.theme, "rail")[:3]
     out["fog"] = 1.0
@@ -161,7 +163,7 @@ def _shadows(stage: Stage, floor: float, bench: F64) -> NDArray[np.void]:
     out["centre"] = (np.stack([stage.x, stage.y, 0 * stage.x], 1) @ bench.T)[:, [0, 2]]
     out["half"] = np.stack([0.12 + lean * stage.height / 2, stage.width / 2], 1)
     out["soft"] = 0.25 + 0.16 * height
-    out["strength"] = 0.95 / (1 + 0.10 * height)
+    out["strength"] = 0.95 / (1 + 0.10 * height) * (1.0 if stage.seen is None else stage.seen)
     return out
 
 

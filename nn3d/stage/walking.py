@@ -75,7 +75,7 @@ def along(state: ViewState, frame: Frame, step: int) -> Way:
     if thing.tile >= 0 and plate is not None:
         return Way(_beside(plate, thing, step))
     here = shown_item(state, frame, thing.layer)
-    ends = neighbours(frame, _members(frame, here), step)
+    ends = neighbours(frame, members(frame, here), step)
     came = -1 if state.came is None else shown_item(state, frame, state.came.layer)
     if not ends:
         return Way()
@@ -94,10 +94,10 @@ def across(state: ViewState, frame: Frame, step: int) -> Way:
             return Way(replace(thing, row=row) if 0 <= row < plate.cells[0] else None)
         return Way(_tile_across(plate, thing, step))
     here = shown_item(state, frame, thing.layer)
-    mine = _members(frame, here)
+    mine = members(frame, here)
     around = [
         other for way in (-1, 1) for end in neighbours(frame, mine, way)
-        for other in neighbours(frame, _members(frame, end), -way)
+        for other in neighbours(frame, members(frame, end), -way)
     ]
     branches = list(dict.fromkeys([here, *sorted(around)]))
     ordered = sorted(branches)
@@ -123,7 +123,7 @@ def plate_of(frame: Frame, item: int) -> TileLayer | None:
     return next((t for t in frame.tiles if t.layer == item), None)
 
 
-def _members(frame: Frame, item: int) -> frozenset[int]:
+def members(frame: Frame, item: int) -> frozenset[int]:
     """The visible items that an item is: itself, or the parts of an open group."""
     groups = frame.groups
     group = None if groups is None else groups.of_item(item)

@@ -17,6 +17,7 @@ from nn3d.stage.standing import Stage
 from nn3d.stage.state import ViewState, type_scale
 from nn3d.stage.tags import Arrow, Tag
 
+LEAST_SCALE = 0.5
 MIN_ROW_PX = 11.0
 LETTERS = {"query": "Q", "key": "K", "value": "V"}
 EDGE_PX = 8.0
@@ -37,7 +38,7 @@ def token_tags(
     words = run.sample(state.sample).tokens if run.samples else ()
     for row, p in enumerate(plan.layers):
         steps = n_tokens(p.layer.shape, p.layer.axes) if p.input is not None and p.input.kind == "tokens" else 0
-        if not steps:
+        if not steps or stage.scale[row] < LEAST_SCALE:
             continue
         ids = values[row].values.cells.ravel() if row in values else None
         said = [words[t] if t < len(words) else "" if ids is None else f"{ids[t]:.0f}" for t in range(steps)]
@@ -67,7 +68,8 @@ def _thinned(state: ViewState, steps: int, row_px: float) -> tuple[int, float]:
 
 def attention_tags(plan: Plan, state: ViewState, stage: Stage) -> list[Tag | Arrow]:
     """Q, K and V in the corners of the tiles that an attention reads."""
-    found = {link.source: LETTERS[link.link.argument] for link in plan.links if link.link.argument in LETTERS}
+    links = [k for k in plan.links if k.link.argument in LETTERS and stage.scale[k.source] >= LEAST_SCALE]
+    found = {k.source: LETTERS[k.link.argument] for k in links}
     doubled = [
         row for row in found
         if len({k.link.argument for k in plan.links if k.source == row and k.link.argument in LETTERS}) > 1
@@ -87,11 +89,11 @@ def stave_tags(plan: Plan, stage: Stage) -> list[Tag | Arrow]:
     levels = plan.topology.levels
     for index in () if levels is None else levels.links:
         link = plan.links[index]
-        if link.stave is None:
+        if link.stave is None or stage.grow[index] < LEAST_SCALE:
             continue
         shape = " × ".join(str(n) for n in plan.layers[link.source].layer.shape)
         out.append(_above(stage, link, f"copy  {shape}"))
-    stream = [k for k in plan.links if _is_stream(plan, k)]
+    stream = [k for k in plan.links if _is_stream(plan, k) and stage.grow[k.index] >= LEAST_SCALE]
     if stream:
         longest = max(stream, key=lambda k: float(stage.x[k.target] - stage.x[k.source]))
         assert longest.stave is not None
@@ -128,6 +130,8 @@ def recurrent_tags(plan: Plan, state: ViewState, tiles: tuple[TileLayer, ...], f
         if p.recurrent is None:
             continue
         plates = tiles[first[row] : first[row] + len(p.recurrent.pieces)]
+        if plates[0].scale < LEAST_SCALE:
+            continue
         out += _letters(p.recurrent, plates, state.side)
         out += _times(p.recurrent, plates[0], state.side)
         out += _recurrences(p.recurrent, plates)

@@ -11,7 +11,8 @@ from typing import Any
 from nn3d.errors import Nn3dError
 from nn3d.stage import exact, jsonable
 from nn3d.stage import slide as slides
-from nn3d.stage.commands import edges, finding, layers, microscope, own, picture, restoring, time
+from nn3d.stage.commands import apart, edges, finding, layers, microscope, own, picture, restoring, time
+from nn3d.stage.commands.apart import Hide, SetReach
 from nn3d.stage.commands.common import Appliers
 from nn3d.stage.commands.edges import (
     SetLevel,
@@ -75,6 +76,7 @@ __all__ = [
     "EditOwn",
     "FlyTo",
     "FoldAll",
+    "Hide",
     "Hover",
     "OpenGroup",
     "OpenLevel",
@@ -99,6 +101,7 @@ __all__ = [
     "SetPath",
     "SetPrint",
     "SetRamp",
+    "SetReach",
     "SetSample",
     "SetScope",
     "SetSearch",
@@ -123,7 +126,7 @@ Command = (
     Advance | SetEpoch | StepEpoch | Play | SetLoop | SetSpeed | SetSample | SetOpen | OpenGroup | OpenLevel | UnfoldAll
     | FoldAll | Arrange | Select | Hover | SetCamera | FlyTo | SetLevel | SetMode | SetSelection | SetStrength
     | SetOrder | SetTheme | SetScope | SetStage | SetRamp | SetBudget | SetPrint | Say | Resize | SetPanels
-    | SetSearch | Restore | SetBookmark
+    | SetSearch | Restore | SetBookmark | SetReach | Hide
     | SetDepth | SetPath | StartSlide | PlaySlide
     | StepSlide | SetSlideSpeed | StopSlide
     | AddOwn | EditOwn | RemoveOwn
@@ -132,7 +135,7 @@ Command = (
 COMMANDS: dict[str, type[Any]] = {c.__name__: c for c in Command.__args__}
 
 _APPLY: Appliers = {
-    **finding.APPLY, **restoring.APPLY,
+    **finding.APPLY, **restoring.APPLY, **apart.APPLY,
     **time.APPLY, **layers.APPLY, **edges.APPLY, **picture.APPLY, **own.APPLY,
     **microscope.APPLY,
 }  # fmt: skip

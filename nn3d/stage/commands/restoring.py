@@ -101,6 +101,8 @@ _BACK: Final[dict[str, Callable[[ViewState, ViewState], ViewState]]] = {
     "ramp": lambda s, v: replace(s, ramp=v.ramp),
     "order": lambda s, v: reorder.reordered(s, v.order, at_once=False),
     "lens": lambda s, v: replace(s, lens=v.lens),
+    "focus": lambda s, v: replace(s, reach=v.reach),
+    "hidden": lambda s, v: replace(s, hidden=v.hidden),
 }
 
 APPLY: Appliers = {Restore: _restore, SetBookmark: _set_bookmark}

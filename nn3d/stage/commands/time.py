@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from nn3d.errors import Nn3dError
-from nn3d.stage import focus, folds, reorder, slide
+from nn3d.stage import apart, focus, folds, reorder, slide
 from nn3d.stage.commands import own
 from nn3d.stage.commands.common import Appliers, toward
 from nn3d.stage.state import (
@@ -135,6 +135,7 @@ def _advance(state: ViewState, c: Advance) -> ViewState:
     state = folds.advanced(state, c.dt_secs)
     moved = replace(state, layers=layers, flight=flight, edges=edges, side=side, facing=facing)
     moved = own.advanced(moved, c.dt_secs)
+    moved = apart.advanced(moved, c.dt_secs)
     return focus.advanced(reorder.advanced(moved, c.dt_secs), c.dt_secs)
 
 

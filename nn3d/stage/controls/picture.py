@@ -7,6 +7,7 @@ from typing import Final
 
 from nn3d.stage.commands import (
     Arrange,
+    Hide,
     Hover,
     OpenGroup,
     OpenLevel,
@@ -16,6 +17,7 @@ from nn3d.stage.commands import (
     SetOpen,
     SetOrder,
     SetPanels,
+    SetReach,
     SetSearch,
     SetSelection,
     SetStrength,
@@ -151,4 +153,8 @@ def back(c: Context) -> Acts:
         return (SetPanels(replace(panels, picture_only=False)),)
     if c.state.slide is not None:
         return (StopSlide(),)
+    if c.state.hidden:
+        return (Hide(()),)
+    if c.state.reach:
+        return (SetReach(0),)
     return (Select(None),) if c.state.selection is not None else ()

@@ -8,7 +8,7 @@ from typing import Final
 
 from nn3d.stage.bookmarks import DIGITS
 from nn3d.stage.commands import SetEpoch
-from nn3d.stage.controls import camera, keeping, microscope, picture, time, walk, window
+from nn3d.stage.controls import camera, keeping, microscope, parting, picture, time, walk, window
 from nn3d.stage.controls.common import Handler, Row
 from nn3d.stage.controls.requests import AskFile, CopyView, GuideBy
 
@@ -50,6 +50,9 @@ TABLE: Final[tuple[Row, ...]] = (
     _keys(_PICTURE, "walk to the branch or row beside", ("Alt Shift ↑", "↓"), {
         "Alt Shift Up": walk.across(-1), "Alt Shift Down": walk.across(1),
     }).named("Walk to the branch or row above", "Walk to the branch or row below"),
+    _row(_PICTURE, "neighbours alone, wider", ("I", "Shift I"), I=parting.focus, Shift_I=parting.wider,
+         ).named("Focus: the selection with its neighbours alone", "Focus one link wider"),
+    _row(_PICTURE, "hide what stands nearer", ("H",), H=parting.hide_nearer),
     _row(_PICTURE, "collapse, line, circle, grid", ("C", "L", "O", "G"),
          C=picture.collapse, L=picture.arrange("line"), O=picture.arrange("circle"), G=picture.arrange("grid"),
          ).named("Collapse", "Tiles in a line", "Tiles in a circle", "Tiles in a grid"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -12,6 +13,7 @@ from nn3d.stage import walking
 from nn3d.stage.commands import Command, FlyTo, OpenGroup, Select, SetOpen
 from nn3d.stage.controls.common import Acts, Context, Handler
 from nn3d.stage.controls.going import ahead
+from nn3d.stage.controls.parting import fly_to_near
 from nn3d.stage.controls.requests import Tell
 from nn3d.stage.frame import Frame, TileLayer
 from nn3d.stage.framing import corners_of, framed
@@ -61,6 +63,8 @@ def _walked(c: Context, way: walking.Way) -> Acts:
 
 def _followed(c: Context, after: Frame, thing: Thing) -> tuple[Command, ...]:
     """The camera travels to what is out of sight, and to a tile that is too small to be told from its neighbours."""
+    if thing.tile < 0 and c.state.reach:
+        return fly_to_near(replace(c, frame=after), thing.layer, c.state.reach)
     if thing.tile >= 0:
         plate = walking.plate_of(after, thing.layer)
         if plate is None or thing.tile >= plate.table.size:
