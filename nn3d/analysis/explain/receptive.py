@@ -17,9 +17,11 @@ from nn3d.analysis.explain.table import terms_of
 from nn3d.analysis.explain.target import checked_cells, target_of
 from nn3d.analysis.explain.terms import I64, Reading, Ref, Unknown
 from nn3d.run.layers import topological
-from nn3d.run.model import Node
+from nn3d.run.model import Layer, Node
 from nn3d.run.ops import op_of
 from nn3d.run.run import Run
+
+_CUT = {"concat", "rearrange", "select", "resize"}
 
 
 class _Shapes(Context):
@@ -54,15 +56,30 @@ def receptive_field(
     for here in reversed(topological(run.graph.nodes)):
         for ref in [r for r in boxes if r.node == here.id]:
             layer = owner[here.id]
-            shown = Ref(layer.shown, layer.shown_output)
-            if layer is not target.layer and (ref == shown or context.shape(ref) == layer.shape):
-                found[layer.name] = boxes[ref]
+            drawn = _as_shown(context, layer, ref, boxes[ref])
+            if layer is not target.layer and drawn:
+                found[layer.name] = drawn
             for source, box in _back(context, here, ref, boxes[ref]):
                 steps = level[ref] + (owner[source.node] is not layer)
                 if depth is None or steps <= depth:
                     boxes[source] = union(boxes[source], box) if source in boxes else box
                     level[source] = min(level.get(source, steps), steps)
     return found
+
+
+def _as_shown(context: Context, layer: Layer, ref: Ref, box: Box) -> Box:
+    """A box of one of a layer's outputs on what the layer shows; () where it has no place there.
+
+    Of what attention mixes: the rows of its weights.
+    """
+    if ref == Ref(layer.shown, layer.shown_output):
+        return box
+    node = context.run.node(ref.node)
+    if node.op != "attention":
+        return box if context.shape(ref) == layer.shape else ()
+    n_keys = layer.shape[-1]
+    last = min(n_keys, box[-2][1]) if node.attributes.get("is_causal") is True else n_keys
+    return (*box[:-1], (0, last)) if layer.shown == ref.node else ()
 
 
 def _back(context: Context, node: Node, ref: Ref, box: Box) -> Iterator[tuple[Ref, Box]]:
@@ -73,9 +90,8 @@ def _back(context: Context, node: Node, ref: Ref, box: Box) -> Iterator[tuple[Re
         source = context.only(node)
         yield source, reshaped(box, context.shape(ref), context.shape(source))
         return
-    n_near = 3 if node.op in TRANSPOSED_DIMS else 1
     try:
-        terms = terms_of(context, node, ref.output, _corners(box, n_near))
+        terms = terms_of(context, node, ref.output, _probes(node, box))
     except Unknown:
         for source in context.inputs(node):
             yield source, tuple((0, n) for n in context.shape(source))
@@ -88,6 +104,24 @@ def _back(context: Context, node: Node, ref: Ref, box: Box) -> Iterator[tuple[Re
             found = tuple((int(reach[:, k, 0].min()), int(reach[:, k, 1].max())) for k in range(reach.shape[1]))
         if found:
             yield source, found
+
+
+def _probes(node: Node, box: Box) -> I64:
+    """(n, axes) cells of a box that reach as far as all of them do.
+
+    Its corners, where an operation keeps the order along each axis; with holes between (a transposed convolution, a
+    shuffle of pixels) those beside them too; where axes are cut and put together, each axis as a whole.
+    """
+    near = {"pixel_shuffle": int(node.attributes.get("upscale_factor") or 1)}.get(node.op, 1)
+    near = 3 if node.op in TRANSPOSED_DIMS else near
+    found = [_corners(box, near)]
+    if op_of(node.op).family in _CUT:
+        for axis, (a, b) in enumerate(box):
+            rest = _corners((*box[:axis], (a, a + 1), *box[axis + 1 :]), 1)
+            every = np.repeat(rest, b - a, 0)
+            every[:, axis] = np.tile(np.arange(a, b), len(rest))
+            found.append(every)
+    return np.concatenate(found)
 
 
 def _corners(box: Box, n_near: int) -> I64:

@@ -75,7 +75,9 @@ def attention(context: Context, node: Node, output: int, cells: I64) -> Terms:
     else:
         weights = _rows(context, node, query, key, cells)
     at = flat_of([*head, np.arange(n_keys), columns(cells)[-1]], context.shape(value))
-    at = np.ascontiguousarray(np.broadcast_to(at, (len(cells), n_keys)))
+    at = np.array(np.broadcast_to(at, (len(cells), n_keys)))
+    if node.attributes.get("is_causal") is True:
+        at[np.arange(n_keys) > cells[:, -2:-1]] = -1
     terms = weighted_sum(
         [value, query, key], np.zeros(n_keys, np.int64), at, context.read(value, at), weights,
         formula="Σ weight · v", extras={"row": weights.values},
