@@ -5,8 +5,9 @@ cell, tile, layer or closed group alone, whatever strand or text lies over it.
 
 The picture of tiles holds layer + 1 with a top bit on faces, the tile (all bits: the whole layer), and cell + 1 where
 it is a cube's. The picture of strands holds index in Frame.strands + 1 and the strand's row; it shares the depth of
-the tiles. Both are kept while what they show rests, which hovering and dimming do not change: then a question reads a
-few px. After a change only the neighbourhood of the pointer is drawn; a question further away draws the whole.
+the tiles. Both are kept while what they show rests, which dimming does not change: then a question reads a few px.
+After a change (also when hovering a cell brings its own strands) only the neighbourhood of the pointer is drawn; a
+question further away draws the whole.
 """
 
 from __future__ import annotations
@@ -142,7 +143,7 @@ class PickPass:
         self.tiles.draw_ids(frame)
         if frame.strands:
             self._targets[1].use()
-            self.ribbons.draw_ids(frame, common)
+            self.ribbons.draw_ids(frame, common, rect)
         self._drawn = rect
 
     def hidden_share(self, frame: Frame, common: dict[str, object]) -> float:

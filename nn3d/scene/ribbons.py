@@ -227,9 +227,15 @@ class RibbonPass:
                 self._links[part.layer.key].arrays[3].render(moderngl.POINTS, vertices=count, first=first)
         return len(sums)
 
-    def draw_ids(self, frame: Frame, common: dict[str, object]) -> None:
-        """Draw (link + 1, row) of every strand into the bound integer target; the top bit is that of no strand."""
+    def draw_ids(self, frame: Frame, common: dict[str, object], window: tuple[int, int, int, int]) -> None:
+        """Draw (link + 1, row) of every strand into the bound integer target; the top bit is that of no strand.
+
+        window : x, y from the bottom, width and height in logical px; strands that lie elsewhere may be left out.
+        """
         self.set_frame(self.id_program, frame, common)
+        reach = 2.0 / np.array(frame.state.size_px)
+        low, wide = np.array(window[:2]) * reach - 1.0, np.array(window[2:]) * reach
+        set_uniforms(self.id_program, (), u_window=(*low, *(low + wide)), u_reach=reach)
         for k, s in enumerate(frame.strands):
             first, count = _visible(s)
             link = self._links[s.key]

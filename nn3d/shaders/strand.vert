@@ -31,6 +31,27 @@ layout(location = 9) out vec3 v_c9;
 layout(location = 10) out vec3 v_c10;
 layout(location = 11) out vec2 v_look;  // half width in u, signed strength
 
+#ifdef IDS
+#include "stance.glsl"
+uniform mat4 u_clip_from_world;
+uniform vec4 u_px;      // as in strand.geom
+uniform vec4 u_window;  // what is asked for: left, lower, right, upper end, in clip units
+uniform vec2 u_reach;   // clip units of a px
+
+// Whether a strand may lie in the window: a spline stays within the hull of its control points.
+bool is_asked(vec3 c[N_CONTROL], float hw) {
+  vec2 low = vec2(1e9), high = vec2(-1e9);
+  for (int k = 0; k < N_CONTROL; ++k) {
+    vec4 q = u_clip_from_world * vec4(stood(c[k]), 1.0);
+    if (q.w < 1e-3) return true;
+    vec2 at = q.xy / q.w, wide = u_reach * (4.0 + 1.5 * hw / (u_px.x * q.w));
+    low = min(low, at - wide);
+    high = max(high, at + wide);
+  }
+  return all(lessThanEqual(low, u_window.zw)) && all(greaterThanEqual(high, u_window.xy));
+}
+#endif
+
 void main() {
   float blend = u_radii.w;
   float amount = mix(in_amount.x, in_amount.y, blend);
@@ -75,6 +96,9 @@ void main() {
   bool is_inside = all(greaterThanEqual(in_source_uv, u_lit_uv.xy)) && all(lessThanEqual(in_source_uv, u_lit_uv.zw));
   bool is_lit = is_single ? (in_tiles.x == u_lit.x && is_inside) || in_tiles.y == u_lit.y : u_lit.z > 0;
   if (u_lit.w > 0 && is_lit != (u_lit.w == 2)) hw = 0.0;
+#ifdef IDS
+  if (!is_asked(c, hw)) hw = 0.0;
+#endif
 #ifdef SUM
   v_look = vec2(area > 0.0 ? u_hw : 0.0, (amount < 0.0 ? -area : area) * (1.0 - u_rope.z) * u_grow);
 #else

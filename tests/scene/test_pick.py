@@ -172,7 +172,7 @@ def test_hovering_draws_nothing_while_the_view_rests(screen: Offscreen, monkeypa
     monkeypatch.setattr(screen.renderer.tiles, "draw_ids", lambda frame: (drawn.append(1), draw(frame)))
     for k in range(30):
         thing = Thing(1, k % 6, k % 20, 3)
-        frame = frame_of(c.Hover(thing), c.Advance(0.03 * k))
+        frame = frame_of(c.SetLevel("maps", at_once=True), c.Hover(thing), c.Advance(0.03 * k))
         screen.renderer.pointed(frame, 200.0 + 20.0 * k, 270.0)
         screen.renderer.pick(frame, 210.0 + 20.0 * k, 260.0)
     assert len(drawn) <= 2
