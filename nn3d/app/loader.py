@@ -50,6 +50,11 @@ class Loader:
             self._missing, self._wanted, self._ahead = missing, wanted, ahead
             self._changed.notify()
 
+    def look(self) -> None:
+        """Panels were drawn: they may have asked for facts."""
+        with self._changed:
+            self._changed.notify()
+
     @property
     def is_idle(self) -> bool:
         """Nothing is missing and nothing is being read."""

@@ -44,12 +44,7 @@ def legend_texels(theme: str) -> U8:
 def colour_legend() -> U8:
     """(1, 129, 4) uint8: what one channel of a colour kernel becomes, from −full to +full."""
     grey = np.linspace(-1.0, 1.0, LEGEND, dtype=np.float32)[None, None, None].repeat(3, 1)
-    return colour_texels(grey, 1.0)[0]
-
-
-def enlarged(texels: U8, px: int) -> U8:
-    """(H, W, 4) as (H·px, W·px, 4)."""
-    return texels.repeat(px, 0).repeat(px, 1)
+    return np.asarray(colour_texels(grey, 1.0)[0])
 
 
 def _bytes(colours: FloatArray) -> U8:

@@ -22,6 +22,7 @@ from nn3d.app.events import Events, Gesture, Window, framebuffer_scale
 from nn3d.app.facts import Facts
 from nn3d.app.fitting import grown
 from nn3d.app.guide import Guide, tour_of
+from nn3d.app.hovering import Hovering
 from nn3d.app.loader import Loader
 from nn3d.app.opening import open_window
 from nn3d.app.own_reader import OwnReader, is_picture
@@ -96,6 +97,7 @@ class Viewer:
         names = Names(run.name or "Network", Path(run.path).name if run.path else "")
         self._surface = Surface(self._window.ctx, self._facts, names, visit, is_empty=is_empty)
         self._picture = Picture(self._window.ctx, run, self._resident)
+        self._hovering = Hovering(run, self._picture)
         self._own = OwnReader(run, reader, glfw.post_empty_event) if reader is not None and not is_empty else None
         self._loader = Loader(self._resident, self._facts, glfw.post_empty_event)
         self._events = Events(self._window, self._is_card, time.monotonic)
@@ -257,6 +259,10 @@ class Viewer:
             return  # the tree's rows say themselves what is hovered
         trigger = "move" if gesture.trigger == "away" else gesture.trigger
         has_thing = gesture.trigger in ("move", "click", "double click")
+        is_on_card = has_thing and self.frame.is_card(*gesture.at_px)
+        self._hovering.follow("away" if is_on_card else gesture.trigger, gesture.at_px)
+        if is_on_card:
+            return
         thing = self._pick(gesture) if has_thing else None
         epoch = round(self.state.time.epoch)
         wrong = self._facts.wrong(epoch) if self.state.n_epochs else ()
@@ -346,7 +352,9 @@ class Viewer:
         self._settle -= 1
         self.draws += 1
         self._surface.follow(self._events.take_trail())
-        acts = self._surface.paint(now, self.state, self.frame, self.layout, self._picture, self._picture_of)
+        tip = self._hovering.tooltip(self.frame)
+        acts = self._surface.paint(now, self.state, self.frame, self.layout, self._picture, self._picture_of, tip)
+        self._loader.look()
         self._window.swap_buffers()
         self.do(acts, stroke=self._events.stroke)
 
