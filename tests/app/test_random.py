@@ -1,0 +1,89 @@
+"""A real window under random commands, files and sizes: nothing breaks, nothing leaks, every state can be kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import glfw
+import numpy as np
+import pytest
+
+from nn3d.app import settings
+from nn3d.app.window import Viewer, show
+from nn3d.errors import Nn3dError
+from nn3d.paths import bundled_runs
+from nn3d.run.reader import open_run
+from nn3d.stage import jsonable, viewstring
+from nn3d.stage.commands import apply, from_json, to_json
+from nn3d.stage.state import ViewState
+from tests.random_commands import random_command
+
+PER_FRAME = 6
+WARM_SHARE = 0.25
+MOST_GROWTH = 1.05
+
+
+def anonymous_mb() -> float:
+    """Anonymous memory of this process, MiB."""
+    lines = Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Anonymous:")) / 1024.0
+
+
+@pytest.mark.soak
+def test_random_commands_never_break_the_window_and_every_state_survives_json(
+    display: str, tmp_path: Path, rng: np.random.Generator, soaking: Callable[[int, int], int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv(settings.FOLDER, str(tmp_path / "settings"))
+    broken = tmp_path / "broken.npz"
+    broken.write_bytes(b"PK\x03\x04 but not for long")
+    files = [bundled_runs()["lenet-mnist"], bundled_runs()["mlp-digits"], broken]
+    n_commands, done, memory = soaking(300, 10_000), 0, list[tuple[int, float]]()
+    said: list[str] = []
+
+    def step(viewer: Viewer) -> None:
+        nonlocal done
+        for _ in range(PER_FRAME):
+            command = random_command(rng, viewer.state)
+            said.append(json.dumps(to_json(command))[:300])
+            assert from_json(json.loads(json.dumps(to_json(command)))) == command
+            try:
+                apply(viewer.state, command)
+            except Nn3dError:
+                continue
+            viewer.do([command])
+            keeps(viewer.state)
+            done += 1
+        chance = rng.random()
+        if chance < 0.02:
+            viewer._window.on_drop([str(files[int(rng.integers(len(files)))])])
+            said.append("drop")
+        elif chance < 0.05:
+            w, h = (int(v) for v in rng.integers((240, 180), (1000, 700)))
+            glfw.set_window_size(viewer._window.handle, w, h)
+            said.append(f"size {w} × {h}")
+        if viewer.visit.error and rng.random() < 0.2:
+            viewer.visit.forgive()
+        assert viewer._window.ctx.error == "GL_NO_ERROR"
+        if done % 50 < PER_FRAME:
+            memory.append((done, anonymous_mb()))
+        if done >= n_commands:
+            viewer.stop()
+
+    def keeps(state: ViewState) -> None:
+        assert viewstring.from_text(viewstring.to_text(state)) == state
+        assert jsonable.from_json(ViewState, json.loads(json.dumps(jsonable.to_json(state)))) == state
+
+    try:
+        with open_run(bundled_runs()["lenet-mnist"]) as run:
+            show(run, max_secs=1500.0, on_frame=step, size_px=(640, 420), remembers=True)
+    except BaseException:
+        print("\n".join(said[-25:]))  # noqa: T201
+        raise
+    assert done >= n_commands
+    if n_commands >= 2000:
+        warm = [mb for n, mb in memory if n > WARM_SHARE * n_commands]
+        third = max(1, len(warm) // 3)
+        assert np.median(warm[-third:]) < MOST_GROWTH * np.median(warm[:third]), memory
