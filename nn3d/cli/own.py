@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 from nn3d.cli.sources import SourceOptions
 from nn3d.run.run import Run
 from nn3d.stage.commands import AddOwn, apply
-from nn3d.stage.own import check_own
+from nn3d.stage.own import check_own, own_inputs
 from nn3d.stage.state import ViewState
 
 
 def with_own(run: Run, state: ViewState, source: SourceOptions) -> ViewState:
-    """The state with what `--input` names as a sample of its own, shown at once; only of a finished run.
+    """The state with what `--input` names as a sample of its own, shown at once; `--model` computes it.
+
+    Of a run that was recorded just now nothing is added: there, both options said what to record.
 
     Raises Nn3dError when it cannot be read, does not fit, or when the run cannot be computed anew.
     """
-    if not run.path or source.input is None:
+    is_recorded_anew = not run.path and run.graph.kind == "traced"
+    if is_recorded_anew:
+        return state
+    if source.model is not None:
+        import_module("nn3d.extract.factory").require("torch")
+        own_inputs(run, import_module("nn3d.extract.engine").TorchEngine(run, source.model))
+    if source.input is None:
         return state
     from nn3d.extract.own_picture import read_own
 

@@ -44,7 +44,10 @@ class _Numbers(click.ParamType[tuple[float, ...]]):
 
 _OPTIONS = (
     click.option("--model", metavar="PKG.MOD:FACTORY", help="Or torchvision:NAME, timm:NAME, hf:FOLDER."),
-    click.option("--input", "input_", metavar="PATH|random[:3,224,224]", help="A picture, a folder, .npy, .npz, IDX."),
+    click.option(
+        "--input", "input_", metavar="PATH|random[:3,224,224]",
+        help="A picture, a folder, .npy, .npz, IDX. With a run that is shown: one picture, which it computes anew.",
+    ),
     click.option("--samples", type=click.IntRange(min=1), metavar="N", help="How many samples to record."),
     click.option("--resize", type=_Size(), metavar="HxW", help="Size of the pictures."),
     click.option("--mean", type=_Numbers(), metavar="M", help="Subtracted from pictures (0 … 1), by channel."),
@@ -52,7 +55,7 @@ _OPTIONS = (
     click.option("--gray", is_flag=True, help="Read pictures in grey."),
     click.option("--classes", type=click.Path(path_type=Path), metavar="FILE", help="Class names, one a line."),
     click.option("--trust", is_flag=True, help="Run the code inside a pickled module."),
-)
+)  # fmt: skip
 
 
 def source_options(command: F) -> F:

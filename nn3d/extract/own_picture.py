@@ -50,6 +50,9 @@ def read_own(path: Path, run: Run, name: str) -> OwnInput:
         if _is_inverted(pixels, run, node, info):
             pixels = np.asarray(255 - pixels, np.uint8)
             done.append("inverted, as the recorded ones")
+    low, high = info.value_range or (0.0, 1.0)
+    if not info.mean and (low, high) not in ((0.0, 1.0), (0.0, 255.0)):
+        done.append(f"black and white set to the recorded {low:.3g} and {high:.3g}")
     if n == 4:
         pixels = np.concatenate([pixels, np.full((1, height, width), 255, np.uint8)])
     return OwnInput(name, (packed("picture", pixels),), f"{path.name}: {', '.join(done) or 'as it is'}")
