@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -38,9 +39,12 @@ def interpolate(context: Context, node: Node, output: int, cells: I64) -> Terms:
         weights = weights * share[:, taps[d]]
     number = flat_of(coords, source)
     formula = "{x}" if _TAPS[mode] == 1 else "Σ a·w"
-    return weighted_sum(
-        [ref], np.zeros(number.shape[1], np.int64), number, context.read(ref, number), exactly(weights), formula=formula
-    )
+    values = context.read(ref, number)
+    terms = weighted_sum(
+        [ref], np.zeros(number.shape[1], np.int64), number, values, exactly(weights), formula=formula
+    )  # fmt: skip
+    # Shares are float32 as well: what they are rounded by weighs whole values, however small the share.
+    return replace(terms, scale=np.maximum(terms.scale, 0.01 * np.abs(values.values).sum(1)))
 
 
 def _along(at: I64, size: int, out: int, mode: str, scale: Any, is_aligned: bool) -> tuple[I64, F64]:
