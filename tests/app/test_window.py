@@ -154,7 +154,7 @@ def test_drag_and_wheel_move_the_camera_and_cards_keep_theirs(display: str, smal
         (lambda v: [*move(500, 120), "sleep", "0.05", "mousedown", "1", *move(560, 130), "sleep", "0.05",
                     *move(600, 140), "mouseup", "1"], lambda v: not v.state.camera.fit),
         (lambda v: [*move(700, 500), "click", "4"], lambda v: v.state.camera.distance < v.frame.view.distance + 1e-6),
-        (lambda v: [*move(v.layout.boxes["tree"].x + 60, v.layout.boxes["tree"].y + 68), "sleep", "0.1", "click", "1"],
+        (lambda v: [*move(v.layout.boxes["tree"].x + 60, v.layout.boxes["tree"].y + 106), "sleep", "0.1", "click", "1"],
          lambda v: v.state.selection == Thing(1)),
     )  # fmt: skip
     assert hand.last is not None
@@ -165,8 +165,8 @@ def test_drag_and_wheel_move_the_camera_and_cards_keep_theirs(display: str, smal
 def test_folding_a_module_shortens_the_tree_and_the_slider_straightens(display: str, small_run: Run) -> None:
     hand = drive(
         small_run,
-        (lambda v: [*move(v.layout.boxes["tree"].x + 60, v.layout.boxes["tree"].y + 44), "sleep", "0.1", "click", "1"],
-         lambda v: v.layout.boxes["tree"].h == 4 * 24 + 16),
+        (lambda v: [*move(v.layout.boxes["tree"].x + 60, v.layout.boxes["tree"].y + 82), "sleep", "0.1", "click", "1"],
+         lambda v: v.layout.boxes["tree"].h == 4 * 24 + 54),
         (lambda v: [*move(v.layout.boxes["view"].x1 - 120, 32), "sleep", "0.05", "mousedown", "1", "sleep", "0.05",
                     *move(v.layout.boxes["view"].x1 - 300, 32), "sleep", "0.1", "mouseup", "1"],
          lambda v: v.state.edges.strength == 0.0),
