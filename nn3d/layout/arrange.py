@@ -130,11 +130,11 @@ def arrange(
     gap_y, gap_z = _gaps(cells, half, is_classes)
     k = np.arange(n)
     r, c = k // cols, k % cols
-    grid, grid_extent = _lattice(r, c, (rows, cols), half, (gap_y, gap_z))
-    line, line_extent = _lattice(np.zeros(n, np.int64), k, (1, n), half, (gap_y, gap_z))
+    grid, grid_extent = lattice(r, c, (rows, cols), half, (gap_y, gap_z))
+    line, line_extent = lattice(np.zeros(n, np.int64), k, (1, n), half, (gap_y, gap_z))
     circle, circle_extent = _ring(n, half, gap_z)
     mosaic_half = _mosaic_half((rows, cols), cells, half, power, is_one=n == 1, is_classes=is_classes)
-    mosaic, block = _lattice(r, c, (rows, cols), mosaic_half, (0.0, 0.0))
+    mosaic, block = lattice(r, c, (rows, cols), mosaic_half, (0.0, 0.0))
     return Tiles(
         n, cells, (rows, cols), line, circle, grid, mosaic, half, mosaic_half, gap_y,
         np.stack([line_extent, circle_extent, grid_extent, block]), 0.16 + 0.11 * math.log2(n + 1),
@@ -160,13 +160,14 @@ def _mosaic_half(
     return sides[0] * grow / 2.0 / grid[0], sides[1] * grow / 2.0 / grid[1]
 
 
-def _lattice(
+def lattice(
     r: NDArray[np.int64],
     c: NDArray[np.int64],
     shape: tuple[int, int],
     half: tuple[float, float],
     gaps: tuple[float, float],
 ) -> tuple[F32, NDArray[np.float64]]:
+    """(n, 2) centres (y, z) of tiles at rows r and columns c (n,) of a lattice, and its (2,) full height and width."""
     h, w = 2.0 * half[0], 2.0 * half[1]
     height = shape[0] * h + (shape[0] - 1) * gaps[0]
     width = shape[1] * w + (shape[1] - 1) * gaps[1]

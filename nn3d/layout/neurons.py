@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from nn3d.layout.arrange import POWER, Tiles, _lattice, _ring, fold, side
+from nn3d.layout.arrange import POWER, Tiles, _ring, fold, lattice, side
 from nn3d.run.model import Layer
 
 MAX_NEURONS = 40
@@ -60,11 +60,11 @@ def neuron_column(n: int, tallest: int) -> Tiles:
     """n neurons under one another: all four arrangements; the mosaic is the same column, smaller and without gaps."""
     gap, half = column_gap(n, tallest), neuron_half(tallest)
     r, c = np.arange(n), np.zeros(n, np.int64)
-    grid, grid_extent = _lattice(r, c, (n, 1), half, (gap, 0.0))
-    line, line_extent = _lattice(c, r, (1, n), half, (gap, 0.8))
+    grid, grid_extent = lattice(r, c, (n, 1), half, (gap, 0.0))
+    line, line_extent = lattice(c, r, (1, n), half, (gap, 0.8))
     circle, circle_extent = _ring(n, half, 1.2)
     mosaic_half = (half[0] * MOSAIC_SCALE, half[1] * MOSAIC_SCALE)
-    mosaic, block = _lattice(r, c, (n, 1), mosaic_half, (0.0, 0.0))
+    mosaic, block = lattice(r, c, (n, 1), mosaic_half, (0.0, 0.0))
     extents = np.stack([line_extent, circle_extent, grid_extent, block])
     return Tiles(n, (1, 1), (n, 1), line, circle, grid, mosaic, half, mosaic_half, gap, extents, 0.30)
 

@@ -39,7 +39,7 @@ from nn3d.stage.overlay.groups import Handle, Scene, group_marks
 from nn3d.stage.overlay.hud import hud_marks
 from nn3d.stage.overlay.key import key_marks
 from nn3d.stage.overlay.neurons import neuron_marks
-from nn3d.stage.overlay.selected import selected_marks
+from nn3d.stage.overlay.selected import card_box, selected_marks
 from nn3d.stage.overlay.title import title_marks
 from nn3d.stage.own import front_of
 from nn3d.stage.plan import LayerPlan
@@ -170,8 +170,8 @@ class _Composer:
                 self.run, self.plan, self.state, stage, shown, tiles, first, view), view),
         ]  # fmt: skip
         caption = caption_marks(facts)
-        marks += selected_marks(facts, lens, tiles, first, view, [*marks, *caption])
-        marks += caption
+        chosen = selected_marks(facts, lens, tiles, first, view, [*marks, *caption])
+        marks += [*chosen, *caption]
         return Frame(
             state=self.given, view=view, palette=self.palette, tiles=tiles, strands=strands,
             boxes=np.concatenate([built.boxes, stubs, lens.frames(tiles, first, view, self.palette)]),
@@ -180,6 +180,7 @@ class _Composer:
             wanted=needs.wanted, left_out=needs.left_out, stats=_stats(tables, tiles),
             groups=self.plan.groups, stands=tuple(first[row] for row in self.folded.stands),
             handles=tuple(handles), links=self.folded.item_links, names=self.folded.names,
+            card=card_box(chosen),
         )  # fmt: skip
 
     def _tiles(
@@ -194,8 +195,9 @@ class _Composer:
             for slab in self.folded.slabs.get(row, ()):
                 x, found = float(stage.x[row] + slab.x), self._values(slab.layer)
                 face = replace(self._tile_layer(row, stage, found), layer=slab.item, x=x)
-                share = self._place_of(self.plan.layers[row].layer.index, len(face.table))[1]
-                tiles.append(replace(face, key=(self.resident.identity, "tiles", slab.layer, share)))
+                above = self.plan.layers[row]
+                share = self._place_of(above.layer.index, len(face.table))[1]
+                tiles.append(replace(face, key=(self.resident.identity, "tiles", slab.layer, share, above.stacked)))
             if row in self._recurrent:
                 tiles += self.recurrences.plates(self.plan.layers[row], plate)
             if len(tiles) == first[-1]:
@@ -294,7 +296,7 @@ class _Composer:
         tiles, scale = plan.tiles, float(stage.scale[i])
         place, share = self._place_of(plan.layer.index, len(plan.table))
         return TileLayer(
-            layer=self.folded.items[i], key=(self.resident.identity, "tiles", plan.layer.index, share),
+            layer=self.folded.items[i], key=(self.resident.identity, "tiles", plan.layer.index, share, plan.stacked),
             table=blended(plan.table, place, share), cells=tiles.cells, x=float(stage.x[i]),
             y=float(stage.y[i]), open_half=_scaled(tiles.half, scale), mosaic_half=_scaled(tiles.mosaic_half, scale),
             thickness=(HALF_THICKNESS, float(stage.thick[i])), scale=scale,

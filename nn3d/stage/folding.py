@@ -17,6 +17,7 @@ from nn3d.run.grouping import EQUAL
 from nn3d.run.groups import CONTAINERS, FEW_LAYERS, Group, Groups
 from nn3d.run.model import Layer
 from nn3d.stage.plan import LayerPlan, LinkPlan, Plan, routed, with_part_spans
+from nn3d.stage.stacking import is_crowded, stacked
 from nn3d.stage.state import LayerView, Thing, ViewState
 
 KEPT = 48
@@ -120,6 +121,7 @@ def fold_plan(plan: Plan, opened: frozenset[int]) -> Folded:
         _link(plan, k, (s, t), under, top.paths[k], max(items[s], items[t]) < groups.n_layers)
         for k, (s, t, under) in enumerate(joined)
     )
+    rows = tuple(stacked(row, 1.0) for row in rows) if is_crowded(top) else rows
     stands = [*row_of_layer, *(row_of_layer[g.last] for g in groups.all)]
     is_open = tuple(plan.is_open[i] if i < groups.n_layers else False for i in items)
     made = replace(plan, layers=rows, links=links, topology=top, is_open=is_open, output=row_of_layer[plan.output])

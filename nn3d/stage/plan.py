@@ -47,6 +47,7 @@ class LayerPlan:
     parts : channels of each glued part of a concatenation. group : the closed group that it stands for, or −1.
     depth : half of the room (u) on the axis that the block of a closed group or the plates of a recurrent layer take.
     recurrent : these plates. title : what a person calls it where that is not the layer's name.
+    stacked : how far its mosaic is on its way to half as many columns (nn3d.stage.stacking).
     """
 
     layer: Layer
@@ -63,6 +64,7 @@ class LayerPlan:
     title: str = ""
     group: int = -1
     recurrent: Recurrent | None = None
+    stacked: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

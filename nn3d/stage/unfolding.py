@@ -20,6 +20,7 @@ from nn3d.layout.splits import leaves
 from nn3d.stage.folding import SLAB_HALF, Folded, Folds
 from nn3d.stage.folds import ends_of
 from nn3d.stage.plan import Plan
+from nn3d.stage.stacking import is_crowded, stacked
 from nn3d.stage.standing import Stage, stage_of
 from nn3d.stage.state import ViewState, smooth
 
@@ -112,7 +113,16 @@ def _mixed(drawn: Folded, state: ViewState, ends: list[_End], shares: list[float
         scale=mix(end.scale for end in ends), share=opening, thick=mix(end.thick for end in ends),
         grow=mix(_grown(end, drawn) for end in ends),
     )  # fmt: skip
-    return Shown(drawn, rows, stage)
+    return Shown(_restacked(drawn, ends, shares), rows, stage)
+
+
+def _restacked(drawn: Folded, ends: list[_End], shares: list[float]) -> Folded:
+    """The rows of `drawn` with their mosaics between those of the ends."""
+    share = sum(s for s, end in zip(shares, ends, strict=True) if is_crowded(end.folded.plan.topology))
+    if share == 0.0 and not is_crowded(drawn.plan.topology):
+        return drawn
+    layers = tuple(stacked(row, min(1.0, share)) for row in drawn.plan.layers)
+    return replace(drawn, plan=replace(drawn.plan, layers=layers))
 
 
 def _own(ends: list[_End], name: str) -> NDArray[Any]:

@@ -14,7 +14,7 @@ from nn3d.stage.type import text_width
 EDGE = 6.0
 ROW_PX = 19.0
 MAX_ROWS = 6
-MAX_ROWS_ABOVE = 4
+MAX_ROWS_ABOVE = 6
 # Names are smaller where there are more layers than this.
 MANY_LAYERS = 40
 NAME_PX, SMALL_NAME_PX = 15.0, 13.0
