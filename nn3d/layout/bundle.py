@@ -16,6 +16,7 @@ F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
 N_BANDS = 5
+N_REGIONS = 3
 MAX_ROW_CLUSTERS = 6
 GOLDEN = 0.6180339887498949
 GOLDEN_ANGLE = 2.399963229728653
@@ -74,10 +75,13 @@ def strands(
     target: Tiles,
     tiles: tuple[I64, I64],
     uv: tuple[F32, F32],
+    *,
+    by_region: bool = False,
 ) -> tuple[NDArray[np.void], tuple[float, float]]:
     """(m,) STRAND of chosen edges in their order, amount and area still 0, and the radii of the clusters.
 
     tiles : (m,) source and target tile. uv : (m, 2) places in them. A strand's row depends on its own edge alone.
+    by_region : strands of a source that is one tile gather by the region of it that they start in (see `regions`).
     """
     out = np.zeros(tiles[0].size, STRAND)
     from_cluster, to_cluster = source_clusters(source), target_clusters(target)
@@ -86,11 +90,37 @@ def strands(
     out["source_uv"], out["target_uv"] = uv
     out["dock_lane"] = _dock_lane(source, target, tiles, uv)
     radii = (cluster_radius(source, from_cluster), cluster_radius(target, to_cluster))
+    shape = regions(source) if by_region else None
     for k, (t, cluster) in enumerate(((source, from_cluster), (target, to_cluster))):
         at = t.at_grid[tiles[k]] + (0.5 - uv[k][:, ::-1]) * np.array([2.0 * t.half[0], -2.0 * t.half[1]], np.float32)
         off = at - _centres(t, cluster)[cluster[tiles[k]]]
         out["spread"][:, 2 * k : 2 * k + 2] = off / np.float32(radii[k])
+    if shape is not None:
+        place = np.minimum((uv[0][:, ::-1] * np.array(shape)).astype(np.int64), np.array(shape) - 1)
+        out["clusters"][:, 0] = place[:, 0] * shape[1] + place[:, 1]
+        off = (place + 0.5) / np.array(shape) - uv[0][:, ::-1]
+        out["spread"][:, :2] = off * np.array([2.0 * shape[0], -2.0 * shape[1]])
+        radii = (max(h / n for h, n in zip(source.half, shape, strict=True)) + 1e-6, radii[1])
     return out, radii
+
+
+def regions(tiles: Tiles) -> tuple[int, int] | None:
+    """(rows, columns) of regions of a layer's one tile, at most 3 × 3; None of several tiles, or one cell a side."""
+    rows, cols = tiles.cells
+    return (min(N_REGIONS, rows), min(N_REGIONS, cols)) if tiles.n == 1 and min(rows, cols) > 1 else None
+
+
+def source_places(tiles: Tiles, table: NDArray[np.void], *, by_region: bool) -> NDArray[np.void]:
+    """(n clusters,) TILE: where the strands of a source gather."""
+    shape = regions(tiles) if by_region else None
+    if shape is None:
+        return centroids(table, source_clusters(tiles))
+    row, col = np.divmod(np.arange(shape[0] * shape[1]), shape[1])
+    at = np.stack([1.0 - (2.0 * row + 1.0) / shape[0], (2.0 * col + 1.0) / shape[1] - 1.0], 1)
+    out = np.repeat(table[:1], row.size)
+    for name in ("line", "circle", "grid", "mosaic"):
+        out[name] += at * np.array(tiles.mosaic_half if name == "mosaic" else tiles.half)
+    return out
 
 
 def cluster_radius(tiles: Tiles, cluster: I64) -> float:

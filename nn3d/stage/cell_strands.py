@@ -17,7 +17,7 @@ from nn3d.analysis import sampling
 from nn3d.analysis.amounts import Moment, mode_of
 from nn3d.analysis.sampling import I64
 from nn3d.analysis.wiring import Ends, Wiring
-from nn3d.layout.bundle import centroids, source_clusters, strands, target_clusters
+from nn3d.layout.bundle import centroids, source_places, strands, target_clusters
 from nn3d.run.model import FloatArray
 from nn3d.run.run import Run
 from nn3d.stage import small
@@ -86,11 +86,14 @@ def cell_strands(run: Run, plan: Plan, link: LinkPlan, need: StrandsNeed) -> Str
 def _table(plan: Plan, link: LinkPlan, need: StrandsNeed, ends: Ends, total: int) -> StrandTable:
     a, b = plan.layers[link.source], plan.layers[link.target]
     from_tile = np.minimum(ends.source_tile, a.tiles.n - 1)  # the three channels of a picture are drawn as one tile
-    rows, radii = strands(a.tiles, b.tiles, (from_tile, ends.target_tile), (ends.source_uv, ends.target_uv))
+    by_region = not small.is_wire(plan, link)
+    tiles, uv = (from_tile, ends.target_tile), (ends.source_uv, ends.target_uv)
+    rows, radii = strands(a.tiles, b.tiles, tiles, uv, by_region=by_region)
     rows = small.placed_on_edges(plan, link, rows)
     return StrandTable(
-        rows, 0, 0, centroids(a.table, source_clusters(a.tiles)), centroids(b.table, target_clusters(b.tiles)), radii,
-        "sign", THICKEST, LEVEL, need.selection, 0, total, 1.0, 0.0, None, ends.weight,
+        rows, 0, 0, source_places(a.tiles, a.table, by_region=by_region),
+        centroids(b.table, target_clusters(b.tiles)), radii, "sign", THICKEST, LEVEL,
+        need.selection, 0, total, 1.0, 0.0, None, ends.weight,
         np.zeros(len(rows), np.float32), ends.source_cell, ends.target_cell,
         (LEVEL, need.link, need.cell, need.epochs, need.sample, need.mode, need.selection, need.n),
     )  # fmt: skip

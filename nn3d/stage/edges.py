@@ -13,7 +13,7 @@ from nn3d.analysis import sampling
 from nn3d.analysis.amounts import Amounts, Moment, amounts_of
 from nn3d.analysis.sampling import Chosen
 from nn3d.analysis.wiring import Ends, Wiring
-from nn3d.layout.bundle import centroids, rope, source_clusters, strands, target_clusters
+from nn3d.layout.bundle import centroids, rope, source_places, strands, target_clusters
 from nn3d.run.model import FloatArray
 from nn3d.run.run import Run
 from nn3d.stage import small
@@ -72,13 +72,15 @@ def _history(
     n = ends.weight.size
     a, b = plan.layers[link.source], plan.layers[link.target]
     from_tile = np.minimum(ends.source_tile, a.tiles.n - 1)  # the three channels of a picture are drawn as one tile
-    single, radii = strands(a.tiles, b.tiles, (from_tile, ends.target_tile), (ends.source_uv, ends.target_uv))
+    by_region = not small.is_wire(plan, link)
+    tiles, uv = (from_tile, ends.target_tile), (ends.source_uv, ends.target_uv)
+    single, radii = strands(a.tiles, b.tiles, tiles, uv, by_region=by_region)
     single = small.placed_on_edges(plan, link, single)
     trunk = rope(np.zeros((2, 2), np.float32), per_sign, is_signed=True)
     is_fixed = selection in EVERY
     shape_key = (need.link, level, selection, n) if is_fixed else (*_identity(need), level, n)
     table = StrandTable(
-        np.concatenate([trunk, single]), len(trunk), per_sign, centroids(a.table, source_clusters(a.tiles)),
+        np.concatenate([trunk, single]), len(trunk), per_sign, source_places(a.tiles, a.table, by_region=by_region),
         centroids(b.table, target_clusters(b.tiles)), radii, "sign", THICKEST, level, selection, 0,
         wires.n_edges(level), 1.0, 0.0, None, ends.weight, np.zeros(n, np.float32), ends.source_cell,
         ends.target_cell, shape_key, batches=batches,
