@@ -198,7 +198,8 @@ def _anchors(w: float, h: float, boxes: dict[str, Box]) -> Anchors:
     key = (right - 40.0, below - KEY_H) if right - left > 380.0 and h >= 480.0 else None
     is_tall = "tree" in boxes and boxes["tree"].y1 > below - 40.0
     hud_x = boxes["tree"].x1 + GAP if is_tall else MARGIN + 12.0
-    return Anchors(free=free, title=None, key=key, hud=(hud_x, right - GAP, below - 22.0))
+    return Anchors(free=free, title=None, key=key, hud=(hud_x, right - GAP, below - 22.0),
+                   room=(left + GAP, top + GAP, right - GAP, below - 28.0))  # fmt: skip
 
 
 def _at_least(x0: float, y0: float, x1: float, y1: float) -> tuple[float, float, float, float]:
@@ -262,4 +263,4 @@ def _anchors_alone(w: float, h: float, pill: Box) -> Anchors:
     key_y = h - KEY_H + 16.0 if w - pill.x1 >= KEY_W + 40.0 else pill.y - KEY_H
     key = (w - 24.0, key_y) if has_sides else None
     hud = (24.0, pill.x - 24.0, h - 34.0) if has_sides else (24.0, w - 24.0, pill.y - 14.0)
-    return Anchors(free=free, title=(68.0, 22.0), key=key, hud=hud)
+    return Anchors(free=free, title=(68.0, 22.0), key=key, hud=hud, room=(GAP, 52.0, w - GAP, hud[2] - 8.0))

@@ -13,6 +13,7 @@ from nn3d.scene.renderer import Renderer
 from nn3d.stage.commands import Resize, SetBudget, apply
 from nn3d.stage.complete import compose
 from nn3d.stage.frame import Frame
+from nn3d.stage.pointed import Pointed
 from nn3d.stage.resident import Resident
 from nn3d.stage.state import Budget, Thing, ViewState
 
@@ -43,7 +44,7 @@ class Picture:
         self.draws += 1
 
     def is_like(self, frame: Frame) -> bool:
-        """Whether the picture on screen is whole and is the same view at another time, or of another sample."""
+        """Whether the picture on screen is whole and is the same view at another time, of another sample, or later in a slide."""
         drawn = self.frame
         if drawn is None or drawn.missing or not self.is_whole:
             return False
@@ -52,6 +53,8 @@ class Picture:
             was, time=now.time, sample=now.sample, own=now.own, wave=now.wave, n_samples=now.n_samples, hover=now.hover,
             budget=now.budget,
         )  # fmt: skip
+        if now.slide is not None:
+            same = replace(same, slide=now.slide, selection=now.selection, focus=now.focus)
         return same == now and np.array_equal(drawn.view.clip_from_world, frame.view.clip_from_world)
 
     @property
@@ -67,6 +70,10 @@ class Picture:
     def pick(self, x_px: float, y_px: float) -> Thing | None:
         """What lies under a point."""
         return None if self.frame is None else self._renderer.pick(self.frame, x_px, y_px)
+
+    def pointed(self, x_px: float, y_px: float) -> Pointed | None:
+        """What lies on top at a point, labels and strands too."""
+        return None if self.frame is None else self._renderer.pointed(self.frame, x_px, y_px)
 
     def pixels(self) -> Pixels:
         """(H, W, 3) uint8 of the picture as it was last drawn, framebuffer px, top row first."""

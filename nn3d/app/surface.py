@@ -13,7 +13,9 @@ from nn3d.app.cards import Layout, alone
 from nn3d.app.desk import Names, draw_panels, lay_out
 from nn3d.app.facts import Facts, words_of
 from nn3d.app.guide import Guide
+from nn3d.app.hovering import At
 from nn3d.app.panels.notes import TOAST_SECS
+from nn3d.app.panels.tooltip import tooltip
 from nn3d.app.panels.welcome import visit_cards, welcome_panels
 from nn3d.app.picture import Picture
 from nn3d.app.style import rgba, set_style
@@ -23,6 +25,7 @@ from nn3d.app.visit import Visit
 from nn3d.stage.controls import Act, Context
 from nn3d.stage.frame import Frame
 from nn3d.stage.state import ViewState
+from nn3d.stage.tips import Lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class Surface:
 
     def paint(
         self, now: float, state: ViewState, frame: Frame, layout: Layout, picture: Picture,
-        compose: Callable[[ViewState], Frame] | None = None,
+        compose: Callable[[ViewState], Frame] | None = None, tip: tuple[Lines, At] | None = None,
     ) -> list[Act]:  # fmt: skip
         """Draw the picture and the panels on the window's framebuffer; returns what was asked of the panels."""
         if self._toast.message and now >= self._toast.until:
@@ -87,6 +90,8 @@ class Surface:
                 self._ui, state, self._facts, self._names, frame, layout, context, self._toast.message, self.guide
             )
         acts += visit_cards(self._ui, self._visit, now, state, is_empty=self._is_empty, toast=self._toast.message)
+        if tip is not None:
+            tooltip(self._ui, *tip)
         self._ui.end()
         imgui.render()
         screen = self._ctx.screen

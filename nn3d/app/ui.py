@@ -111,6 +111,15 @@ class Ui:
             self._list = outer
             imgui.end()
 
+    @contextmanager
+    def over(self, target: imgui.ImDrawList) -> Iterator[None]:
+        """What is drawn inside `with` goes to another draw list."""
+        outer, self._list = self._list, target
+        try:
+            yield
+        finally:
+            self._list = outer
+
     def scrim(self, *, is_new: bool, hole: Box | None = None) -> bool:
         """Dim everything drawn so far but `hole`; True when it was clicked. `is_new`: it comes up in this frame."""
         if is_new:

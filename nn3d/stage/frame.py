@@ -22,8 +22,8 @@ from nn3d.stage.holding import Wanted
 from nn3d.stage.state import ViewState
 
 __all__ = [
-    "BOX", "PART", "SHADOW", "STRAND", "TILE", "Cells", "Colour", "Frame", "Gains", "Line", "Lit", "Mark", "Palette", "Rect",
-    "StrandLayer", "Text", "TileLayer", "Values", "View",
+    "BOX", "PART", "SHADOW", "STRAND", "TILE", "Cells", "Colour", "Frame", "Gains", "Line", "Lit", "Mark", "Palette",
+    "Rect", "StrandLayer", "Text", "TileLayer", "Values", "View",
 ]  # fmt: skip
 
 F32 = NDArray[np.float32]
@@ -66,9 +66,9 @@ class Gains:
 
 @dataclass(frozen=True, slots=True)
 class Lit:
-    """Cells of a plate that keep all of their light: of the tiles `first` … `end` − 1 the rows and columns [r0, r1),
-    [c0, c1).
+    """Cells of a plate that keep all of their light.
 
+    first, end : of the tiles from one to before the other. r0, r1, c0, c1 : of their rows and columns likewise.
     done : (tile, n) of a tile whose first n cells alone are shown, in C order, the others as empty; (−1, 0) none.
     """
 
@@ -146,7 +146,8 @@ class StrandLayer:
     strand after the rope: level of detail, parameter id, flat C-order number in it, its value, cells (−1 whole tile).
     shape_key : names what of `strands` stays from epoch to epoch: all but amount and area. grow : share of their area
     that all strands have while the level changes. is_drawn : (m,) single strands that this moment shows; None all.
-    crowd : how many single strands lie one over the other in the gutter: from about 10 on they are a tone.
+    crowd : how many single strands lie one over the other in the gutter: from about 10 on they are a tone; −1 they
+    never touch.
     batches : where each batch of edges that add up starts among the single strands, with the end; () opaque strands.
     lit : source tile, target tile (−1 none) and whether the rope stands out while the rest dims; None nothing does.
     lit_uv : left, top, right, bottom of the part of the source tile whose strands stand out.
@@ -315,6 +316,7 @@ class Frame:
     of `tiles` stands for it: its own plate, or that of the closed group around it; () where each layer has its own.
     links : (source, target) items of what is visible, main ones first. names : of all items.
     handles : (item, px box) of pills and brackets, where a pointer finds a group.
+    card : px box of the card of the pointed-at cell or selected layer, None where there is none.
     wanted : all that the picture is made of. left_out : what of it memory has no room for; the picture says so.
     """
 
@@ -338,6 +340,11 @@ class Frame:
     names: tuple[str, ...] = ()
     wanted: Wanted = field(default_factory=Wanted)
     left_out: tuple[Hashable, ...] = ()
+    card: tuple[float, float, float, float] | None = None
+
+    def is_card(self, x_px: float, y_px: float) -> bool:
+        """Whether a point lies on the card of the cell or the selected layer."""
+        return self.card is not None and self.card[0] <= x_px <= self.card[2] and self.card[1] <= y_px <= self.card[3]
 
     def mix_of(self, tile: TileLayer) -> float:
         """How far a plate is on its way from the first of its values to the second."""

@@ -10,7 +10,7 @@ import numpy as np
 from nn3d.analysis.contribution import input_sums, weighted_link
 from nn3d.run.model import Layer
 from nn3d.run.run import Run
-from nn3d.stage.frame import PART, Frame, StrandLayer, Text, TileLayer
+from nn3d.stage.frame import PART, Frame, StrandLayer, TileLayer
 from nn3d.stage.overlay.blocks import plain, signed
 from nn3d.stage.overlay.facts import number, percent
 from nn3d.stage.overlay.microscope import cell_words
@@ -33,10 +33,8 @@ def tip_lines(run: Run, frame: Frame, pointed: Pointed, met: Met) -> Lines:
 
 
 def _label(run: Run, frame: Frame, pointed: Pointed) -> Lines:
-    mark = frame.marks[pointed.mark]
-    said = mark.text if isinstance(mark, Text) else ""
-    about = () if pointed.thing is None else _thing(run, frame, pointed.thing)
-    return about if about else (said,)
+    """A label is there to be read: only what belongs to a layer or group has more to say."""
+    return () if pointed.thing is None else _thing(run, frame, pointed.thing)
 
 
 def _thing(run: Run, frame: Frame, thing: Thing) -> Lines:

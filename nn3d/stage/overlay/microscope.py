@@ -25,6 +25,8 @@ def cell_blocks(f: Facts, lens: Lens) -> list[Block]:
     if spot is None or not lens.has_card:
         return []
     head = _head(f, lens)
+    if found is None and f.state.selection is None:
+        return []  # while the pointer runs over cells, cards come when they are known
     if found is None:
         return [head, words_line(f, [("reading …", f.ink("text2"))])]
     e = found.explanation

@@ -21,6 +21,7 @@ MAX_MINIS: Final = 5
 LARGEST_WITH_NUMBERS: Final = 7
 BIG_PX: Final = {3: 30.0, 5: 25.0, 7: 22.0}
 LEAST_PX: Final = 90.0
+LEAST_ROOM: Final = 1250.0
 
 
 def picture_blocks(f: Facts, p: Pictures, e: Explanation, under: list[Block]) -> list[Block]:
@@ -28,16 +29,19 @@ def picture_blocks(f: Facts, p: Pictures, e: Explanation, under: list[Block]) ->
     full_a, full_w, full_p = (float(np.nanmax(np.abs(v), initial=0.0)) for v in (p.inputs, p.weights, p.products))
     scales = (full_a, full_w, full_p)
     lut = "div" if float(np.nanmin(p.inputs, initial=0.0)) < 0.0 else "seq"
-    n = min(len(p.names) - 1, MAX_MINIS)
+    room = f.state.anchors.room
+    wide = f.state.size_px[0] if room is None else room[2] - room[0]
+    n = min(len(p.names) - 1, MAX_MINIS if wide >= LEAST_ROOM * f.k else 0)
     rest = len(p.names) - 1 - n
     left = stacked([_hero(f, p, e, scales, lut), *under])
-    if n <= 0 or not e.is_sum:
+    if not e.is_sum or len(p.names) == 1:
         return [left]
-    minis = [_minis(f, p, n, scales, lut)]
-    if rest > 0:
-        more = float(p.sums[1 + n :].sum())
-        words = f"{number(rest)} more map{'' if rest == 1 else 's'}   "
-        minis.append(words_line(f, [(words, f.ink("text2")), (signed(more), hue(f, more))], 10.0))
+    more = float(p.sums[1 + n :].sum())
+    words = f"{number(rest)} more map{'' if rest == 1 else 's'}   "
+    others = [words_line(f, [(words, f.ink("text2")), (signed(more), hue(f, more))], 10.0)] if rest > 0 else []
+    if n <= 0:
+        return [_hero(f, p, e, scales, lut), *others, *under]
+    minis = [_minis(f, p, n, scales, lut), *others]
     return [beside(left, stacked(minis), 26.0 * f.k)]
 
 

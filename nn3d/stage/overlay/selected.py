@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -23,6 +24,7 @@ PAD = 12.0
 AWAY = 18.0
 MARGIN = 10.0
 CORNER = 48.0
+ROUND = 9.0
 PILL_PX = 15.0
 Words = tuple[str, float, str, Colour]
 
@@ -85,13 +87,13 @@ def card_lines(f: Facts, row: int) -> list[Words]:
 def _card(f: Facts, blocks: list[Block], plate: tuple[float, ...], taken: tuple[F64, F64]) -> list[Mark]:
     width = max(block.width for block in blocks) + 2 * PAD
     height = sum(block.height for block in blocks) + 2 * PAD - 4.0
-    x, y = best_place((width, height), plate, taken[0], f.state.size_px, taken[1])
+    x, y = best_place((width, height), plate, taken[0], f.state.size_px, taken[1], f.state.anchors.room)
     edge = f.ink("rail", 0.7)
     middle = ((plate[0] + plate[2]) / 2.0, (plate[1] + plate[3]) / 2.0)
     near = (min(max(middle[0], x), x + width), min(max(middle[1], y), y + height))
     out: list[Mark] = [
         Line(*near, min(max(near[0], plate[0]), plate[2]), min(max(near[1], plate[1]), plate[3]), 1.0, edge),
-        Rect(x - 1, y - 1, x + width + 1, y + height + 1, edge, 9.0),
+        Rect(x - 1, y - 1, x + width + 1, y + height + 1, edge, ROUND),
         Rect(x, y, x + width, y + height, f.ink("card", 1.0), 8.0),
     ]
     at = y + PAD - 2.0
@@ -101,11 +103,17 @@ def _card(f: Facts, blocks: list[Block], plate: tuple[float, ...], taken: tuple[
     return out
 
 
+def card_box(marks: Sequence[Mark]) -> tuple[float, float, float, float] | None:
+    """Box of the card among the marks of `selected_marks`, None where there is none."""
+    found = (m for m in marks if isinstance(m, Rect) and m.radius == ROUND)
+    return next(((m.x0, m.y0, m.x1, m.y1) for m in found), None)
+
+
 def best_place(
     size: tuple[float, float], plate: tuple[float, ...], taken: F64, picture: tuple[int, int],
-    strands: F64 | None = None,
+    strands: F64 | None = None, room: tuple[float, float, float, float] | None = None,
 ) -> tuple[float, float]:  # fmt: skip
-    """Upper left corner of a card of `size`: beside a plate's box or in a corner of the picture, never off it.
+    """Upper left corner of a card of `size`: beside a plate's box or in a corner of the picture, inside of `room`.
 
     It covers least of `taken`, counted in full, and of the boxes that hold strands, by a third.
     """
@@ -113,10 +121,13 @@ def best_place(
     x0, y0, x1, y1 = plate
     xs = (x1 + AWAY, x0 - AWAY - w, (x0 + x1 - w) / 2.0, x0, x1 - w)
     ys = (y0 - AWAY - h, y1 + AWAY, (y0 + y1 - h) / 2.0, y0, y1 - h)
-    corners = product((CORNER, picture[0] - w - CORNER), (2.0 * CORNER, picture[1] - h - 1.6 * CORNER))
+    left, top, right, bottom = room or (MARGIN, MARGIN, picture[0] - MARGIN, picture[1] - MARGIN)
+    away_x, away_y = (CORNER, 2.0 * CORNER) if room is None else (left, top)
+    lowest = picture[1] - h - 1.6 * CORNER if room is None else bottom - h
+    corners = product((away_x, picture[0] - w - CORNER if room is None else right - w), (away_y, lowest))
     spots = np.array([*product(xs, ys), *corners])
-    spots[:, 0] = np.clip(spots[:, 0], MARGIN, max(MARGIN, picture[0] - w - MARGIN))
-    spots[:, 1] = np.clip(spots[:, 1], MARGIN, max(MARGIN, picture[1] - h - MARGIN))
+    spots[:, 0] = np.clip(spots[:, 0], left, max(left, right - w))
+    spots[:, 1] = np.clip(spots[:, 1], top, max(top, bottom - h))
     boxes = np.concatenate([spots, spots + np.array([w, h])], 1)
     own = 4.0 * _overlap(boxes, np.array([plate]))[:, 0]
     others = _overlap(boxes, taken).sum(1) if len(taken) else np.zeros(len(boxes))
