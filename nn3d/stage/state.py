@@ -154,13 +154,15 @@ class Time:
 class Anchors:
     """Where the picture may go: rectangle (x0, y0, x1, y1) that the camera fits, and corners of title, key and HUD.
 
-    None hides a part. `key`: right end and top of the colour key. `hud`: x0, x1 and y of the strands line.
+    None hides a part. `key`: right end and top of the colour key. `hud`: x0, x1 and y of the strands line. `room`: where
+    the card of a cell may lie, x0, y0, x1, y1; None anywhere.
     """
 
     free: tuple[float, float, float, float] = (64.0, 120.0, 1462.0, 775.0)
     title: tuple[float, float] | None = (48.0, 38.0)
     key: tuple[float, float] | None = (1552.0, 40.0)
     hud: tuple[float, float, float] | None = (48.0, 1552.0, 862.0)
+    room: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
