@@ -49,7 +49,8 @@ def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tu
 @source_options
 def command(
     file: Path, output: Path, size: tuple[int, int] | None, scale: float | None, yaw: float | None, pitch: float | None,
-    near: str | None, hover: str | None, select: str | None, tour: str | None, frames: int, transparent: bool, stats: Path | None, dump: Path | None,
+    near: str | None, hover: str | None, select: str | None, tour: str | None, frames: int, transparent: bool,
+    stats: Path | None, dump: Path | None,
     state: str | None, script: str | None, source: SourceOptions, **view: Any,
 ) -> None:  # fmt: skip
     """Render FILE to a picture: a run, or anything that extract can read."""
