@@ -103,7 +103,7 @@ class TilePass:
         canvas.use()  # a mask counts from here on
         self.ctx.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
         begun: set[str] = set()
-        # Soft edges are blended: furthest plates first, those of one depth by their number, in whatever order they come.
+        # Soft edges are blended: furthest plates first, those of one depth by number, in whatever order they come.
         plates = sorted(zip(frame.tiles, scales(frame), strict=True), key=lambda p: (-p[1].depth, p[0].layer))
         for tile, size in plates:
             calls += self._draw_faces(frame, tile, size, common, begun)
