@@ -1,4 +1,4 @@
-"""Who has the keyboard: the search dialog while it is open, else the table of gestures."""
+"""Who has the keyboard: the search dialog while it is open, a text that is being written, else the gestures."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import glfw
 
-from nn3d.stage.commands import Hover, SetSearch, apply
-from nn3d.stage.controls import Act, Context, answer
+from nn3d.stage.commands import Hover, SetSearch, SetWriting, apply
+from nn3d.stage.controls import Act, Context, answer, writing
 from nn3d.stage.controls.offers import Catalogue
 from nn3d.stage.controls.requests import CopyText, Request
 from nn3d.stage.controls.searching import field_in, key_pressed, lit, text_typed
@@ -21,7 +21,7 @@ POINTER: Final = ("drag", "wheel", "move", "click", "double click")
 def acts(trigger: str, text: str, context: Context, catalogue: Catalogue, window: Any) -> Sequence[Act]:
     """What a gesture does. text : what was typed with it. window : GLFW's, whose clipboard a field reads."""
     if not context.state.search.kind:
-        return answer(trigger, context)
+        return answer(trigger, context) if context.state.writing is None else _written(trigger, text, context, window)
     if trigger.startswith(POINTER):
         return ()
     done = _edited(trigger, text, context, catalogue, window)
@@ -31,6 +31,16 @@ def acts(trigger: str, text: str, context: Context, catalogue: Catalogue, window
     if after.search.text == context.state.search.text:
         return done
     return (*done, *lit(after, catalogue.of(after)[0], after.search.row))
+
+
+def _written(trigger: str, text: str, context: Context, window: Any) -> Sequence[Act]:
+    """While a text of one's own is written, keys edit it; the pointer does as ever, and a click elsewhere ends it."""
+    if trigger.startswith(POINTER):
+        done = answer(trigger, context)
+        return (*done, SetWriting(None)) if trigger in ("click", "double click") else done
+    if text or trigger == "Ctrl V":
+        return writing.text_typed(context, text or _clipboard(window))
+    return writing.key_pressed(context, trigger)
 
 
 def _edited(trigger: str, text: str, context: Context, catalogue: Catalogue, window: Any) -> Sequence[Act]:

@@ -16,6 +16,7 @@ from nn3d.run.model import Array
 from nn3d.run.own import OwnInput, packed, pictured, unpacked
 from nn3d.run.run import Run
 from nn3d.stage.own import own_inputs
+from nn3d.stage.own_text import Vocabulary, vocabulary_of
 
 MOST_COMPARED = 8
 LEAST_SIDE, MOST_SIDE = 4, 512
@@ -26,7 +27,7 @@ class Taken:
     """What a run takes from its user.
 
     kind : "picture", "tokens" or "" for nothing. reason : why nothing, in words. shape : of the input.
-    ground : brightness 0 … 255 of the recorded pictures' borders. engine : what computes. error : its largest
+    vocabulary : how it reads text. ground : brightness 0 … 255 of the recorded pictures' borders. engine : what computes. error : its largest
     difference from a recorded value, as a share of the layer's largest.
     """
 
@@ -36,6 +37,7 @@ class Taken:
     ground: int = 0
     engine: str = ""
     error: float = 0.0
+    vocabulary: Vocabulary | None = None
 
 
 def taken(run: Run) -> Taken:
@@ -48,15 +50,16 @@ def taken(run: Run) -> Taken:
     shape = nodes[0].outputs[0].shape
     if info.kind == "image" and not all(LEAST_SIDE <= n <= MOST_SIDE for n in shape[1:]):
         return Taken("", f"its picture has {shape[2]} × {shape[1]} px")
-    if info.kind == "tokens" and not (run.classes and any(s.tokens for s in run.samples)):
-        return Taken("", "the run does not name its tokens")
+    vocabulary = vocabulary_of(run) if info.kind == "tokens" else None
+    if isinstance(vocabulary, str):
+        return Taken("", vocabulary)
     engine = own_inputs(run).engine
     if engine.reason:
         return Taken("", engine.reason)
     check = getattr(engine, "check", None)
     error = float(check.worst) if check is not None else 0.0
     if info.kind == "tokens":
-        return Taken("tokens", "", shape, 0, engine.name, error)
+        return Taken("tokens", "", shape, 0, engine.name, error, vocabulary)
     return Taken("picture", "", shape, _ground(run, nodes[0].id), engine.name, error)
 
 

@@ -202,6 +202,16 @@ class Wave:
 
 
 @dataclass(frozen=True, slots=True)
+class Writing:
+    """A text of one's own that is being written. caret, mark : of nn3d.stage.field. is_sent : Enter was pressed."""
+
+    text: str = ""
+    caret: int = 0
+    mark: int = 0
+    is_sent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Panels:
     """Which cards of the window are open. Offscreen pictures ignore them.
 
@@ -290,6 +300,7 @@ class ViewState:
     came : what was selected before, so that going back and on again takes another branch.
     order : of the tiles in their layers, "index" or "flow"; order_blend : linear progress on the way to it.
     own : inputs of one's own, samples after the recorded ones. wave : one of them on its way through the layers.
+    writing : a text that has the keyboard.
     """
 
     n_epochs: int
@@ -325,6 +336,7 @@ class ViewState:
     focus: Focus = field(default_factory=Focus)
     own: tuple[OwnInput, ...] = ()
     wave: Wave | None = None
+    writing: Writing | None = None
     lens: Lens = field(default_factory=Lens)
     slide: Slide | None = None
     caption: str = ""

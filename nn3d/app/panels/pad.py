@@ -13,10 +13,11 @@ from nn3d.app import own_input, widgets
 from nn3d.app.cards import Box
 from nn3d.app.facts import Facts, canvas_texels
 from nn3d.app.own_input import Taken
+from nn3d.app.panels import pad_text
 from nn3d.app.ui import Ui
 from nn3d.run.model import Array
 from nn3d.run.own import OwnInput
-from nn3d.stage.commands import AddOwn, EditOwn, RemoveOwn, SetPanels
+from nn3d.stage.commands import AddOwn, EditOwn, RemoveOwn, SetPanels, SetWriting
 from nn3d.stage.controls import Act, tip
 from nn3d.stage.state import ViewState
 
@@ -31,8 +32,10 @@ BRUSH: Final = (0.02, 0.16)
 def pad_height(ui: Ui, facts: Facts, width: float) -> float:
     """Height of the card in a column of `width`."""
     found = facts.taken
-    if found is None or found.kind != "picture":
+    if found is None or not found.kind:
         return HEAD + SAID
+    if found.kind == "tokens":
+        return HEAD + pad_text.HEIGHT
     return HEAD + _sheet(found, Box(0.0, 0.0, width, 0.0)).h + FOOT
 
 
@@ -43,13 +46,17 @@ def pad_panel(ui: Ui, state: ViewState, facts: Facts, box: Box) -> list[Act]:
         ui.text(box.x + PAD, box.y + 20, "Own input", 13, "semibold")
         acts: list[Act] = []
         if widgets.icon_button(ui, "close pad", box.x1 - 36, box.y + 6, "x", tip=tip("own picture, drawing or text")):
-            acts.append(SetPanels(replace(state.panels, pad=False)))
+            acts += [SetPanels(replace(state.panels, pad=False)), SetWriting(None)]
         if found is None:
             ui.text(box.x + PAD, box.y + HEAD + 16, "Computing recorded samples to compare", 12, token="text2")
             return acts
-        if found.kind != "picture":
+        if not found.kind:
             _reason(ui, found, box)
             return acts
+        if found.vocabulary is not None:
+            body = Box(box.x, box.y + HEAD, box.w, box.h - HEAD)
+            here = current(state, "tokens")
+            return acts + pad_text.text_pad(ui, state, found.vocabulary, facts.run, here, new_name(state), body)
         _, height, width = found.shape
         ui.text(box.x1 - 44, box.y + 20, f"{width} × {height}, {'grey' if found.shape[0] == 1 else 'colour'}", 11,
                 token="text3", align="r")  # fmt: skip
@@ -77,10 +84,10 @@ def _sheet(found: Taken, box: Box) -> Box:
     return Box(box.x + (box.w - w) / 2, box.y + HEAD, w, h)
 
 
-def current(state: ViewState) -> tuple[int, OwnInput] | None:
-    """The drawing that is shown, with its number among one's own; None where another sample is."""
+def current(state: ViewState, kind: str = "picture") -> tuple[int, OwnInput] | None:
+    """The drawing or text that is shown, with its number among one's own; None where another sample is."""
     which = state.sample - state.n_recorded
-    if not 0 <= which < len(state.own) or state.own[which].arrays[0].kind != "picture":
+    if not 0 <= which < len(state.own) or state.own[which].arrays[0].kind != kind:
         return None
     return which, state.own[which]
 

@@ -41,7 +41,7 @@ from nn3d.stage.commands.microscope import (
     StepSlide,
     StopSlide,
 )
-from nn3d.stage.commands.own import AddOwn, EditOwn, RemoveOwn
+from nn3d.stage.commands.own import AddOwn, EditOwn, RemoveOwn, SetWriting
 from nn3d.stage.commands.picture import (
     FlyTo,
     Hover,
@@ -111,6 +111,7 @@ __all__ = [
     "SetStage",
     "SetStrength",
     "SetTheme",
+    "SetWriting",
     "StartSlide",
     "StepEpoch",
     "StepSlide",
@@ -129,7 +130,7 @@ Command = (
     | SetSearch | Restore | SetBookmark | SetReach | Hide
     | SetDepth | SetPath | StartSlide | PlaySlide
     | StepSlide | SetSlideSpeed | StopSlide
-    | AddOwn | EditOwn | RemoveOwn
+    | AddOwn | EditOwn | RemoveOwn | SetWriting
 )  # fmt: skip
 
 COMMANDS: dict[str, type[Any]] = {c.__name__: c for c in Command.__args__}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from nn3d.errors import Nn3dError
 from nn3d.run.own import OwnInput
 from nn3d.stage.commands.common import Appliers, one_of
-from nn3d.stage.state import ViewState, Wave
+from nn3d.stage.state import ViewState, Wave, Writing
 
 WAVE_SECS = 1.8
 WAYS = ("wave", "hold", "at once")
@@ -38,6 +38,13 @@ class RemoveOwn:
     """Take own input number `which` (from 0) away."""
 
     which: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetWriting:
+    """The text of one's own that has the keyboard; None gives the keyboard back."""
+
+    writing: Writing | None
 
 
 def _checked(state: ViewState, which: int) -> int:
@@ -87,4 +94,4 @@ def advanced(state: ViewState, dt_secs: float) -> ViewState:
     return replace(state, wave=replace(wave, progress=progress) if progress < 1.0 else None)
 
 
-APPLY: Appliers = {AddOwn: _add, EditOwn: _edit, RemoveOwn: _remove}
+APPLY: Appliers = {AddOwn: _add, EditOwn: _edit, RemoveOwn: _remove, SetWriting: lambda s, c: replace(s, writing=c.writing)}
