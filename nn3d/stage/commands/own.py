@@ -94,4 +94,9 @@ def advanced(state: ViewState, dt_secs: float) -> ViewState:
     return replace(state, wave=replace(wave, progress=progress) if progress < 1.0 else None)
 
 
-APPLY: Appliers = {AddOwn: _add, EditOwn: _edit, RemoveOwn: _remove, SetWriting: lambda s, c: replace(s, writing=c.writing)}
+APPLY: Appliers = {
+    AddOwn: _add,
+    EditOwn: _edit,
+    RemoveOwn: _remove,
+    SetWriting: lambda s, c: replace(s, writing=c.writing),
+}
