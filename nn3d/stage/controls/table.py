@@ -10,9 +10,9 @@ from nn3d.stage.bookmarks import DIGITS
 from nn3d.stage.commands import SetEpoch
 from nn3d.stage.controls import camera, keeping, microscope, parting, picture, time, walk, window
 from nn3d.stage.controls.common import Handler, Row
-from nn3d.stage.controls.requests import AskFile, CopyView, GuideBy
+from nn3d.stage.controls.requests import AskFile, CopyValues, CopyView, GuideBy
 
-GROUPS: Final = ("Camera", "Picture", "Time and samples", "Window")
+GROUPS: Final = ("Selection", "Camera", "One cell", "Picture", "Time and samples", "Window")
 
 
 def _row(group: str, words: str, caps: tuple[str, ...], **handlers: Handler) -> Row:
@@ -24,9 +24,25 @@ def _keys(group: str, words: str, caps: tuple[str, ...], handlers: dict[str, Han
     return Row(group, words, caps, MappingProxyType(handlers))
 
 
-_CAMERA, _PICTURE, _TIME, _WINDOW = GROUPS
+_CHOICE, _CAMERA, _CELL, _PICTURE, _TIME, _WINDOW = GROUPS
 
 TABLE: Final[tuple[Row, ...]] = (
+    _row(_CHOICE, "name what is there", ("Hover",), move=picture.hover),
+    _row(_CHOICE, "select, pin a cell", ("Click",), click=picture.select),
+    _row(_CHOICE, "open, collapse, fly to a map", ("Double click",), double_click=picture.open_or_fly),
+    _keys(_CHOICE, "walk on, back", ("Alt →", "←"), {"Alt Right": walk.along(1), "Alt Left": walk.along(-1)},
+          ).named("Walk to the next layer, map or cell", "Walk back to the layer, map or cell before"),
+    _keys(_CHOICE, "walk in, out", ("Alt ↓", "↑"), {"Alt Down": walk.inward, "Alt Up": walk.outward},
+          ).named("Walk into the group, layer or map", "Walk out of the cell, map or layer"),
+    _keys(_CHOICE, "walk to the one beside", ("Alt Shift ↑", "↓"), {
+        "Alt Shift Up": walk.across(-1), "Alt Shift Down": walk.across(1),
+    }).named("Walk to the branch or row above", "Walk to the branch or row below"),
+    _row(_CHOICE, "neighbours alone, wider", ("I", "Shift I"), I=parting.focus, Shift_I=parting.wider,
+         ).named("Focus: the selection with its neighbours alone", "Focus one link wider"),
+    _row(_CHOICE, "hide what stands nearer", ("H",), H=parting.hide_nearer),
+    _row(_CHOICE, "unfold, fold groups", ("U", "Shift U"), U=picture.unfold, Shift_U=picture.fold,
+         ).named("Unfold the group, or the next level", "Fold the group, or the deepest level"),
+    _row(_CHOICE, "let go, one step back", ("Esc",), Esc=picture.back),
     _row(_CAMERA, "turn", ("Drag",), drag_left=camera.turn),
     _row(_CAMERA, "move", ("Right drag",), drag_right=camera.move, drag_middle=camera.move),
     _row(_CAMERA, "nearer, at the pointer", ("Wheel",), wheel=camera.nearer),
@@ -40,24 +56,20 @@ TABLE: Final[tuple[Row, ...]] = (
           ).named(*(f"Go to bookmark {d}" for d in DIGITS)),
     _keys(_CAMERA, "set a bookmark", ("Ctrl 1 … 9",), {f"Ctrl {d}": keeping.set_bookmark(d) for d in DIGITS},
           ).named(*(f"Set bookmark {d}" for d in DIGITS)),
-    _row(_PICTURE, "name what is there", ("Hover",), move=picture.hover),
-    _row(_PICTURE, "select, pin a cell", ("Click",), click=picture.select),
-    _row(_PICTURE, "open, collapse, fly to a map", ("Double click",), double_click=picture.open_or_fly),
-    _keys(_PICTURE, "walk on, back", ("Alt →", "←"), {"Alt Right": walk.along(1), "Alt Left": walk.along(-1)},
-          ).named("Walk to the next layer, map or cell", "Walk back to the layer, map or cell before"),
-    _keys(_PICTURE, "walk in, out", ("Alt ↓", "↑"), {"Alt Down": walk.inward, "Alt Up": walk.outward},
-          ).named("Walk into the group, layer or map", "Walk out of the cell, map or layer"),
-    _keys(_PICTURE, "walk to the branch or row beside", ("Alt Shift ↑", "↓"), {
-        "Alt Shift Up": walk.across(-1), "Alt Shift Down": walk.across(1),
-    }).named("Walk to the branch or row above", "Walk to the branch or row below"),
-    _row(_PICTURE, "neighbours alone, wider", ("I", "Shift I"), I=parting.focus, Shift_I=parting.wider,
-         ).named("Focus: the selection with its neighbours alone", "Focus one link wider"),
-    _row(_PICTURE, "hide what stands nearer", ("H",), H=parting.hide_nearer),
+    _row(_CELL, "kernel slides or pauses, stop", ("K", "Shift K"), K=microscope.slide, Shift_K=microscope.stop,
+         ).named("Slide the kernel over the tile", "Stop the sliding kernel"),
+    _keys(_CELL, "one cell back, on", (",", "."), {",": microscope.step(-1), ".": microscope.step(1)},
+          ).named("One cell back", "One cell on"),
+    _keys(_CELL, "slide slower, faster", ("<", ">"), {"<": microscope.speed(0.5), ">": microscope.speed(2.0)},
+          ).named("Slide slower", "Slide faster"),
+    _keys(_CELL, "trace fewer, more layers back", ("{", "}"), {
+        "{": microscope.depth(-1), "}": microscope.depth(1),
+    }).named("Trace fewer layers back", "Trace more layers back"),
+    _row(_CELL, "bright path longer, off", ("X", "Shift X"), X=microscope.path, Shift_X=microscope.no_path,
+         ).named("Bright path one layer longer", "No bright path"),
     _row(_PICTURE, "collapse, line, circle, grid", ("C", "L", "O", "G"),
          C=picture.collapse, L=picture.arrange("line"), O=picture.arrange("circle"), G=picture.arrange("grid"),
          ).named("Collapse", "Tiles in a line", "Tiles in a circle", "Tiles in a grid"),
-    _row(_PICTURE, "unfold, fold groups", ("U", "Shift U"), U=picture.unfold, Shift_U=picture.fold,
-         ).named("Unfold the group, or the next level", "Fold the group, or the deepest level"),
     _keys(_PICTURE, "fewer, more edges", ("[", "]"), {"[": picture.level(-1), "]": picture.level(1)},
           ).named("Fewer edges", "More edges"),
     _row(_PICTURE, "tiles by index or by flow", ("R",), R=picture.order),
@@ -65,19 +77,7 @@ TABLE: Final[tuple[Row, ...]] = (
         "-": picture.strength(-0.1), "+": picture.strength(0.1), "=": picture.strength(0.1),
     }).named("Strands straighter", "Strands bundled more", "Strands bundled more"),
     _row(_PICTURE, "weight, contribution, gradient", ("W",), W=picture.mode),
-    _row(_PICTURE, "sampled, strongest, exact, all edges, none", ("E",), E=picture.selection),
-    _row(_PICTURE, "let go, one step back", ("Esc",), Esc=picture.back),
-    _row(_PICTURE, "kernel slides or pauses, stop", ("K", "Shift K"), K=microscope.slide, Shift_K=microscope.stop,
-         ).named("Slide the kernel over the tile", "Stop the sliding kernel"),
-    _keys(_PICTURE, "one cell back, on", (",", "."), {",": microscope.step(-1), ".": microscope.step(1)},
-          ).named("One cell back", "One cell on"),
-    _keys(_PICTURE, "slide slower, faster", ("<", ">"), {"<": microscope.speed(0.5), ">": microscope.speed(2.0)},
-          ).named("Slide slower", "Slide faster"),
-    _keys(_PICTURE, "trace a cell fewer, more layers back", ("{", "}"), {
-        "{": microscope.depth(-1), "}": microscope.depth(1),
-    }).named("Trace fewer layers back", "Trace more layers back"),
-    _row(_PICTURE, "bright path of a cell longer, off", ("X", "Shift X"), X=microscope.path, Shift_X=microscope.no_path,
-         ).named("Bright path one layer longer", "No bright path"),
+    _row(_PICTURE, "which edges are drawn", ("E",), E=picture.selection),
     _row(_TIME, "play or pause", ("Space",), Space=time.play),
     _row(_TIME, "one epoch", ("←", "→"), Left=time.epoch(-1), Right=time.epoch(1),
          ).named("One epoch back", "One epoch on"),
@@ -99,6 +99,7 @@ TABLE: Final[tuple[Row, ...]] = (
         "PageUp": window.ask(GuideBy(-1)), "PageDown": window.ask(GuideBy(1)),
     }).named("Tour: a step back", "Tour: a step on"),
     _row(_WINDOW, "open a file", ("Ctrl O",), Ctrl_O=window.ask(AskFile())),
+    _row(_WINDOW, "copy what is selected", ("Ctrl C",), Ctrl_C=window.ask(CopyValues())),
     _keys(_WINDOW, "copy the view as a string", ("Ctrl Shift C",), {"Ctrl Shift C": window.ask(CopyView())}),
     _row(_WINDOW, "dark or light", ("T",), T=window.theme),
     _row(_WINDOW, "save a PNG", ("P",), P=window.save),
