@@ -97,7 +97,7 @@ class Facts:
         assert isinstance(key, tuple)
         value = self._read(key)
         with self._lock:
-            self._held_bytes += size_of(value) - size_of(self._known.get(key))
+            self._held_bytes += size_of(value) - (size_of(self._known[key]) if key in self._known else 0)
             self._known[key] = value
             self._wanted.pop(key, None)
             while self._held_bytes > HELD_BYTES and len(self._known) > 1:
@@ -251,11 +251,13 @@ def shape_text(shape: tuple[int, ...], *, wide: bool = True) -> str:
     return (" × " if wide else "×").join(f"{n}" for n in shape) or "1"
 
 
-def tile_texels(tiles: TileLayer, theme: str, first: int, count: int, ramp_name: str = "jade") -> U8:
-    """(count, h, w, 4) uint8: tiles as the picture colours them, at most 64 cells a side."""
+def tile_texels(
+    tiles: TileLayer, theme: str, first: int, count: int, ramp_name: str = "jade", *, most_cells: int = THUMB_CELLS
+) -> U8:
+    """(count, h, w, 4) uint8: tiles as the picture colours them, thinned to at most `most_cells` a side."""
     assert tiles.values is not None
     cells = tiles.values[1].cells
-    step = -(-max(cells.shape[1:]) // THUMB_CELLS)
+    step = -(-max(cells.shape[1:]) // most_cells)
     look = palette(theme, ramp_name)
     if tiles.lut == "rgb":
         colours = np.moveaxis(cells[:, ::step, ::step], 0, 2)[None]

@@ -18,6 +18,7 @@ from nn3d.app import keyboard
 from nn3d.app.ahead import Ahead
 from nn3d.app.cards import fitting_panels, steady
 from nn3d.app.desk import Names
+from nn3d.app.errands import Errands
 from nn3d.app.events import Events, Gesture, Window, framebuffer_scale
 from nn3d.app.facts import Facts
 from nn3d.app.fitting import grown
@@ -46,6 +47,7 @@ from nn3d.stage.controls.requests import (
     AskFile,
     CancelOpening,
     CopyText,
+    CopyValues,
     CopyView,
     EndGuide,
     ForgetFiles,
@@ -58,6 +60,7 @@ from nn3d.stage.controls.requests import (
     Redo,
     Request,
     SavePicture,
+    SaveTensor,
     Tell,
     Undo,
 )
@@ -100,6 +103,7 @@ class Viewer:
         self._hovering = Hovering(run, self._picture)
         self._own = OwnReader(run, reader, glfw.post_empty_event) if reader is not None and not is_empty else None
         self._loader = Loader(self._resident, self._facts, glfw.post_empty_event)
+        self._errands = Errands(self._facts, glfw.post_empty_event)
         self._events = Events(self._window, self._is_card, time.monotonic)
         self._pace, self._patience, self._ahead = Pace(), Patience(), Ahead(run, self._resident)
         self._is_held = False
@@ -206,6 +210,7 @@ class Viewer:
         """Stop the loader and free what was made, in reverse order; the window stays."""
         if self._run.own is not None:
             self._run.own.stop()
+        self._errands.close()
         self._loader.close()
         if self._run.own is not None:
             self._run.own.go_on()
@@ -235,7 +240,8 @@ class Viewer:
     @property
     def _is_waiting(self) -> bool:
         """A file or a picture is on its way: look again soon."""
-        return self.visit.is_waiting or (self._own is not None and self._own.is_waiting)
+        is_reading = self._own is not None and self._own.is_waiting
+        return self.visit.is_waiting or is_reading or self._errands.is_waiting
 
     def _step(self, now: float) -> None:
         self._loader.check()
@@ -376,6 +382,11 @@ class Viewer:
         if self.visit.message:
             self._surface.say(self.visit.message, now)
             self.visit.message = ""
+        while (outcome := self._errands.arrived()) is not None:
+            if outcome.text is not None:
+                glfw.set_clipboard_string(self._window.handle, outcome.text)
+            self._surface.say(outcome.message, now)
+            self._settle = max(self._settle, 1)
         self.visit.keep(replace(self.visit.settings, theme=self.state.theme))
 
     def _ask(self, request: Request) -> None:
@@ -401,6 +412,8 @@ class Viewer:
                 self._surface.say(text, time.monotonic())
             case GuideTo() | GuideBy() | PlayGuide() | EndGuide():
                 self._guided(request)
+            case SaveTensor() | CopyValues():
+                self._errands.begin(request, self.state, self.frame)
             case CopyView():
                 self._copy(to_text(self.state), "Copied the view: nn3d view FILE --state … shows it again")
 

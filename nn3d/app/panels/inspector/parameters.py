@@ -6,21 +6,20 @@ from dataclasses import replace
 from math import prod
 from typing import Final
 
-from nn3d.analysis.tensors import Matrix, Scale, kernel_shape
+from nn3d.analysis.tensors import KernelShape, Matrix, Scale, kernel_shape
 from nn3d.app import widgets
 from nn3d.app.cards import Box
-from nn3d.app.facts import count_text, shape_text
+from nn3d.app.facts import Facts, count_text, shape_text
 from nn3d.app.panels.inspector.kernels import Sheet, draw_sheet, sheet_of
 from nn3d.app.panels.inspector.matrix import block_words, draw_matrix, plan_of
 from nn3d.app.panels.inspector.page import BUTTONS, CAPTION, HEAD, Page, Part, buttons, caption, head, legend
-from nn3d.run.model import Parameter
+from nn3d.run.model import Layer, Parameter
 from nn3d.run.ops import op_of
 from nn3d.stage.commands import SetPanels
 from nn3d.stage.controls import Act
 from nn3d.stage.controls.requests import CopyValues, SaveTensor
 
 LINE: Final = 22.0
-COPIED: Final = 1 << 20
 COLOURS: Final = 3
 
 
@@ -45,17 +44,22 @@ def parameters_part(page: Page) -> Part | None:
 
 def _sheet(page: Page, parameter: Parameter) -> tuple[Sheet, bool] | None:
     """How the kernels lie, and whether they are shown in colour; None where the parameter has no kernels."""
-    layer = page.layer
-    shape = kernel_shape(parameter.shape)
-    if shape is None or layer is None or parameter.id != layer.weight or op_of(layer.op).family != "conv":
+    layer, shape = page.layer, kernel_shape(parameter.shape)
+    if shape is None or layer is None or not shows_kernels(layer, parameter.id, parameter.shape):
         return None
-    is_colour = shape.n_in == COLOURS and any(_is_picture(page, link.source) for link in layer.links)
+    is_colour = shows_colour(page.facts, layer, shape)
     return sheet_of(shape, page.w, is_colour=is_colour), is_colour
 
 
-def _is_picture(page: Page, layer: int) -> bool:
-    shown = page.facts.run.layers[layer].shown
-    return any(info.node == shown and info.kind == "image" for info in page.facts.run.graph.inputs)
+def shows_kernels(layer: Layer, parameter: int, shape: tuple[int, ...]) -> bool:
+    """Whether a parameter is shown kernel by kernel: the weight of a convolution that has more than one cell."""
+    return kernel_shape(shape) is not None and parameter == layer.weight and op_of(layer.op).family == "conv"
+
+
+def shows_colour(facts: Facts, layer: Layer, shape: KernelShape) -> bool:
+    """Whether kernels are shown in colour: they read the three channels of a picture."""
+    shown = {facts.run.layers[link.source].shown for link in layer.links}
+    return shape.n_in == COLOURS and any(i.node in shown and i.kind == "image" for i in facts.run.graph.inputs)
 
 
 def _picture_height(page: Page, parameter: Parameter) -> float:
