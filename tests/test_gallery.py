@@ -50,7 +50,7 @@ def test_pictures_are_whole_and_small() -> None:
     for path in GALLERY.glob("*.png"):
         with Image.open(path) as picture:
             assert (picture.size, picture.mode) == ((1600, 900), "RGB"), path.name
-        assert path.stat().st_size <= 650_000, path.name
+        assert path.stat().st_size <= 520_000, path.name
 
 
 def test_squeezing_changes_no_colour_by_more_than_two_and_keeps_the_view(script: ModuleType, tmp_path: Path) -> None:

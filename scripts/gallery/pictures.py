@@ -45,4 +45,6 @@ PICTURES = (
             ("--fold", "blocks.1 – 3", "--open", "blocks.0.attention.attention")),
     Picture("16-lstm", "lstm", "A bidirectional LSTM, trained to read digits row by row."),
     Picture("17-googlenet", "googlenet", "GoogLeNet, one of its modules open; random weights."),
+    Picture("18-resnet50", "resnet50", "ResNet-50 without any fold: 73 layers, each with its name; random weights.",
+            ("--fold", "none")),
 )  # fmt: skip

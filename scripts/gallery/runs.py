@@ -28,9 +28,12 @@ FILES = {
     "lstm": "out/gallery/lstm-rows.npz",
     "vgg16": "out/gallery/vgg16-random.npz",
     "googlenet": "out/gallery/googlenet-random.npz",
+    "resnet50": "out/gallery/resnet50-random.npz",
 }
 DEMOS = {"iris": "05_mlp_iris.py", "unet": "06_unet_digits.py", "lstm": "07_lstm_rows.py"}
-RANDOM = {"vgg16": ("vgg", "VGG-16"), "googlenet": ("googlenet", "GoogLeNet")}
+RANDOM = {
+    "vgg16": ("vgg", "VGG-16"), "googlenet": ("googlenet", "GoogLeNet"), "resnet50": ("resnet", "ResNet-50"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
