@@ -14,9 +14,9 @@ import numpy as np
 
 from nn3d.run.model import Array
 from nn3d.run.own import OwnInput, packed, pictured, unpacked
+from nn3d.run.own_text import Vocabulary, vocabulary_of
 from nn3d.run.run import Run
 from nn3d.stage.own import own_inputs
-from nn3d.stage.own_text import Vocabulary, vocabulary_of
 
 MOST_COMPARED = 8
 LEAST_SIDE, MOST_SIDE = 4, 512
@@ -27,8 +27,8 @@ class Taken:
     """What a run takes from its user.
 
     kind : "picture", "tokens" or "" for nothing. reason : why nothing, in words. shape : of the input.
-    vocabulary : how it reads text. ground : brightness 0 … 255 of the recorded pictures' borders. engine : what computes. error : its largest
-    difference from a recorded value, as a share of the layer's largest.
+    vocabulary : how it reads text. ground : brightness 0 … 255 of the recorded pictures' borders.
+    engine : what computes. error : its largest difference from a recorded value, as a share of the layer's largest.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""Owns a picture file → an input of one's own of a run: cut and resized to the input, in its colours and polarity."""
+"""Owns a picture or text file → an input of one's own of a run: a picture fitted to its size, colours and polarity."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 from nn3d.errors import SourceError
 from nn3d.run.model import Array, InputInfo, Output
 from nn3d.run.own import OwnInput, packed, pictured
+from nn3d.run.own_text import vocabulary_of, written
 from nn3d.run.run import Run
 
 MOST_COMPARED = 8
@@ -27,13 +28,15 @@ def picture_input(run: Run) -> tuple[int, Output, InputInfo]:
 
 
 def read_own(path: Path, run: Run, name: str) -> OwnInput:
-    """A picture file, or a .npy with numbers of the input's shape, as an input of a run. Raises SourceError.
+    """A picture, a text, or a .npy with numbers of the input's shape, as an input of a run. Raises SourceError.
 
     The picture is cut to the input's proportions around its middle, resized, and made grey where the input has one
     channel; there, it is inverted when its border is bright and that of the recorded pictures dark, or the reverse.
     """
     if _head(path) == b"\x93NUMPY":
         return _numbers(path, run, name)
+    if any(i.kind == "tokens" for i in run.graph.inputs):
+        return _text(path, run, name)
     node, output, info = picture_input(run)
     n, height, width = output.shape
     picture = _read(path, "L" if n == 1 else "RGB")
@@ -56,6 +59,21 @@ def read_own(path: Path, run: Run, name: str) -> OwnInput:
     if n == 4:
         pixels = np.concatenate([pixels, np.full((1, height, width), 255, np.uint8)])
     return OwnInput(name, (packed("picture", pixels),), f"{path.name}: {', '.join(done) or 'as it is'}")
+
+
+def _text(path: Path, run: Run, name: str) -> OwnInput:
+    """A text file, for a network of words or characters."""
+    vocabulary = vocabulary_of(run)
+    if isinstance(vocabulary, str):
+        raise SourceError(f"own input: {vocabulary}. Pass numbers as .npy instead.")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path}: expected a text for this network, got: {error}.") from error
+    found = written(vocabulary, text, name)
+    if isinstance(found, str):
+        raise SourceError(f"{path}: expected {vocabulary.length} {vocabulary.kind} or more, got: {found}.")
+    return found
 
 
 def _head(path: Path) -> bytes:

@@ -13,7 +13,9 @@ from PIL import Image, ImageDraw
 from nn3d.app.own_input import blank, canvas_of, stroked, taken, with_canvas
 from nn3d.app.window import Viewer, show
 from nn3d.extract.own_picture import read_own
+from nn3d.paths import bundled_runs
 from nn3d.run.own import OwnInput
+from nn3d.run.reader import open_run
 from nn3d.run.run import Run
 from nn3d.stage.commands import AddOwn, SetEpoch, apply
 from nn3d.stage.compose import initial_state
@@ -222,3 +224,30 @@ def test_a_state_with_an_own_input_is_whole(small_run: Run) -> None:
     later = apply(state, AddOwn(taken_sheet(small_run), "at once"))
     assert later.n_recorded == state.n_samples
     assert later.sample == state.n_samples
+
+
+def test_a_text_is_written_with_the_keyboard_and_sent_through(display: str) -> None:
+    run = open_run(bundled_runs()["gpt-python"])
+    words = "The list of numbers is sorted by value if the function returns the key of each"
+
+    def field(viewer: Viewer) -> list[str]:
+        box = viewer.layout.boxes["pad"]
+        return [*move(box.x + 80, box.y + 60), "sleep", "0.1", "click", "1"]
+
+    hand = drive(
+        run,
+        (lambda v: move(v.state.size_px[0] / 2, 400), lambda v: True),
+        (key("d"), lambda v: v.state.panels.pad and v._facts.taken is not None),
+        (field, lambda v: v.state.writing is not None),
+        (key("ctrl+a"), lambda v: v.state.writing is not None and v.state.writing.mark == 0),
+        (lambda _: ["type", "--delay", "10", words], lambda v: v.state.writing.text == words),
+        (key("Return"), lambda v: bool(v.state.own) and v.state.wave is None),
+        (key("Escape"), lambda v: v.state.writing is None),
+        (key("t"), lambda v: v.state.theme == "light"),
+    )
+    assert hand.last is not None
+    own = hand.last.own[0]
+    assert " ".join(own.tokens) == words.lower()
+    logits = run.values(run.layers[-1].shown, 0, 2, sample_number(run, hand.last))[-1]
+    best = [run.classes[k] for k in np.argsort(-logits)[:4]]
+    assert "element" in best, "what an own text ends in is predicted"

@@ -11,12 +11,12 @@ from nn3d.app import widgets
 from nn3d.app.cards import Box
 from nn3d.app.ui import Ui
 from nn3d.run.own import OwnInput
+from nn3d.run.own_text import Vocabulary, written
 from nn3d.run.run import Run
 from nn3d.stage.commands import AddOwn, EditOwn, RemoveOwn, SetWriting
 from nn3d.stage.controls import Act
 from nn3d.stage.controls.writing import field_in, with_field
 from nn3d.stage.field import field_of
-from nn3d.stage.own_text import Vocabulary, written
 from nn3d.stage.state import ViewState, Writing
 
 PAD: Final = 12.0
