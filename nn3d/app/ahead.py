@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import replace
-from typing import cast
+from typing import Final, cast
 
 from nn3d.run.run import Run
 from nn3d.stage.compose import compose_frame
 from nn3d.stage.resident import Need, Resident
-from nn3d.stage.state import ViewState
+from nn3d.stage.slide import stepped
+from nn3d.stage.state import Slide, ViewState
+
+AHEAD_SECS: Final = 0.25
 
 
 class Ahead:
@@ -25,6 +28,8 @@ class Ahead:
         time = state.time
         if state.wave is not None and not state.wave.is_held:
             return self._beyond(state)
+        if state.slide is not None and state.slide.is_playing:
+            return self._next_cells(state, state.slide)
         if not time.is_playing and time.target == time.epoch:
             return ()
         if self._resident.held.nbytes * 2 > state.budget.memory_mb << 20:
@@ -37,6 +42,17 @@ class Ahead:
             at = min(max(int(time.epoch) + (1.5 if forward else -0.5), 0.0), max(0.0, state.n_epochs - 1.0))
             ends = () if time.is_playing else self._missing_at(state, time.target)
             self._key, self._needs = key, (*self._missing_at(state, at), *ends)
+        return self._needs
+
+    def _next_cells(self, state: ViewState, slide: Slide) -> tuple[Need, ...]:
+        """What the cells need that the kernel slides to in a quarter of a second."""
+        key = ("slide", slide.thing, int(slide.at), state.time.epoch, state.sample)
+        if key != self._key:
+            first = 1 + int(slide.cells_per_sec * AHEAD_SECS)
+            later = [stepped(state, n) for n in (first, first + 1)]
+            seen = [replace(s, focus=replace(s.focus, thing=s.selection)) for s in later]
+            found = [need for s in seen for need in self._missing_at(s, state.time.epoch)]
+            self._key, self._needs = key, tuple(dict.fromkeys(found))
         return self._needs
 
     def _beyond(self, state: ViewState) -> tuple[Need, ...]:

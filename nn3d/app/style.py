@@ -10,12 +10,13 @@ from typing import Final
 
 from imgui_bundle import imgui
 
-from nn3d.stage.look import rgb
+from nn3d.stage.look import colour, rgb
 
 HIT: Final = 28.0
 ROUNDING: Final = 10.0
 DIALOG_ROUNDING: Final = 14.0
 SHADOW_STEPS: Final = 9
+SIGNS: Final = ("positive", "negative")  # the picture's own hues, for numbers that have a sign
 
 # token: (colour, opacity)
 _TOKENS: Final[dict[str, dict[str, tuple[str, float]]]] = {
@@ -36,6 +37,8 @@ _TOKENS: Final[dict[str, dict[str, tuple[str, float]]]] = {
 
 def rgba(theme: str, token: str, alpha: float = 1.0) -> tuple[float, float, float, float]:
     """The token's colour, 0 … 1; `alpha` multiplies its own opacity."""
+    if token in SIGNS:
+        return colour(theme, token, alpha)
     code, opacity = _TOKENS[theme][token]
     return (*rgb(code), opacity * alpha)
 

@@ -180,7 +180,7 @@ class _Composer:
             wanted=needs.wanted, left_out=needs.left_out, stats=_stats(tables, tiles),
             groups=self.plan.groups, stands=tuple(first[row] for row in self.folded.stands),
             handles=tuple(handles), links=self.folded.item_links, names=self.folded.names,
-            card=card_box(chosen),
+            card=card_box(chosen), explained=lens.sum,
         )  # fmt: skip
 
     def _tiles(

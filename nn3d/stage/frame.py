@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from nn3d.layout.tables import STRAND, TILE
 from nn3d.run.groups import Groups
 from nn3d.stage.atlas import Atlas
+from nn3d.stage.explained import Explained
 from nn3d.stage.holding import Wanted
 from nn3d.stage.state import ViewState
 
@@ -317,6 +318,7 @@ class Frame:
     links : (source, target) items of what is visible, main ones first. names : of all items.
     handles : (item, px box) of pills and brackets, where a pointer finds a group.
     card : px box of the card of the pointed-at cell or selected layer, None where there is none.
+    explained : the arithmetic of that cell, None while it is not in memory.
     wanted : all that the picture is made of. left_out : what of it memory has no room for; the picture says so.
     """
 
@@ -341,6 +343,7 @@ class Frame:
     wanted: Wanted = field(default_factory=Wanted)
     left_out: tuple[Hashable, ...] = ()
     card: tuple[float, float, float, float] | None = None
+    explained: Explained | None = None
 
     def is_card(self, x_px: float, y_px: float) -> bool:
         """Whether a point lies on the card of the cell or the selected layer."""

@@ -42,7 +42,7 @@ def _head(f: Facts, lens: Lens) -> Block:
     spot, plan = lens.spot, f.plan.layers[lens.spot.row]
     title = plan.title or plan.layer.name
     size, k = 14 * f.k, f.k
-    where = cell_words(plan.layer.axes, spot.cell, f.run.sample(f.state.sample).tokens if f.run.samples else ())
+    where = cell_words(plan.layer.axes, lens.cell, f.run.sample(f.state.sample).tokens if f.run.samples else ())
     wide = text_width(title, size, "semibold")
 
     def draw(x: float, y: float) -> list[Mark]:

@@ -19,6 +19,7 @@ from nn3d.app.panels.inspector.page import PAD, Page, Part
 from nn3d.app.panels.inspector.parameters import parameters_part
 from nn3d.app.panels.inspector.ridges import values_ridge_part, weights_ridge_part
 from nn3d.app.panels.inspector.rows import attributes_part, rows_part
+from nn3d.app.panels.microscope import slide_part, why_part
 from nn3d.app.ui import Ui
 from nn3d.stage.commands import SetPanels, SetStage
 from nn3d.stage.controls import Act, Context, fly_to, tip
@@ -33,8 +34,8 @@ EDGE: Final = 8.0
 
 # In the order in which they stand; each says None where it has nothing to say.
 PARTS: Final[tuple[Callable[[Page], Part | None], ...]] = (
-    rows_part, maps_part, group_part, parameters_part, values_ridge_part, curves_part, weights_ridge_part,
-    attributes_part, notes_part,
+    why_part, slide_part, rows_part, maps_part, group_part, parameters_part, values_ridge_part, curves_part,
+    weights_ridge_part, attributes_part, notes_part,
 )  # fmt: skip
 
 
