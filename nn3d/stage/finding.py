@@ -2,7 +2,7 @@
 
 A text is words; each has to occur in the name, the type, the shape or other words of an entry. "3x3", "3 × 3" and "3*3"
 are one word. What matches better comes first: the whole name, its beginning, the beginning of a word in it, anywhere;
-then type and shape; last, the letters of the name in their order with others between.
+then type and shape. Where nothing else answers: the letters of the name in their order, with others between.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ KINDS: Final = ("layer", "parameter", "command")
 HEADS: Final = {"layer": "Layers", "parameter": "Parameters", "command": "Commands"}
 MOST_OF_A_KIND: Final = 8
 LEAST_SPREAD: Final = 3
+SPREAD_RANK: Final = 9
 _TIMES: Final = re.compile(r"(?<=\d)\s*[x×*]\s*(?=\d)")
 Span = tuple[int, int]
 
@@ -51,10 +52,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An entry that answers. names, details : parts of its name and of its detail that match; rank : 0 is best."""
+    """An entry that answers. names, details : parts of its name and of its detail that match.
+
+    rank : of its worst word, 0 is best. total : of all words together.
+    """
 
     entry: Entry
     rank: int = 0
+    total: int = 0
     names: tuple[Span, ...] = ()
     details: tuple[Span, ...] = ()
     by_figure: bool = False
@@ -90,7 +95,8 @@ def listing(entries: Sequence[Entry], text: str, *, is_mixed: bool = False) -> L
     """
     words = words_of(text)
     found = [f for entry in entries if (f := _match(entry, words)) is not None]
-    found.sort(key=lambda f: f.rank)
+    best = min((f.rank for f in found), default=SPREAD_RANK)
+    found = sorted((f for f in found if f.rank < SPREAD_RANK or best == SPREAD_RANK), key=lambda f: (f.rank, f.total))
     by_kind = {kind: [f for f in found if f.entry.kind == kind] for kind in KINDS}
     order = sorted((k for k in KINDS if by_kind[k]), key=lambda k: (by_kind[k][0].rank, KINDS.index(k)))
     if not words and is_mixed:
@@ -103,7 +109,7 @@ def listing(entries: Sequence[Entry], text: str, *, is_mixed: bool = False) -> L
 def _match(entry: Entry, words: Sequence[str]) -> Found | None:
     name, detail = search_key(entry.name), search_key(entry.detail)
     figure, more = entry.figure.replace(" ", ""), search_key(entry.more)
-    rank, names, details, by_figure = 0, list[Span](), list[Span](), False
+    rank, total, names, details, by_figure = 0, 0, list[Span](), list[Span](), False
     for word in words:
         at, step = _place(name, word), 0
         if at is not None:
@@ -121,9 +127,9 @@ def _match(entry: Entry, words: Sequence[str]) -> Found | None:
             if spans is None:
                 return None
             names += spans
-            step = 9
-        rank = max(rank, step)
-    return Found(entry, rank, _joined(names), _joined(details), by_figure)
+            step = SPREAD_RANK
+        rank, total = max(rank, step), total + step
+    return Found(entry, rank, total, _joined(names), _joined(details), by_figure)
 
 
 def _place(text: str, word: str) -> int | None:

@@ -24,6 +24,7 @@ from nn3d.stage.commands import (
     SetOrder,
     SetPrint,
     SetRamp,
+    SetReach,
     SetSample,
     SetScope,
     SetSelection,
@@ -39,6 +40,7 @@ from nn3d.stage.stages import LAST, labels_of
 from nn3d.stage.state import LEVELS, MODES, ORDERS, PRINTS, RAMPS, SCOPES, SELECTIONS, THEMES, ViewState
 
 SPEEDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
+REACHES: Final = (1, 2, 3, 4)
 STRENGTHS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 ASKS: Final = {
     "epoch": "Go to epoch …",
@@ -77,6 +79,9 @@ def offers(run: Run, state: ViewState) -> tuple[Offer, ...]:
         *(Offer("Theme:", SetTheme(v), v, is_on=v == state.theme) for v in THEMES),
         *(Offer("Print", SetPrint(v), _PRINT_WORDS[v], is_on=v == e.print) for v in PRINTS),
         *(Offer("Tiles in order of", SetOrder(v), v, is_on=v == state.order) for v in ORDERS),
+        *(Offer("Focus: the selection and", SetReach(n), f"{n} link{'s' * (n > 1)} around", is_on=n == state.reach)
+          for n in REACHES),
+        Offer("Focus: off, all layers", SetReach(0), is_on=not state.reach),
         Offer("Open every layer", SetOpen(None, True)),
         Offer("Collapse every layer", SetOpen(None, False)),
     ]  # fmt: skip
@@ -209,7 +214,7 @@ def _entries(given: tuple[Offer, ...]) -> list[Entry]:
 def _gestures() -> list[Entry]:
     """One entry for each key of the table."""
     return [
-        Entry("command", words, more=f"{row.words} {row.group}", icon="command", trigger=trigger, caps=(cap,))
+        Entry("command", words, more=f"{row.words} {row.group}", icon="keyboard", trigger=trigger, caps=(cap,))
         for row in TABLE
         for trigger, words, cap in row.key_words()
     ]

@@ -89,7 +89,7 @@ TABLE: Final[tuple[Row, ...]] = (
     _row(_TIME, "own picture, drawing or text", ("D",), D=window.panel(lambda p: replace(p, pad=not p.pad))),
     _row(_WINDOW, "find a layer", ("Ctrl F",), Ctrl_F=window.search("layers")),
     _row(_WINDOW, "all commands", ("Ctrl P",), Ctrl_P=window.search("all")),
-    _row(_WINDOW, "undo, redo a view change", ("Ctrl Z", "Ctrl Shift Z"), Ctrl_Z=keeping.undo,
+    _row(_WINDOW, "undo, redo", ("Ctrl Z", "Ctrl Shift Z"), Ctrl_Z=keeping.undo,
          Ctrl_Shift_Z=keeping.redo, Ctrl_Y=keeping.redo).named("Undo", "Redo", "Redo"),
     _row(_WINDOW, "picture only, and back", ("Tab",),
          Tab=window.panel(lambda p: replace(p, picture_only=not p.picture_only))),
