@@ -75,10 +75,12 @@ def _moved(draft: Draft, places: Sequence[Sequence[Placement]], drafts: Sequence
     raw = permutation(draft, rank)
     if raw is None:
         return draft.op, dict(draft.attributes)
-    if place.fold > 1 or after.fold > 1:
-        return "permute", {}
     order = sorted(range(rank), key=lambda axis: after.dim(axis, rank))
     dims = [place.dim(raw[axis], rank) for axis in order]
+    if place.fold > 1 or after.fold > 1:
+        if place.fold != after.fold or dims[0] != 1:
+            return "permute", {}
+        dims = [0, *dims]  # several entries of one sample lie on an axis of their own, which stays the first
     turned = [i for i, d in enumerate(dims) if i != d]
     if not turned:
         return "identity", {}

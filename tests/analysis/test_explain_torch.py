@@ -302,8 +302,87 @@ def test_recurrent_cells(kind: type[nn.RNNCellBase]) -> None:
     is_explained(recorded(lambda: Cell(kind(4, 3)), 4))
 
 
-def test_rows_of_transformers_that_put_the_tokens_first() -> None:
-    is_explained(recorded(lambda: nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 5, 8))
+def several(inputs: tuple[Tensor, ...], function: Callable[..., Any], *parts: nn.Module) -> Run:
+    """A function of several inputs over modules of random weights."""
+
+    class Whole(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.parts = nn.ModuleList(parts)
+
+        def forward(self, *x: Tensor) -> Any:
+            return function(self.parts, *x)
+
+    return nn3d.capture(Whole().eval(), inputs)
+
+
+def rows(seed: int, *shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_encoders_with_samples_or_tokens_first(first: bool) -> None:
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=first)
+    is_explained(several((rows(0, 3, 5, 8),), lambda m, x: m[0](x), nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)))
+
+
+@pytest.mark.parametrize("widths", [{}, {"kdim": 6, "vdim": 4}])
+@pytest.mark.parametrize("mask", ["none", "bool", "float", "padding"])
+def test_attention_of_other_rows(mask: str, widths: dict[str, int]) -> None:
+    masks: dict[str, Any] = {
+        "none": {}, "bool": {"attn_mask": torch.ones(5, 4, dtype=torch.bool).triu(1)},
+        "float": {"attn_mask": rows(9, 5, 4)}, "padding": {},
+    }  # fmt: skip
+
+    def call(m: nn.ModuleList, x: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        padding = {"key_padding_mask": key[..., 0] > 0.6} if mask == "padding" else {}
+        return m[0](x, key, value, **masks[mask], **padding)[0]
+
+    key, value = rows(1, 3, 4, widths.get("kdim", 8)), rows(2, 3, 4, widths.get("vdim", 8))
+    key[:, 0] = 0
+    is_explained(several((rows(0, 3, 5, 8), key, value), call, nn.MultiheadAttention(8, 2, batch_first=True, **widths)))
+
+
+def test_weights_that_are_computed() -> None:
+    parametrized = nn.utils.parametrizations.weight_norm
+    for part in (nn.Conv2d(4, 6, 3, 2, groups=2), nn.ConvTranspose2d(4, 6, 3, 2, groups=2)):
+        run = several((rows(0, 2, 4, 7, 7),), lambda m, x: m[0](x), parametrized(part))
+        found = [f for f in outputs(run, 60, np.random.default_rng(0)) if f.node.op.startswith("conv")]
+        assert len(found) == 1
+        assert unknown(iter(found)) == []
+
+
+def test_products_with_parameters_in_every_way() -> None:
+    def call(m: nn.ModuleList, x: Tensor) -> Tensor:
+        w = m[0].weight
+        return x @ w.T + F.linear(x, w.t().t()) + torch.addmm(torch.ones(5), x, w.t()) + (x * m[1].weight).sum(-1, True)
+
+    is_explained(several((rows(0, 3, 4),), call, nn.Linear(4, 5), nn.LayerNorm(4)))
+
+
+def test_windows_of_a_picture_that_lie_among_the_samples() -> None:
+    def call(m: nn.ModuleList, x: Tensor) -> Tensor:
+        n, h = len(x), 4
+        x = torch.roll(m[0](x), (-1, -1), (2, 3)).permute(0, 2, 3, 1)
+        x = x.view(n, 2, h, 2, h, 4).permute(0, 1, 3, 2, 4, 5).reshape(-1, h * h, 4)
+        q, k, v = m[1](x).chunk(3, -1)
+        x = ((q @ k.transpose(1, 2) / 2).softmax(-1) @ v).view(n, 2, 2, h, h, 4).permute(0, 1, 3, 2, 4, 5)
+        return x.reshape(n, 8, 8, 4).mean((1, 2))
+
+    is_explained(several((rows(0, 2, 3, 8, 8),), call, nn.Conv2d(3, 4, 3, padding=1), nn.Linear(4, 12)))
+
+
+def test_rotary_rows_with_grouped_keys() -> None:
+    def call(m: nn.ModuleList, x: Tensor) -> Tensor:
+        x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
+        q, k, v = (part(x).view(len(x), 5, -1, 4).transpose(1, 2) for part in m)
+        angle = torch.arange(5)[:, None] * torch.tensor([1.0, 0.1])
+        cos, sin = angle.cos().repeat(1, 2), angle.sin().repeat(1, 2)
+        q, k = (z * cos + torch.cat((-z[..., 2:], z[..., :2]), -1) * sin for z in (q, k))
+        k, v = (z[:, :, None].expand(-1, 2, 2, 5, 4).reshape(len(x), 4, 5, 4) for z in (k, v))
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2)
+
+    is_explained(several((rows(0, 2, 5, 8),), call, nn.Linear(8, 16), nn.Linear(8, 8), nn.Linear(8, 8)))
 
 
 def test_embeddings() -> None:

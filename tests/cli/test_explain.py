@@ -24,7 +24,7 @@ def test_the_products_and_the_bias_are_the_computed_value_and_that_is_the_stored
     done = explained("lenet-mnist", "--layer", "conv2", "--cell", "3,4,4", "--epoch", "3", "--sample", "2", "--json")
     assert done.exit_code == 0
     found = json.loads(done.output)
-    named = {"stored", "computed", "abs_error", "tolerance", "known", "reason", "op", "bias", "terms", "receptive_field"}
+    named = {"stored", "computed", "abs_error", "tolerance", "known", "op", "bias", "terms", "receptive_field"}
     assert named <= set(found)
     run = open_run(bundled_runs()["lenet-mnist"])
     assert found["stored"] == run.activations("conv2", epoch=3)[2, 3, 4, 4]

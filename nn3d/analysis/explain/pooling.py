@@ -140,6 +140,8 @@ def _along(context: Context, node: Node, ref: Ref, cells: I64) -> I64:
     dims = node.attributes.get("dim", node.attributes.get("axis"))
     listed = dims if isinstance(dims, list) else [dims]
     gone = sorted({context.axis(ref, int(d)) for d in listed if isinstance(d, int) and not isinstance(d, bool)})
+    if not gone and not context.output(ref).per_sample:
+        gone = list(range(len(source)))
     if not gone or gone[0] < 0:
         raise Unknown(f"{node.name} runs over the samples, or over what was not recorded")
     keeps = bool(node.attributes.get("keepdim")) and cells.shape[1] == len(source)

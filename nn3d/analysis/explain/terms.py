@@ -100,9 +100,11 @@ def weighted_sum(
         scale = np.abs(products).sum(1)
     if bias is not None:
         total, slack, scale = total + bias.values, slack + bias.slack, scale + np.abs(bias.values)
+    none = np.full(at.shape, -1, np.int64)
+    place = none if weight_at is None or parameter is None else np.where(at >= 0, weight_at, none)
     return Terms(
         tuple(refs), source, at, a, w, products, total, scale, slack, formula + (" + b" if bias is not None else ""),
-        np.full(at.shape, -1, np.int64) if weight_at is None else np.where(at >= 0, weight_at, -1), parameter,
+        place, parameter,
         None if bias is None else bias.values, True, extras or {},
     )  # fmt: skip
 

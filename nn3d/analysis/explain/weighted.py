@@ -13,25 +13,15 @@ import numpy as np
 from nn3d.analysis.contribution import CONV_DIMS, TRANSPOSED_DIMS, padding_of
 from nn3d.analysis.explain.context import Context
 from nn3d.analysis.explain.geometry import Shape, columns, flat_of, grid, numbers
-from nn3d.analysis.explain.terms import I64, Reading, Terms, Unknown, exactly, weighted_sum
+from nn3d.analysis.explain.terms import I64, Terms, Unknown, exactly, weighted_sum
+from nn3d.analysis.explain.trained import bias_of, input_of, weights_of
 from nn3d.run.model import Node
-
-
-def _weight(context: Context, node: Node) -> tuple[int, Shape]:
-    parameter = node.parameters.get("weight")
-    if parameter is None:
-        raise Unknown(f"the weight of {node.name} was not recorded")
-    return parameter, context.run.parameter_info(parameter).shape
-
-
-def _bias(context: Context, node: Node, channel: I64) -> Reading | None:
-    return context.role(node, "bias", channel)
 
 
 def convolution(context: Context, node: Node, output: int, cells: I64) -> Terms:
     """Terms of a convolution, plain or transposed: (input channels of the group × kernel) a cell."""
-    ref = context.only(node)
-    parameter, shape = _weight(context, node)
+    ref, weight = input_of(context, node), weights_of(context, node)
+    shape = weight.shape
     n_axes = (CONV_DIMS | TRANSPOSED_DIMS)[node.op]
     n_out, n_in, kernel = shape[0], shape[1], shape[2:]
     source = context.shape(ref)
@@ -47,11 +37,11 @@ def convolution(context: Context, node: Node, output: int, cells: I64) -> Terms:
     number = (coords[lead] * n_in + channel) * prod(kernel)
     for axis in range(n_axes):
         number = number + k[axis] * prod(kernel[axis + 1 :])
-    weights = context.parameter(parameter, np.where(at >= 0, number, -1))
-    bias = _bias(context, node, cells[:, lead])
+    weights = weight.read(context, np.where(at >= 0, number, -1))
+    bias = bias_of(context, node, cells[:, lead])
     return weighted_sum(
         [ref], np.zeros(at.shape[1], np.int64), at, context.read(ref, at), weights,
-        bias=bias, parameter=parameter, weight_at=number,
+        bias=bias, parameter=weight.parameter, weight_at=number,
     )  # fmt: skip
 
 
@@ -81,8 +71,8 @@ def _transposed(node: Node, kernel: Shape, coords: list[I64], k: list[I64]) -> l
 
 def linear(context: Context, node: Node, output: int, cells: I64) -> Terms:
     """Terms of a linear layer: one an input feature, of the row or token that the cell lies in."""
-    ref = context.only(node)
-    parameter, (_, n_in) = _weight(context, node)
+    ref, weight = input_of(context, node), weights_of(context, node)
+    n_in = weight.shape[1]
     source = context.shape(ref)
     if not source or source[-1] != n_in or len(source) != cells.shape[1]:
         raise Unknown(f"{node.name} should read {n_in} features, but the recorded source has {source}")
@@ -91,20 +81,20 @@ def linear(context: Context, node: Node, output: int, cells: I64) -> Terms:
     at = np.broadcast_to(flat_of([*coords[:-1], feature], source), (len(cells), n_in))
     number = coords[-1] * n_in + feature
     return weighted_sum(
-        [ref], np.zeros(n_in, np.int64), at, context.read(ref, at), context.parameter(parameter, number),
-        bias=_bias(context, node, cells[:, -1]), parameter=parameter, weight_at=number,
+        [ref], np.zeros(n_in, np.int64), at, context.read(ref, at), weight.read(context, number),
+        bias=bias_of(context, node, cells[:, -1]), parameter=weight.parameter, weight_at=number,
     )  # fmt: skip
 
 
 def embedding(context: Context, node: Node, output: int, cells: I64) -> Terms:
     """One term: the row of the table that the token chooses. Its input is 1, the token's number is an extra."""
-    ref = context.only(node)
-    parameter, (n_words, width) = _weight(context, node)
+    ref, weight = input_of(context, node), weights_of(context, node)
+    n_words, width = weight.shape
     source = context.shape(ref)
     at = flat_of([cells[:, k] for k in range(len(source))], source)
     token = np.rint(context.read(ref, at).values).astype(np.int64)
     number = np.where((token >= 0) & (token < n_words), token * width + cells[:, -1], -1)[:, None]
     return weighted_sum(
-        [ref], np.zeros(1, np.int64), at[:, None], exactly(np.ones((len(at), 1))), context.parameter(parameter, number),
-        formula="w[token]", parameter=parameter, weight_at=number, extras={"token": token.astype(np.float64)},
+        [ref], np.zeros(1, np.int64), at[:, None], exactly(np.ones((len(at), 1))), weight.read(context, number),
+        formula="w[token]", parameter=weight.parameter, weight_at=number, extras={"token": token.astype(np.float64)},
     )  # fmt: skip
