@@ -20,7 +20,7 @@ from nn3d.stage.commands import apply, from_json, to_json
 from nn3d.stage.state import ViewState
 from tests.random_commands import random_command
 
-PER_FRAME = 6
+PER_FRAME = 12
 WARM_SHARE = 0.25
 MOST_GROWTH = 1.05
 
@@ -61,7 +61,7 @@ def test_random_commands_never_break_the_window_and_every_state_survives_json(
             viewer._window.on_drop([str(files[int(rng.integers(len(files)))])])
             said.append("drop")
         elif chance < 0.05:
-            w, h = (int(v) for v in rng.integers((240, 180), (1000, 700)))
+            w, h = (int(v) for v in rng.integers((240, 180), (720, 500)))
             glfw.set_window_size(viewer._window.handle, w, h)
             said.append(f"size {w} × {h}")
         if viewer.visit.error and rng.random() < 0.2:
@@ -78,7 +78,7 @@ def test_random_commands_never_break_the_window_and_every_state_survives_json(
 
     try:
         with open_run(bundled_runs()["lenet-mnist"]) as run:
-            show(run, max_secs=1500.0, on_frame=step, size_px=(640, 420), remembers=True)
+            show(run, max_secs=1500.0, on_frame=step, size_px=(560, 360), remembers=True)
     except BaseException:
         print("\n".join(said[-25:]))  # noqa: T201
         raise
