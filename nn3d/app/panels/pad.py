@@ -147,7 +147,7 @@ def _stroke(ui: Ui, found: Taken, canvas: Array, sheet: Box) -> Array:
 
 def _radius(ui: Ui, found: Taken) -> float:
     share = float(ui.memory.get("pad brush", 0.2))
-    return max(0.6, (BRUSH[0] + (BRUSH[1] - BRUSH[0]) * share) * min(found.shape[1:]))
+    return max(0.85, (BRUSH[0] + (BRUSH[1] - BRUSH[0]) * share) * min(found.shape[1:]))
 
 
 def _ink(ui: Ui, found: Taken) -> int:
