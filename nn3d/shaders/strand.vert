@@ -13,7 +13,7 @@ layout(location = 6) in vec2 in_dock_lane;
 layout(location = 7) in vec4 in_spread;
 uniform float u_hw;
 uniform int u_per_sign;
-uniform ivec4 u_lit;   // source and target tile whose strands stand out (-1 none), whether the rope does; what is drawn:
+uniform ivec4 u_lit;   // source and target tile whose strands stand out (-1 none, -2 all), whether the rope does; what is drawn:
                        // 0 all, 1 those that do not stand out, 2 those that do
 uniform vec4 u_lit_uv;  // left, top, right, bottom of the part of the source tile whose strands stand out
 uniform float u_grow;  // share of their area that strands have while the level changes
@@ -95,6 +95,7 @@ void main() {
   bool is_single = u_route.w <= 1.5 || is_wire ? gl_VertexID >= int(u_radii.z) : false;
   bool is_inside = all(greaterThanEqual(in_source_uv, u_lit_uv.xy)) && all(lessThanEqual(in_source_uv, u_lit_uv.zw));
   bool is_lit = is_single ? (in_tiles.x == u_lit.x && is_inside) || in_tiles.y == u_lit.y : u_lit.z > 0;
+  is_lit = is_lit || u_lit.x == -2;
   if (u_lit.w > 0 && is_lit != (u_lit.w == 2)) hw = 0.0;
 #ifdef IDS
   if (!is_asked(c, hw)) hw = 0.0;

@@ -24,6 +24,7 @@ from nn3d.stage import (
     words,
 )
 from nn3d.stage import camera as cameras
+from nn3d.stage.bright_path import lit_ropes, path_tables
 from nn3d.stage.first_view import first_open
 from nn3d.stage.frame import Frame, Mark, TileLayer
 from nn3d.stage.lens import Lens
@@ -127,6 +128,8 @@ class _Composer:
         weaver = Weaver(self.run, self.resident, self.plan, self.state, self.epochs, self.front)
         tables = apart_rows.places(weaver.tables, stage)
         lens = Lens(self.run, self.resident, self.folded, self.state)
+        if lens.path is not None:
+            weaver.follow(path_tables(self.folded, lens.path.path), lit_ropes(self.folded, lens.path.path))
         tiles = lens.plates(dimmed(self.plan, self.state.focus, weaver.lit, tiles, first), first)
         ends = [*first, len(tiles)]
         strands = tuple(

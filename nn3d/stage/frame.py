@@ -150,7 +150,8 @@ class StrandLayer:
     crowd : how many single strands lie one over the other in the gutter: from about 10 on they are a tone; −1 they
     never touch.
     batches : where each batch of edges that add up starts among the single strands, with the end; () opaque strands.
-    lit : source tile, target tile (−1 none) and whether the rope stands out while the rest dims; None nothing does.
+    lit : source tile (−2 every strand), target tile (−1 none) and whether the rope stands out while the rest dims; None
+    nothing does.
     lit_uv : left, top, right, bottom of the part of the source tile whose strands stand out.
     counts : single strands drawn, of how many edges, and their share of Σ|amount|, at the first epoch.
     rope_share : 0 single strands … 1 the rope alone; in between one grows while the other shrinks.

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.run.run import Run
+from nn3d.stage.bright_path import BrightPath, PathNeed, path_patches
 from nn3d.stage.explained import Explained, ExplainNeed
 from nn3d.stage.focus import wanted
 from nn3d.stage.folding import Folded
 from nn3d.stage.frame import Palette, TileLayer, View
 from nn3d.stage.microscope import Patch, Spot, cell_of, patches, shown_node, spot_of
-from nn3d.stage.microscope_frames import frames, lit_plates
+from nn3d.stage.microscope_frames import frames, lit_plates, path_plates
 from nn3d.stage.resident import Resident
 from nn3d.stage.state import ViewState
 
@@ -26,7 +27,7 @@ class Lens:
     """Made while a frame is composed; state and folded are in rows of what is visible.
 
     spot : the cell, or None. has_card : whether it is pointed at; else it is about to let go. patches : what it was
-    made from, nearest first. sum : the arithmetic of `cell`, None while it is not in memory.
+    made from, nearest first; with a path, its cells. sum : the arithmetic of `cell`, None while it is not in memory.
     """
 
     def __init__(self, run: Run, resident: Resident, folded: Folded, state: ViewState) -> None:
@@ -38,12 +39,17 @@ class Lens:
         self.patches: tuple[Patch, ...] = ()
         self.sum: Explained | None = None
         self.cell: tuple[int, ...] = ()
+        self.path: BrightPath | None = None
         if self.spot is None:
             return
         node, depth, spot = shown_node(run, state, self.spot), state.lens.depth, self.spot
         self.patches = patches(run, folded, spot, resident.field(spot.layer, node, spot.cell, depth), depth)
         need = ExplainNeed(spot.layer, node, spot.cell, round(state.time.epoch), state.sample)
         self.sum, self.cell = resident.explained(need), spot.cell
+        if state.lens.path > 0 and self.has_card:
+            self.path = resident.path(PathNeed(spot.layer, spot.cell, state.lens.path, need.epoch, need.sample))
+            if self.path is not None:
+                self.patches = path_patches(folded, self.path.path)
         if self.sum is None and state.slide is not None:
             self._last_known(resident, folded, need)
 
@@ -65,6 +71,8 @@ class Lens:
         """The plates with the light of the cell, and with what of its tile is not computed yet as empty."""
         if self.spot is None or self._share <= 0.0:
             return tiles
+        if self.path is not None:
+            return path_plates(tiles, first, self.spot, self.patches, self._share)
         slide = self._state.slide
         n_done = None if slide is None else int(slide.at) + 1
         return lit_plates(tiles, first, self.spot, self.patches, self._share, n_done)

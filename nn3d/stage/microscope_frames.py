@@ -28,6 +28,7 @@ FADE: Final = 0.80
 DIMMEST: Final = 0.35
 LIFT: Final = 0.08
 FENCE: Final = 0.16
+DIM_ON_PATH: Final = 0.35
 MANY: Final = 640
 
 
@@ -52,6 +53,14 @@ def lit_plates(
             continue
         out[k] = _lit(tiles[k], Lit(lo, hi, *patch.rect), share)
     return tuple(out)
+
+
+def path_plates(
+    tiles: tuple[TileLayer, ...], first: Sequence[int], spot: Spot, patches: Sequence[Patch], share: float
+) -> tuple[TileLayer, ...]:
+    """The plates with the light of a path: those it goes through keep most of theirs, all others dim."""
+    on = {first[spot.row], *(first[p.row] for p in patches)}
+    return tuple(replace(t, bright=1.0 - (DIM_ON_PATH if k in on else DIM_TILES) * share) for k, t in enumerate(tiles))
 
 
 def _lit(tile: TileLayer, lit: Lit, share: float) -> TileLayer:

@@ -15,6 +15,7 @@ import numpy as np
 from nn3d.layout.arrange import fold
 from nn3d.run.model import FloatArray
 from nn3d.run.run import Run
+from nn3d.stage.bright_path import BrightPath, PathNeed, bright_path
 from nn3d.stage.explained import Explained, ExplainNeed, explained
 from nn3d.stage.filters import filter_faces
 from nn3d.stage.folding import Folds
@@ -86,9 +87,9 @@ class LayerValues:
 
 Need = (
     ValuesNeed | StrandsNeed | NeuronsNeed | PieceNeed | StepsNeed | PeaksNeed | SumsNeed | OrderNeed | LastRowNeed
-    | ExplainNeed
+    | ExplainNeed | PathNeed
 )  # fmt: skip
-Held = LayerValues | StrandTable | StrandHistory | Neurons | Steps | Peaks | Orders | LastRow | Explained
+Held = LayerValues | StrandTable | StrandHistory | Neurons | Steps | Peaks | Orders | LastRow | Explained | BrightPath
 
 
 class Resident:
@@ -174,6 +175,11 @@ class Resident:
         found = self._find(need)
         return found if isinstance(found, Explained) else None
 
+    def path(self, need: PathNeed) -> BrightPath | None:
+        """The bright path of a cell, or None when it is not in memory."""
+        found = self._find(need)
+        return found if isinstance(found, BrightPath) else None
+
     def field(self, layer: int, node: int, cell: tuple[int, ...], depth: int) -> dict[int, Ranges]:
         """Receptive field of a cell, from the graph alone; the last ones are kept."""
         key = (layer, node, cell, depth)
@@ -212,6 +218,8 @@ class Resident:
             made = self._recurrent(need)
         elif isinstance(need, LastRowNeed):
             made = last_row(self.run, self.plan.layers[need.layer], need)
+        elif isinstance(need, PathNeed):
+            made = bright_path(self.run, need)
         elif isinstance(need, ExplainNeed):
             made = explained(self.run, need)
         elif isinstance(need, OrderNeed):

@@ -139,6 +139,8 @@ def _edge(run: Run, frame: Frame, strands: StrandLayer, row: int, met: Met) -> L
         )
     ]  # fmt: skip
     lines = [f"{ends[0]} → {ends[1]}"]
+    if strands.level == "path":
+        return lines[0], f"contribution {signed(float(strands.weight[row]))}"
     flat = int(strands.weight_index[row])
     if strands.parameter is None or flat < 0:
         return tuple(lines if strands.parameter is None else [*lines, f"amount {signed(float(strands.weight[row]))}"])

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from nn3d.analysis.amounts import is_large
 from nn3d.run.run import Run
+from nn3d.stage.bright_path import EVERY_LIT
 from nn3d.stage.cell_strands import cell_words, has_products
 from nn3d.stage.edges import EVERY
 from nn3d.stage.frame import WHOLE_TILE, StrandLayer
@@ -46,6 +47,7 @@ class Weaver:
         self.lit = lit_links(plan, self.thing)
         self._before: dict[int, StrandTable] = {}
         self._cells: dict[int, StrandTable | None] = {}
+        self._path: dict[int, StrandTable] = {}
         if state.edges.selection != "off":
             self._look_up()
 
@@ -81,6 +83,11 @@ class Weaver:
         self._cells[link.index] = own
         if own is not None:
             self.tables[link.index] = replace(table, aside=cell_words(self.plan, link, cell, own))
+
+    def follow(self, tables: dict[int, StrandTable], ropes: set[int]) -> None:
+        """Let a path stand out, and nothing else: its strands by link, and links whose rope it takes."""
+        self._path, self._cells = tables, {}
+        self.lit = dict.fromkeys(ropes, (-1, -1, True))
 
     def _orders(self) -> tuple[str, str]:
         """The order of tiles that the picture comes from, and the one it goes to; by index until the other is known."""
@@ -162,6 +169,10 @@ class Weaver:
                 continue
             out.append(replace(self._layer(link, before, stage), grow=layer.grow * (1.0 - grown)))
             out.append(replace(layer, grow=layer.grow * grown))
+        for index, table in sorted(self._path.items()):
+            layer = self._layer(self.plan.links[index], table, stage)
+            layer = replace(layer, grow=self.state.focus.share, lit=(EVERY_LIT, -1, True), lit_uv=WHOLE_TILE)
+            out.append(replace(layer, rope_share=0.0, parameter=None))
         return tuple(layer for layer in out if layer.grow > 0.0)
 
     def _layer(self, link: LinkPlan, table: StrandTable, stage: Stage) -> StrandLayer:

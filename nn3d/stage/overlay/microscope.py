@@ -11,7 +11,7 @@ from nn3d.run.ops import op_of
 from nn3d.stage.frame import Colour, Mark, Text
 from nn3d.stage.lens import Lens
 from nn3d.stage.overlay.blocks import Block, hue, plain, signed, words_line, wrapped
-from nn3d.stage.overlay.facts import Facts, number
+from nn3d.stage.overlay.facts import Facts, number, percent
 from nn3d.stage.overlay.microscope_pictures import picture_blocks
 from nn3d.stage.overlay.microscope_terms import extra_lines, term_blocks
 from nn3d.stage.type import text_width
@@ -33,8 +33,17 @@ def cell_blocks(f: Facts, lens: Lens) -> list[Block]:
     if not e.known and not len(e.products):
         return [head, *wrapped(f, _stored_words(e) + e.reason)]
     if found.pictures is not None:
-        return [head, *picture_blocks(f, found.pictures, e, _sum_blocks(f, e))]
-    return [head, *term_blocks(f, e), *extra_lines(f, e), *_sum_blocks(f, e)]
+        return [head, *picture_blocks(f, found.pictures, e, [*_sum_blocks(f, e), *_path_blocks(f, lens)])]
+    return [head, *term_blocks(f, e), *extra_lines(f, e), *_sum_blocks(f, e), *_path_blocks(f, lens)]
+
+
+def _path_blocks(f: Facts, lens: Lens) -> list[Block]:
+    """What the bright path covers, step by step."""
+    if lens.path is None:
+        return []
+    said = [f"{abs(s)} {'back' if s < 0 else 'on'} {percent(share)}" for s, share in lens.path.path.covered]
+    words = "bright path, of |contribution|:  " + ("   ".join(said) if said else "nothing is known")
+    return wrapped(f, words)
 
 
 def _head(f: Facts, lens: Lens) -> Block:
