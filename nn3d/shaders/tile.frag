@@ -123,7 +123,8 @@ const float MOST_CUTS = 3.0;  // of a pixel, along each side of it
 // averaged follows the shear, and colours rather than values are.
 vec3 pixel(vec2 g, vec2 gx, vec2 gy, vec2 fill) {
   vec2 fg = lengths(gx, gy), w = fg / fill * vec2(c_shape.yx);
-  float n = clamp(ceil(max(w.x, w.y)), 1.0, MOST_CUTS), area = 1e-9, t = 0.0;
+  float tiles = max(fg.x, fg.y), most = tiles < 0.9 ? MOST_CUTS : tiles < 1.5 ? 2.0 : 1.0;  // seams cut it, too
+  float n = clamp(ceil(max(w.x, w.y)), 1.0, most), area = 1e-9, t = 0.0;
   vec3 sum = vec3(0.0);
   do {
     float j = floor((t + 0.5) / n);
