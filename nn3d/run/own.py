@@ -28,6 +28,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
 }  # fmt: skip
 MOST_VALUES = 1 << 24
 MOST_BYTES = 256 << 20
+MOST_CONTENTS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,45 +111,56 @@ def following(graph: Graph) -> frozenset[int]:
 class OwnInputs:
     """Inputs of one's own of one run, by sample number: the first gets the number after the recorded samples.
 
-    A number stands for one content for good; a changed drawing gets another one. `number` and `sample` answer at once;
-    `values` computes, and may be called from any thread. error : what went wrong last while computing, "" if nothing.
+    A number stands for one content for good; a changed drawing gets another one, and a content that nobody asked for
+    while 64 others were may get a new one. `number` and `sample` answer at once; `values` computes, and may be called
+    from any thread. error : what went wrong last while computing, "" if nothing.
     """
 
     def __init__(self, run: Run, engine: Engine) -> None:
         self.engine = engine
         self.error = ""
         self._run = run
-        self._first = len(run.samples)
-        self._contents: list[OwnInput] = []
-        self._numbers: dict[OwnInput, int] = {}
+        self._next = len(run.samples)
+        self._numbers: OrderedDict[OwnInput, int] = OrderedDict()
+        self._contents: dict[int, OwnInput] = {}
         self._made: OrderedDict[tuple[int, int], dict[tuple[int, int], FloatArray]] = OrderedDict()
         self._following = following(run.graph)
+        self._given = {n.id: i for i, n in enumerate(n for n in run.graph.nodes if n.op == "input")}
+        self._bytes = 4 * sum(prod(o.shape) for n in run.graph.nodes if n.id in self._following for o in n.outputs)
         self._naming, self._computing = Lock(), Lock()
         self._stopped = Event()
 
     def number(self, own: OwnInput) -> int:
         """The sample number of a content. Raises Nn3dError when it does not fit the run's inputs."""
         with self._naming:
-            known = self._numbers.get(own)
-            if known is not None:
-                return known
-            self._inputs(own)
-            self._contents.append(own)
-            self._numbers[own] = self._first + len(self._contents) - 1
+            if own not in self._numbers:
+                self._inputs(own)
+                self._numbers[own], self._next = self._next, self._next + 1
+                self._contents[self._numbers[own]] = own
+                while len(self._numbers) > MOST_CONTENTS:
+                    del self._contents[self._numbers.popitem(last=False)[1]]
+            self._numbers.move_to_end(own)
             return self._numbers[own]
 
     def knows(self, number: int) -> bool:
         """Whether a number stands for a content."""
-        return self._first <= number < self._first + len(self._contents)
+        return number in self._contents
 
     def content(self, number: int) -> OwnInput:
-        """What a number stands for."""
-        return self._contents[number - self._first]
+        """What a number stands for. Raises Nn3dError when it stands for nothing any more."""
+        found = self._contents.get(number)
+        if found is None:
+            raise Nn3dError(f"own input: sample {number} is no longer known")
+        return found
 
     def sample(self, number: int) -> Sample:
         """The content as a sample: no truth is known of it."""
         own = self.content(number)
         return Sample(own.name, None, own.tokens)
+
+    def can_hold(self, n_epochs: int) -> bool:
+        """Whether the values of so many epochs stay in memory, so that each is computed once."""
+        return self._bytes * n_epochs <= MOST_BYTES // 2
 
     def stop(self) -> None:
         """Let computing end soon, until `go_on`."""
@@ -163,6 +175,11 @@ class OwnInputs:
         info = self._run.output(node, output)
         if node not in self._following:
             return self._run.values(node, output, epoch, 0)
+        if node in self._given:  # known without computing, so that a sheet follows the pen
+            try:
+                return np.asarray(self._inputs(self.content(number))[self._given[node]][0], np.float32)
+            except Nn3dError:
+                return np.full(info.shape, np.nan, np.float32)
         with self._computing:
             made = self._made.get((number, epoch))
             if made is None:

@@ -212,3 +212,44 @@ def test_a_run_that_cannot_be_computed_anew_says_why(tmp_path: Path) -> None:
     )
     with pytest.raises(Nn3dError, match="mine: the operation mine is not known"):
         check_own(odd, apply(initial_state(odd, Resident(odd)), AddOwn(numbers)))
+
+
+def test_memory_of_a_long_stroke_is_bounded_and_what_is_shown_stays_known(run: Run, start: ViewState) -> None:
+    state = apply(start, AddOwn(sheet(), "hold"))
+    ours = own_inputs(run)
+    first = sample_number(run, state)
+    for k in range(300):
+        canvas = np.full((1, 28, 28), k % 251, np.uint8)
+        canvas[0, 0, 0] = k // 251
+        state = apply(state, EditOwn(0, OwnInput("own 1", (packed("picture", canvas),)), "hold"))
+        assert ours.content(sample_number(run, state)) == state.own[0]
+    assert len(ours._contents) == len(ours._numbers) <= 64
+    assert not ours.knows(first)
+    again = sample_number(run, apply(start, AddOwn(sheet(), "hold")))
+    assert again > first
+    assert ours.content(again) == sheet()
+
+
+def test_while_one_draws_nothing_but_the_sheet_is_computed(run: Run, resident: Resident, start: ViewState) -> None:
+    calls = []
+
+    class Counting:
+        name, reason = "counting", ""
+
+        def infer(self, inputs: object, epoch: int, is_stopped: object = None) -> dict[tuple[int, int], np.ndarray]:
+            calls.append(epoch)
+            return Network(run).infer(inputs, epoch)  # type: ignore[arg-type]
+
+    before, run.own = run.own, None
+    try:
+        own_inputs(run, Counting())
+        fresh = Resident(run)
+        state = apply(start, AddOwn(sheet(), "hold"))
+        for k in range(5):
+            state = apply(state, EditOwn(0, sheet(k), "hold"))
+            assert cells(compose(run, state, resident=fresh), 0).max() == 1.0
+        assert not calls
+        compose(run, apply(state, EditOwn(0, sheet(5), "at once")), resident=fresh)
+        assert sorted(calls) == list(range(11)), "each epoch of the strands' window once"
+    finally:
+        run.own = before

@@ -97,7 +97,8 @@ def _thumb(ui: Ui, state: ViewState, facts: Facts, k: int, place: Box) -> list[A
 def _own_thumb(ui: Ui, state: ViewState, facts: Facts, which: int, place: Box) -> list[Act]:
     """An input of one's own: its picture, or a letter where it is text."""
     own, k = state.own[which], state.n_recorded + which
-    predicted = facts.own_class(state, which)
+    is_under_way = k == state.sample and state.wave is not None
+    predicted = -1 if is_under_way else facts.own_class(state, which)
     said = "" if predicted < 0 else f", predicted {_name(facts, predicted)}"
     hit = ui.hit(f"own{which}", place, f"{own.name}{said}: {own.note}")
     if own.arrays[0].kind == "picture":
