@@ -14,7 +14,7 @@ from nn3d.app.cards import Box
 from nn3d.app.facts import Facts, accuracy_and_loss, metric
 from nn3d.app.ui import Ui
 from nn3d.stage.commands import Play, SetEpoch, SetLoop, SetSpeed, StepEpoch
-from nn3d.stage.controls import Act, tip
+from nn3d.stage.controls import Act, key_tip, tip
 from nn3d.stage.state import ViewState
 
 F64 = NDArray[np.float64]
@@ -59,14 +59,14 @@ def _transport(ui: Ui, state: ViewState, facts: Facts, box: Box) -> list[Act]:
     ui.text(x, box.y + 25, f"of {epochs[-1].id}", 12, token="text2")
     acts: list[Act] = []
     bx, by = box.x + 12, box.y + 56
-    if widgets.icon_button(ui, "first", bx, by, "skip-back", tip="First epoch  (Home)", size=15):
+    if widgets.icon_button(ui, "first", bx, by, "skip-back", tip=key_tip("Home"), size=15):
         acts.append(SetEpoch(0.0))
-    if widgets.icon_button(ui, "back", bx + 30, by, "step-back", tip="One epoch back  (←)", size=15):
+    if widgets.icon_button(ui, "back", bx + 30, by, "step-back", tip=key_tip("Left"), size=15):
         acts.append(StepEpoch(-1))
     icon = "pause" if t.is_playing else "play"
     if widgets.round_button(ui, "play", bx + 80, by + 14, 18, icon, tip=tip("play or pause")):
         acts.append(Play(not t.is_playing))
-    if widgets.icon_button(ui, "on", bx + 102, by, "step-forward", tip="One epoch on  (→)", size=15):
+    if widgets.icon_button(ui, "on", bx + 102, by, "step-forward", tip=key_tip("Right"), size=15):
         acts.append(StepEpoch(1))
     if widgets.icon_button(
         ui, "loop", bx + 132, by, "repeat", tip="Start over at the end", is_on=t.is_looping, size=14

@@ -19,11 +19,11 @@ from nn3d.stage.commands import (
     SetStrength,
     SetTheme,
 )
-from nn3d.stage.controls import Act, SavePicture, tip
+from nn3d.stage.controls import Act, SavePicture, key_tip, tip
 from nn3d.stage.state import ARRANGEMENTS, LEVELS, MODES, ViewState
 
 _ARRANGE_ICONS: Final = ("square", "ellipsis", "circle", "grid-3x3")
-_ARRANGE_TIPS: Final = ("Collapse  (C)", "In a line  (L)", "In a circle  (O)", "In a grid  (G)")
+_ARRANGE_TIPS: Final = tuple(key_tip(key) for key in "CLOG")
 _LEVEL_TIPS: Final = (
     "One rope a pair of layers",
     "One strand a pair of maps",

@@ -17,7 +17,7 @@ from nn3d.stage.controls.table import GROUPS, TABLE
 
 __all__ = [
     "GROUPS", "KEYS", "TABLE", "Act", "Acts", "Context", "Handler", "Row", "SavePicture", "answer", "fly_to",
-    "markdown", "rows_of", "tip",
+    "key_tip", "markdown", "rows_of", "tip",
 ]  # fmt: skip
 
 _DISPATCH: Final[dict[str, Handler]] = {t: handler for row in TABLE for t, handler in row.handlers.items()}
@@ -39,6 +39,15 @@ def tip(words: str) -> str:
     if row is None:
         raise KeyError(words)
     return f"{words[0].upper()}{words[1:]}  ({' '.join(row.caps)})"
+
+
+def key_tip(trigger: str) -> str:
+    """The tooltip of a control that does what one key does: "One epoch on  (→)". Raises KeyError for no such key."""
+    found = ((words, cap) for row in TABLE for key, words, cap in row.key_words() if key == trigger)
+    words, cap = next(found, ("", ""))
+    if not words:
+        raise KeyError(trigger)
+    return f"{words}  ({cap})"
 
 
 def rows_of(group: str) -> Iterator[Row]:
