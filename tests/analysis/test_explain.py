@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import nn3d
-from nn3d.analysis.explain import check_cells, explain, patch
+from nn3d.analysis.explain import check_cells, explain, patch, receptive_field
 from nn3d.errors import Nn3dError
 from nn3d.extract.options import SourceOptions
 from nn3d.extract.sources import open_source
@@ -200,3 +201,26 @@ def test_a_cell_or_layer_that_is_not_there_is_one_line_with_the_range(
 ) -> None:
     with pytest.raises(Nn3dError, match=words):
         explain(conv_run(), which, cell)
+
+
+ODD = [-3, 0, 1, 2, 10**9, 2.5, "same", "inf", "", None, True, [], [0], [1, 2], [-1, 10**9], [[1, 2]], ["a"], {}]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", ["lenet", "unet", "densenet", "vit", "lstm_both"])
+def test_whatever_the_attributes_of_a_run_say_an_answer_comes(
+    name: str, rng: np.random.Generator, soaking: Many
+) -> None:
+    right = captured(name, "u8")
+    for _ in range(soaking(4, 100)):
+        nodes = list(right.graph.nodes)
+        for k in rng.integers(0, len(nodes), 6):
+            odd = {a: ODD[rng.integers(len(ODD))] for a in nodes[k].attributes} | {"dim": ODD[rng.integers(len(ODD))]}
+            nodes[k] = replace(nodes[k], attributes=odd)
+        run = Run(right.store, replace(right.header, graph=replace(right.graph, nodes=tuple(nodes))))
+        for layer in run.layers:
+            cell = tuple(int(rng.integers(n)) for n in layer.shape)
+            found = explain(run, layer.name, cell)
+            assert found.known or found.reason
+            receptive_field(run, layer.name, cell, depth=2)
+            patch(run, layer.name, cell)

@@ -323,7 +323,8 @@ def rows(seed: int, *shape: int) -> Tensor:
 @pytest.mark.parametrize("first", [True, False])
 def test_encoders_with_samples_or_tokens_first(first: bool) -> None:
     layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=first)
-    is_explained(several((rows(0, 3, 5, 8),), lambda m, x: m[0](x), nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)))
+    encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+    is_explained(several((rows(0, 3, 5, 8),), lambda m, x: m[0](x), encoder))
 
 
 @pytest.mark.parametrize("widths", [{}, {"kdim": 6, "vdim": 4}])
@@ -383,6 +384,38 @@ def test_rotary_rows_with_grouped_keys() -> None:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2)
 
     is_explained(several((rows(0, 2, 5, 8),), call, nn.Linear(8, 16), nn.Linear(8, 8), nn.Linear(8, 8)))
+
+
+FIGURES: dict[str, Callable[[Tensor], Any]] = {
+    "spread": lambda x: x.var(1, keepdim=True) + x.std(1, correction=0)[:, None],
+    "spread_of_all": lambda x: x.var((1, 2), unbiased=False) + x.std((1, 2)),
+    "norms": lambda x: x.norm(dim=1) + torch.linalg.vector_norm(x, 1, dim=1) + x.norm(p=3, dim=1),
+    "logsumexp": lambda x: x.logsumexp(-1) + x.logsumexp(1).sum(-1, keepdim=True),
+    "product": lambda x: x.prod(1),
+    "running": lambda x: x.cumsum(2) + x.cumsum(1),
+    "places": lambda x: F.one_hot(x.argmax(1), 4) * 1.0 + x.argmin(1)[..., None],
+    "top": lambda x: x.topk(3, 1).values + x.topk(3, 1, largest=False).values,
+    "select": lambda x: x.index_select(1, torch.tensor([2, 0, 2])) + x[:, torch.tensor([1, 1, 3])],
+    "gather": lambda x: x.gather(1, (torch.arange(20).view(1, 4, 5) % 4).expand(3, 4, 5)),
+    "triangles": lambda x: torch.triu(x, 1) - torch.tril(x),
+    "scalars": lambda x: x.sum((1, 2)) * 2 + 1,
+}
+
+
+def written_into(x: Tensor) -> Tensor:
+    x = x * 1
+    x[:, 0] = 0.5
+    x[:, 1:3, 2] = x[:, 2:4, 0] * 2
+    return x + 1
+
+
+@pytest.mark.parametrize("encoding", ["f32", "u8"])
+@pytest.mark.parametrize("name", [*FIGURES, "written"])
+def test_figures_and_lookups(name: str, encoding: str) -> None:
+    function = FIGURES.get(name, written_into)
+    run = nn3d.capture(Calls(function).eval(), rows(0, 3, 4, 5), encoding=encoding)
+    found = [f for f in outputs(run, 60, np.random.default_rng(0), sample=1) if not (f.node.op == "topk" and f.output)]
+    assert unknown(iter(found)) == []
 
 
 def test_embeddings() -> None:

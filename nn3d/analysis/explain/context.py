@@ -141,7 +141,7 @@ class Context:
 
     def evaluate(self, ref: Ref, flat: I64, *, keep: bool) -> Reading:
         """Flat cells (n,) of an output, computed from what its node reads, in slices; `keep` their terms in `made`."""
-        node, cells = self.run.node(ref.node), np.stack([*coords_of(flat, self.shape(ref))] or [flat], 1)
+        node, cells = self.run.node(ref.node), self._cells(ref, flat)
         n_each = 1
         values, slacks, at = np.empty(len(flat)), np.empty(len(flat)), 0
         if keep:
@@ -155,6 +155,11 @@ class Context:
             values[part], slacks[part] = terms.computed, self.slack(terms, ref)
             at, n_each = at + n_each, max(1, (1 << 20) // max(1, terms.at.shape[1]))
         return Reading(values, slacks)
+
+    def _cells(self, ref: Ref, flat: I64) -> I64:
+        """(n, axes) of flat cells (n,)."""
+        coords = coords_of(flat, self.shape(ref))
+        return np.stack(coords, 1) if coords else np.zeros((len(flat), 0), np.int64)
 
     def _count(self, terms: Terms, node: Node) -> None:
         self._terms += terms.at.size

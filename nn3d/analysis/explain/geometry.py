@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from nn3d.analysis.explain.terms import I64
+from nn3d.analysis.explain.terms import I64, Unknown
 
 Shape = tuple[int, ...]
+_MOST = 1 << 24
 
 
 def strides(shape: Shape) -> I64:
@@ -34,6 +35,13 @@ def coords_of(flat: I64, shape: Shape) -> list[I64]:
     return [
         np.where(flat >= 0, flat // step % size, -1).astype(np.int64) for step, size in zip(sizes, shape, strict=True)
     ]
+
+
+def number(cells: I64, shape: Shape) -> I64:
+    """(n,) flat numbers of cells (n, axes); of a single number always 0."""
+    if not shape:
+        return np.zeros(len(cells), np.int64)
+    return flat_of([cells[:, k] for k in range(len(shape))], shape)
 
 
 def columns(cells: I64) -> list[I64]:
@@ -63,6 +71,13 @@ def _fits(source: Shape, out: Shape) -> bool:
     return all(a in (1, b) for a, b in zip(source[::-1], out[::-1], strict=False))
 
 
+def all_cells(shape: Shape) -> I64:
+    """The flat numbers of all cells, in the shape of their array. Raises Unknown above 2²⁷."""
+    if prod(shape) > 8 * _MOST:
+        raise Unknown(f"its array has {prod(shape):,} cells")
+    return np.arange(prod(shape), dtype=np.int64).reshape(shape)
+
+
 def numbers(value: Any, n: int, default: int = 1) -> Shape:
     """An attribute as n integers; one stands for all."""
     if isinstance(value, list | tuple) and value:
@@ -71,5 +86,7 @@ def numbers(value: Any, n: int, default: int = 1) -> Shape:
 
 
 def grid(kernel: Shape) -> list[I64]:
-    """Coordinates of a kernel's cells in C order: one (prod(kernel),) array an axis."""
+    """Coordinates of a kernel's cells in C order: one (prod(kernel),) array an axis. Raises Unknown above 2²⁴."""
+    if prod(kernel) > _MOST:
+        raise Unknown(f"it adds up {prod(kernel):,} products")
     return [axis.reshape(-1).astype(np.int64) for axis in np.indices(kernel)] if kernel else []

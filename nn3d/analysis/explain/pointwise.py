@@ -6,7 +6,7 @@ import numpy as np
 
 from nn3d.analysis.explain.context import Context
 from nn3d.analysis.explain.functions import applied, function_of_op
-from nn3d.analysis.explain.geometry import flat_of
+from nn3d.analysis.explain.geometry import number
 from nn3d.analysis.explain.terms import I64, Terms, Unknown, exactly, function_of, weighted_sum
 from nn3d.run.model import Node
 
@@ -16,7 +16,7 @@ def same_cell(context: Context, node: Node, cells: I64) -> I64:
     source = context.shape(context.only(node))
     if len(source) != cells.shape[1]:
         raise Unknown(f"{node.name} should keep the shape of its source {source}")
-    return flat_of([cells[:, k] for k in range(len(source))], source)
+    return number(cells, source)
 
 
 def activation(context: Context, node: Node, output: int, cells: I64) -> Terms:

@@ -123,7 +123,7 @@ def _counted(context: Context, node: Node, ref: Ref, at: I64, spaces: list[I64])
 def reduced(context: Context, node: Node, output: int, cells: I64) -> Terms:
     """mean, sum, max and min along axes."""
     ref = context.only(node)
-    at = _along(context, node, ref, cells)
+    at = along(context, node, ref, cells)
     source = np.zeros(at.shape[1], np.int64)
     if node.op in ("max", "min"):
         if output:
@@ -134,8 +134,8 @@ def reduced(context: Context, node: Node, output: int, cells: I64) -> Terms:
     return weighted_sum([ref], source, at, context.read(ref, at), exactly(np.full(at.shape, weight)), formula=formula)
 
 
-def _along(context: Context, node: Node, ref: Ref, cells: I64) -> I64:
-    """(n, T) flat cells that a reduction runs over."""
+def along(context: Context, node: Node, ref: Ref, cells: I64) -> I64:
+    """(n, T) flat cells that a reduction runs over: all along the axes of its attribute `dim`."""
     source = context.shape(ref)
     dims = node.attributes.get("dim", node.attributes.get("axis"))
     listed = dims if isinstance(dims, list) else [dims]
