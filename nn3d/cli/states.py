@@ -23,7 +23,7 @@ def read_state(run: Run, text: str) -> ViewState:
         raise Nn3dError(f"--state is of a network with {len(state.layers)} layers, this one has {len(run.layers)}")
     check_own(run, state)
     n_epochs, n_samples = len(run.epochs), max(1, len(run.samples)) + len(state.own)
-    state = replace(state, n_epochs=n_epochs, n_samples=n_samples)
+    state = replace(state, n_epochs=n_epochs, n_samples=n_samples, live=None)
     last = float(max(0, n_epochs - 1))
     time = replace(state.time, epoch=min(state.time.epoch, last), target=min(state.time.target, last))
     state = replace(state, time=time, sample=min(max(0, state.sample), n_samples - 1))

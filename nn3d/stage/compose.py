@@ -109,9 +109,10 @@ class _Composer:
         self.stage = apart_rows.thinned(shown.stage, shown.plan, apart_rows.seen(shown.folded, state))
         self.front = front_of(run, state, self.stage.x)
         self.state = replace(shown.state, sample=self.front.now)
-        first = min(int(state.time.epoch), max(0, len(run.epochs) - 1))
+        last = max(0, min(state.n_epochs, len(run.epochs)) - 1)
+        first = min(int(state.time.epoch), last)
         self.mix = float(state.time.epoch - first)
-        self.epochs = (first, min(first + 1, len(run.epochs) - 1) if self.mix > 0 else first)
+        self.epochs = (first, min(first + 1, last) if self.mix > 0 else first)
         by_index = state.order == "index" and state.order_blend >= 1.0
         self.orders = None if by_index else self.resident.orders()
         self.palette = palette(state.theme, state.ramp)

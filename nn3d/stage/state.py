@@ -151,6 +151,13 @@ class Time:
 
 
 @dataclass(frozen=True, slots=True)
+class Live:
+    """A run that is followed while it is recorded. is_held : the playhead stays where it is when epochs come."""
+
+    is_held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Anchors:
     """Where the picture may go: rectangle (x0, y0, x1, y1) that the camera fits, and corners of title, key and HUD.
 
@@ -301,6 +308,7 @@ class ViewState:
     order : of the tiles in their layers, "index" or "flow"; order_blend : linear progress on the way to it.
     own : inputs of one's own, samples after the recorded ones. wave : one of them on its way through the layers.
     writing : a text that has the keyboard.
+    live : how the run is followed while it grows; None where it is not.
     """
 
     n_epochs: int
@@ -314,6 +322,7 @@ class ViewState:
     order: str = "index"
     order_blend: float = 1.0
     time: Time = field(default_factory=Time)
+    live: Live | None = None
     sample: int = 0
     camera: Camera = field(default_factory=Camera)
     flight: Flight | None = None

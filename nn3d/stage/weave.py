@@ -132,7 +132,7 @@ class Weaver:
         epochs = tuple(sorted(set(self.epochs)))
         if single and link.wiring is not None and selection not in EVERY:
             n_edges = link.wiring.n_edges(link.wiring.level_for(level))
-            window = window_of(self.epochs, len(self.run.epochs), n_edges)
+            window = window_of(self.epochs, min(self.state.n_epochs, len(self.run.epochs)), n_edges)
             own = self.run.own if self.front.number(link.target) >= len(self.run.samples) else None
             epochs = window if own is None or own.can_hold(len(window)) else epochs  # those of one's own are computed
         return StrandsNeed(

@@ -58,6 +58,8 @@ from nn3d.stage.commands.picture import (
 from nn3d.stage.commands.restoring import Restore, SetBookmark
 from nn3d.stage.commands.time import (
     Advance,
+    Follow,
+    Grow,
     Play,
     SetEpoch,
     SetLoop,
@@ -76,6 +78,8 @@ __all__ = [
     "EditOwn",
     "FlyTo",
     "FoldAll",
+    "Follow",
+    "Grow",
     "Hide",
     "Hover",
     "OpenGroup",
@@ -124,8 +128,8 @@ __all__ = [
 ]
 
 Command = (
-    Advance | SetEpoch | StepEpoch | Play | SetLoop | SetSpeed | SetSample | SetOpen | OpenGroup | OpenLevel | UnfoldAll
-    | FoldAll | Arrange | Select | Hover | SetCamera | FlyTo | SetLevel | SetMode | SetSelection | SetStrength
+    Advance | Grow | Follow | SetEpoch | StepEpoch | Play | SetLoop | SetSpeed | SetSample | SetOpen | OpenGroup
+    | OpenLevel | UnfoldAll | FoldAll | Arrange | Select | Hover | SetCamera | FlyTo | SetLevel | SetMode | SetSelection | SetStrength
     | SetOrder | SetTheme | SetScope | SetStage | SetRamp | SetBudget | SetPrint | Say | Resize | SetPanels
     | SetSearch | Restore | SetBookmark | SetReach | Hide
     | SetDepth | SetPath | StartSlide | PlaySlide

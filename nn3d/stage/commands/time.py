@@ -12,6 +12,7 @@ from nn3d.stage.commands.common import Appliers, toward
 from nn3d.stage.state import (
     Camera,
     LayerView,
+    Live,
     ViewState,
 )
 
@@ -73,6 +74,20 @@ class SetSample:
     """Show sample index `sample`."""
 
     sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grow:
+    """The run has `n_epochs` epochs now; where it is followed and not held, the playhead goes to the new last one."""
+
+    n_epochs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Go to the last epoch and along with those that come; or, with `on` False, hold the playhead where it is."""
+
+    on: bool
 
 
 def _clamp_epoch(state: ViewState, epoch: float) -> float:
@@ -142,7 +157,28 @@ def _advance(state: ViewState, c: Advance) -> ViewState:
 def _set_epoch(state: ViewState, c: SetEpoch) -> ViewState:
     goal = _clamp_epoch(state, c.epoch)
     now = goal if c.at_once else state.time.epoch
+    state = _holding(state, is_held=goal < state.n_epochs - 1)
     return replace(state, time=replace(state.time, epoch=now, target=goal, is_playing=False))
+
+
+def _holding(state: ViewState, *, is_held: bool) -> ViewState:
+    return state if state.live is None else replace(state, live=Live(is_held))
+
+
+def _grow(state: ViewState, c: Grow) -> ViewState:
+    n, t = max(state.n_epochs, c.n_epochs), state.time
+    grown = replace(state, n_epochs=n)
+    if state.live is None or state.live.is_held or t.is_playing:
+        return grown
+    return replace(grown, time=replace(t, target=float(max(0, n - 1))))
+
+
+def _follow(state: ViewState, c: Follow) -> ViewState:
+    if not c.on:
+        here = float(round(state.time.epoch))
+        return _holding(replace(state, time=replace(state.time, target=here, is_playing=False)), is_held=True)
+    state = replace(state, live=state.live or Live())
+    return _set_epoch(state, SetEpoch(float(max(0, state.n_epochs - 1))))
 
 
 def _step_epoch(state: ViewState, c: StepEpoch) -> ViewState:
@@ -151,6 +187,7 @@ def _step_epoch(state: ViewState, c: StepEpoch) -> ViewState:
 
 def _play(state: ViewState, c: Play) -> ViewState:
     t = state.time
+    state = _holding(state, is_held=not c.on)
     if not c.on:
         return replace(state, time=replace(t, is_playing=False, target=float(round(t.epoch))))
     start = 0.0 if t.epoch >= state.n_epochs - 1 else t.epoch
@@ -169,4 +206,6 @@ APPLY: Appliers = {
     SetLoop: lambda s, c: replace(s, time=replace(s.time, is_looping=c.on)),
     SetSpeed: lambda s, c: replace(s, time=replace(s.time, epochs_per_sec=min(64.0, max(0.01, c.epochs_per_sec)))),
     SetSample: _set_sample,
+    Grow: _grow,
+    Follow: _follow,
 }

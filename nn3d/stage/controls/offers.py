@@ -15,6 +15,7 @@ from nn3d.run.run import Run
 from nn3d.stage.commands import (
     Command,
     FoldAll,
+    Follow,
     OpenLevel,
     SetEpoch,
     SetLevel,
@@ -91,6 +92,9 @@ def offers(run: Run, state: ViewState) -> tuple[Offer, ...]:
     if state.n_epochs > 1:
         loop = state.time.is_looping
         out.append(Offer("Playing stops at the end" if loop else "Playing starts over at the end", SetLoop(not loop)))
+    if state.live is not None:
+        held = state.live.is_held
+        out += [Offer("Follow the training", Follow(True), is_on=not held), Offer("Hold here", Follow(False), is_on=held)]
     return (*out, *_stages(run, state))
 
 
@@ -179,7 +183,8 @@ class Catalogue:
         """The lines of the search dialog, and the offers that their numbers name."""
         search = state.search
         key = (search.kind, search.text, state.edges, state.selection, state.theme, state.scope, state.ramp,
-               state.order, state.sample, state.time.target, state.time.is_looping, state.layers)  # fmt: skip
+               state.order, state.sample, state.time.target, state.time.is_looping, state.layers, state.live,
+               state.n_epochs)  # fmt: skip
         if key != self._last[0]:
             self._last = (key, *self._listed(state))
         return self._last[1], self._last[2]

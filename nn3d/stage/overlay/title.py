@@ -26,8 +26,8 @@ def subtitle(f: Facts) -> list[str]:
     parts = []
     if f.run.samples:
         parts.append(_sample_words(f))
-    if len(f.run.epochs) > 1:
-        ids = [epoch.id for epoch in f.run.epochs]
+    ids = [epoch.id for epoch in f.run.epochs[: f.state.n_epochs]]
+    if len(ids) > 1:
         index = f.state.time.epoch
         at = np.interp(index, np.arange(len(ids)), ids)
         parts.append(f"epoch {at:.{1 if index % 1 else 0}f} of {ids[-1]}")
