@@ -27,7 +27,8 @@ class Taken:
     """What a run takes from its user.
 
     kind : "picture", "tokens" or "" for nothing. reason : why nothing, in words. shape : of the input.
-    vocabulary : how it reads text. ground : brightness 0 … 255 of the recorded pictures' borders.
+    vocabulary : how it reads text. ground : brightness 0 … 255 of the recorded pictures' borders; middle : (x, y) px,
+    where what stands out from it lies in the mean.
     engine : what computes. error : its largest difference from a recorded value, as a share of the layer's largest.
     """
 
@@ -38,6 +39,7 @@ class Taken:
     engine: str = ""
     error: float = 0.0
     vocabulary: Vocabulary | None = None
+    middle: tuple[float, float] = (0.0, 0.0)
 
 
 def taken(run: Run) -> Taken:
@@ -60,19 +62,21 @@ def taken(run: Run) -> Taken:
     error = float(check.worst) if check is not None else 0.0
     if info.kind == "tokens":
         return Taken("tokens", "", shape, 0, engine.name, error, vocabulary)
-    return Taken("picture", "", shape, _ground(run, nodes[0].id), engine.name, error)
+    ground, middle = _ground(run, nodes[0].id, shape)
+    return Taken("picture", "", shape, ground, engine.name, error, middle=middle)
 
 
-def _ground(run: Run, node: int) -> int:
+def _ground(run: Run, node: int, shape: tuple[int, ...]) -> tuple[int, tuple[float, float]]:
+    """The median of the recorded pictures' borders, and the middle of what stands out from it."""
     info = next(i for i in run.graph.inputs if i.node == node)
-    if not run.samples or not run.has_values(node, 0, 0):
-        return 0
-    n = min(MOST_COMPARED, len(run.samples))
-    edges = []
-    for sample in range(n):
-        p = pictured(run.values(node, 0, 0, sample), info)
-        edges += [p[:, 0].ravel(), p[:, -1].ravel(), p[:, :, 0].ravel(), p[:, :, -1].ravel()]
-    return int(np.median(np.concatenate(edges)))
+    n = min(MOST_COMPARED, len(run.samples)) if run.has_values(node, 0, 0) else 0
+    known = [pictured(run.values(node, 0, 0, sample), info) for sample in range(n)]
+    if not known:
+        return 0, (shape[2] / 2, shape[1] / 2)
+    edges = [side.ravel() for p in known for side in (p[:, 0], p[:, -1], p[:, :, 0], p[:, :, -1])]
+    ground = int(np.median(np.concatenate(edges)))
+    x, y = np.mean([middle_of(p, ground) for p in known], 0)
+    return ground, (float(x), float(y))
 
 
 @lru_cache(maxsize=32)
@@ -91,24 +95,51 @@ def with_canvas(own: OwnInput, canvas: Array) -> OwnInput:
     return replace(own, arrays=(packed("picture", canvas),))
 
 
-def stroked(canvas: Array, ends: tuple[Any, Any], radius: float, ink: int) -> Array:
-    """A canvas after a soft round brush went from one place to the other. ink : brightness, 0 … 255.
+def stroked(canvas: Array, ends: tuple[Any, Any], radius: float, ink: tuple[int, ...]) -> Array:
+    """A canvas after a soft round brush went from one place to the other. ink : brightness 0 … 255 of each channel.
 
-    Full within `radius` − ½ px of the way, fading to nothing at `radius` + ½; what is nearer to the ink already stays.
+    Full within `radius` − ½ px of the way, fading to nothing at `radius` + ½. In black and white a px only moves up to
+    its share of the ink, so that the dabs of one stroke do not add up at its edges.
     """
     _, height, width = canvas.shape
     y, x = np.mgrid[0:height, 0:width] + 0.5
     (x0, y0), (x1, y1) = ends
     dx, dy = x1 - x0, y1 - y0
-    length = max(dx * dx + dy * dy, 1e-12)
-    t = np.clip(((x - x0) * dx + (y - y0) * dy) / length, 0.0, 1.0)
-    away = np.hypot(x - x0 - t * dx, y - y0 - t * dy)
-    share = np.clip(radius + 0.5 - away, 0.0, 1.0)
-    was = canvas.astype(np.float64)
-    full = was + (ink - was) * share
-    # Overlapping dabs of one stroke do not add up: a dab only moves a pixel up to its own share of the ink.
-    ground_side = 255.0 - ink if ink in (0, 255) else None
-    if ground_side is not None:
-        goal = ground_side + (ink - ground_side) * share
-        full = np.maximum(was, goal) if ink > ground_side else np.minimum(was, goal)
-    return np.asarray(np.round(full), np.uint8)
+    t = np.clip(((x - x0) * dx + (y - y0) * dy) / max(dx * dx + dy * dy, 1e-12), 0.0, 1.0)
+    share = np.clip(radius + 0.5 - np.hypot(x - x0 - t * dx, y - y0 - t * dy), 0.0, 1.0)
+    was, goal = canvas.astype(np.float64), np.array(ink, np.float64).reshape(-1, 1, 1)
+    if set(ink) == {255}:
+        drawn = np.maximum(was, 255.0 * share)
+    elif set(ink) == {0}:
+        drawn = np.minimum(was, 255.0 * (1.0 - share))
+    else:
+        drawn = was + (goal - was) * share
+    return np.asarray(np.round(drawn), np.uint8)
+
+
+def middle_of(canvas: Array, ground: int) -> tuple[float, float]:
+    """The middle (x, y) of what stands out from the ground; of the sheet where nothing does."""
+    _, height, width = canvas.shape
+    mass = np.abs(canvas.astype(np.float64) - ground).sum(0)
+    total = float(mass.sum())
+    if total <= 0.0:
+        return width / 2, height / 2
+    y, x = np.mgrid[0:height, 0:width] + 0.5
+    return float((mass * x).sum() / total), float((mass * y).sum() / total)
+
+
+def moved(canvas: Array, by: tuple[int, int], ground: int) -> Array:
+    """The picture moved by whole px (x, y); what comes in is ground."""
+    _, height, width = canvas.shape
+    dx, dy = min(max(by[0], -width), width), min(max(by[1], -height), height)
+    out = np.full_like(canvas, ground)
+    out[:, max(0, dy) : height + min(0, dy), max(0, dx) : width + min(0, dx)] = canvas[
+        :, max(0, -dy) : height - max(0, dy), max(0, -dx) : width - max(0, dx)
+    ]
+    return out
+
+
+def centred(canvas: Array, found: Taken) -> Array:
+    """The picture moved so that its middle lies where that of the recorded pictures does."""
+    x, y = middle_of(canvas, found.ground)
+    return moved(canvas, (round(found.middle[0] - x), round(found.middle[1] - y)), found.ground)

@@ -14,6 +14,7 @@ from nn3d.stage.frame import PART, Frame, StrandLayer, TileLayer
 from nn3d.stage.overlay.blocks import plain, signed
 from nn3d.stage.overlay.facts import number, percent
 from nn3d.stage.overlay.microscope import cell_words
+from nn3d.stage.own import sample_number
 from nn3d.stage.pointed import Pointed
 from nn3d.stage.state import Thing
 
@@ -82,7 +83,7 @@ def _value(frame: Frame, plate: TileLayer, thing: Thing) -> str:
 def _where(run: Run, frame: Frame, layer: Layer, plate: TileLayer, thing: Thing) -> str:
     rows, cols = plate.cells
     flat = (thing.tile * rows + thing.row) * cols + thing.col
-    tokens = run.samples[frame.state.sample].tokens if 0 <= frame.state.sample < len(run.samples) else ()
+    tokens = run.sample(sample_number(run, frame.state)).tokens if run.samples else ()
     if plate.table.size * rows * cols != int(np.prod(layer.shape, dtype=np.int64)):
         return f"row {thing.row}, column {thing.col}"
     cell = tuple(int(i) for i in np.unravel_index(flat, layer.shape)) if layer.shape else ()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from nn3d.app.own_input import blank, canvas_of, stroked, taken, with_canvas
+from nn3d.app.own_input import Taken, blank, canvas_of, centred, middle_of, moved, stroked, taken, with_canvas
 from nn3d.app.window import Viewer, show
 from nn3d.extract.own_picture import read_own
 from nn3d.paths import bundled_runs
@@ -208,12 +208,30 @@ def test_the_bundled_run_takes_pictures_on_the_data_s_ground() -> None:
 def test_a_stroke_only_moves_pixels_toward_its_ink_and_once_is_enough(ink: int) -> None:
     rng = np.random.default_rng(5)
     canvas = rng.integers(0, 256, (1, 20, 30)).astype(np.uint8)
-    once = stroked(canvas, ((4.0, 5.0), (25.0, 12.0)), 2.0, ink)
-    again = stroked(once, ((4.0, 5.0), (25.0, 12.0)), 2.0, ink)
+    once = stroked(canvas, ((4.0, 5.0), (25.0, 12.0)), 2.0, (ink,))
+    again = stroked(once, ((4.0, 5.0), (25.0, 12.0)), 2.0, (ink,))
     assert np.array_equal(once, again)
     assert (np.abs(once.astype(int) - ink) <= np.abs(canvas.astype(int) - ink)).all()
     assert once[0, 5, 5] == ink
     assert np.array_equal(once[0, 17:, :], canvas[0, 17:, :])
+
+
+def test_a_colour_is_laid_on_each_channel() -> None:
+    drawn = stroked(np.zeros((3, 9, 9), np.uint8), ((4.5, 4.5), (4.5, 4.5)), 2.0, (200, 40, 0))
+    assert drawn[:, 4, 4].tolist() == [200, 40, 0]
+    assert not drawn[:, 0, 0].any()
+
+
+@pytest.mark.parametrize("ground", [0, 255])
+def test_a_drawing_is_centred_where_the_recorded_ones_are(ground: int) -> None:
+    found = Taken("picture", "", (1, 20, 30), ground, middle=(18.5, 7.5))
+    canvas = np.full((1, 20, 30), ground, np.uint8)
+    canvas[0, 12:15, 2:7] = 255 - ground
+    there = centred(canvas, found)
+    assert np.allclose(middle_of(there, ground), (18.5, 7.5))
+    assert (there != ground).sum() == 15
+    assert np.array_equal(centred(there, found), there)
+    assert np.array_equal(moved(canvas, (99, 0), ground), np.full_like(canvas, ground))
 
 
 def test_a_state_with_an_own_input_is_whole(small_run: Run) -> None:

@@ -24,9 +24,14 @@ from nn3d.stage.state import ViewState
 PAD: Final = 12.0
 HEAD: Final = 40.0
 FOOT: Final = 92.0
+INKS_H: Final = 30.0
 SAID: Final = 96.0
 TOOLS: Final = ("brush", "eraser")
 BRUSH: Final = (0.02, 0.16)
+INKS: Final = (
+    (255, 255, 255), (0, 0, 0), (128, 128, 128), (204, 48, 40), (236, 140, 40), (240, 214, 70), (70, 150, 60),
+    (60, 120, 210), (130, 190, 240), (130, 84, 50),
+)  # fmt: skip
 
 
 def pad_height(ui: Ui, facts: Facts, width: float) -> float:
@@ -36,7 +41,7 @@ def pad_height(ui: Ui, facts: Facts, width: float) -> float:
         return HEAD + SAID
     if found.kind == "tokens":
         return HEAD + pad_text.HEIGHT
-    return HEAD + _sheet(found, Box(0.0, 0.0, width, 0.0)).h + FOOT
+    return HEAD + _sheet(found, Box(0.0, 0.0, width, 0.0)).h + FOOT + (INKS_H if found.shape[0] > 1 else 0.0)
 
 
 def pad_panel(ui: Ui, state: ViewState, facts: Facts, box: Box) -> list[Act]:
@@ -76,10 +81,11 @@ def _reason(ui: Ui, found: Taken, box: Box) -> None:
 
 
 def _sheet(found: Taken, box: Box) -> Box:
-    """The sheet on the card, in the input's proportions."""
-    _, height, width = found.shape
+    """The sheet on the card, in the input's proportions; smaller where the card is low."""
+    n, height, width = found.shape
     w = box.w - 2 * PAD
-    h = min(w, w * height / width)
+    room = box.h - HEAD - FOOT - (INKS_H if n > 1 else 0.0) if box.h > 0.0 else w
+    h = max(16.0, min(w, w * height / width, room))
     w = h * width / height
     return Box(box.x + (box.w - w) / 2, box.y + HEAD, w, h)
 
@@ -118,7 +124,11 @@ def _drawing(ui: Ui, state: ViewState, found: Taken, box: Box) -> list[Act]:
         del ui.memory["pad at"]
     if hit.hovered or hit.held:
         _ring(ui, found, sheet)
-    return acts + _tools(ui, found, (here, own, canvas), box, sheet.y1 + 10)
+    y = sheet.y1 + 10
+    if found.shape[0] > 1:
+        _inks(ui, found, box, y)
+        y += INKS_H
+    return acts + _tools(ui, found, (here, own, canvas), box, y)
 
 
 def _way(ui: Ui, *, is_over: bool) -> str:
@@ -150,9 +160,32 @@ def _radius(ui: Ui, found: Taken) -> float:
     return max(0.85, (BRUSH[0] + (BRUSH[1] - BRUSH[0]) * share) * min(found.shape[1:]))
 
 
-def _ink(ui: Ui, found: Taken) -> int:
-    is_dark = found.ground < 128
-    return 255 * int(is_dark != (ui.memory.get("pad tool", 0) == 1))
+def _ink(ui: Ui, found: Taken) -> tuple[int, ...]:
+    """What the brush leaves: the other end of the greys than the ground, or the chosen colour; the eraser, ground."""
+    n, is_dark, is_eraser = found.shape[0], found.ground < 128, ui.memory.get("pad tool", 0) == 1
+    if n == 1:
+        return (255 * int(is_dark != is_eraser),)
+    ink = (found.ground,) * 3 if is_eraser else INKS[_chosen_ink(ui, found)]
+    return (*ink, 255)[:n]
+
+
+def _chosen_ink(ui: Ui, found: Taken) -> int:
+    return int(ui.memory.get("pad ink", 0 if found.ground < 128 else 1))
+
+
+def _inks(ui: Ui, found: Taken, box: Box, y: float) -> None:
+    """A row of colours; the chosen one wears a ring."""
+    pitch = (box.w - 2 * PAD) / len(INKS)
+    for k, ink in enumerate(INKS):
+        x = box.x + PAD + (k + 0.5) * pitch
+        if ui.hit(f"ink{k}", Box(x - pitch / 2, y, pitch, 24)).clicked:
+            ui.memory["pad ink"], ui.memory["pad tool"] = k, 0
+        if k == _chosen_ink(ui, found):
+            ui.disc(x, y + 12, 11.5, "accent")
+            ui.disc(x, y + 12, 9.5, "panel")
+        colour = imgui.color_convert_float4_to_u32(imgui.ImVec4(*(c / 255.0 for c in ink), 1.0))
+        ui.list.add_circle_filled(imgui.ImVec2(x, y + 12), 8.0, colour, 32)
+        ui.list.add_circle(imgui.ImVec2(x, y + 12), 8.0, ui.colour("line"), 32, 1.0)
 
 
 def _ring(ui: Ui, found: Taken, sheet: Box) -> None:
@@ -171,21 +204,24 @@ def _tools(
                               tips=("Brush", "Eraser"))  # fmt: skip
     if chosen is not None:
         ui.memory["pad tool"] = chosen
-    size = widgets.slider(ui, "pad size", x + 84, y + 14, 64, float(ui.memory.get("pad brush", 0.2)), tip="Brush size")
+    size = widgets.slider(ui, "pad size", x + 82, y + 14, 46, float(ui.memory.get("pad brush", 0.2)), tip="Brush size")
     if size is not None:
         ui.memory["pad brush"] = size
     acts: list[Act] = []
-    x = box.x1 - PAD - 4 * 32 + 4
+    x = box.x1 - PAD - 5 * 32 + 4
     is_live = bool(ui.memory.get("pad live", False))
     words = "All layers follow while you draw; else a wave runs after each stroke"
     if widgets.icon_button(ui, "pad live", x, y, "activity", is_on=is_live, tip=words):
         ui.memory["pad live"] = not is_live
     if widgets.icon_button(ui, "pad invert", x + 32, y, "contrast", tip="Invert bright and dark"):
         acts.append(_changed(here, own_input.with_canvas(own, 255 - canvas), _way(ui, is_over=True)))
-    if widgets.icon_button(ui, "pad clear", x + 64, y, "file-plus", tip="Empty sheet"):
+    if widgets.icon_button(ui, "pad centre", x + 64, y, "crosshair", tip="Centre as the recorded pictures are"):
+        there = own_input.centred(canvas, found)
+        acts.append(_changed(here, own_input.with_canvas(own, there), _way(ui, is_over=True)))
+    if widgets.icon_button(ui, "pad clear", x + 96, y, "file-plus", tip="Empty sheet"):
         empty = np.full(found.shape, found.ground, np.uint8)
         acts.append(_changed(here, own_input.with_canvas(replace(own, note="drawn"), empty), _way(ui, is_over=True)))
-    if here is not None and widgets.icon_button(ui, "pad remove", x + 96, y, "trash-2", tip="Remove this sample"):
+    if here is not None and widgets.icon_button(ui, "pad remove", x + 128, y, "trash-2", tip="Remove this sample"):
         acts.append(RemoveOwn(here[0]))
     note = ui.type.fit(own.note if here is not None else "Draw here, or drop a picture on the window", box.w - 24, 11)
     ui.text(box.x + PAD, y + 44, note, 11, token="text2")

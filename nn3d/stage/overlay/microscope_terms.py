@@ -59,7 +59,7 @@ def share_blocks(f: Facts, row: F64, own: int) -> list[Block]:
 
 def _row_names(f: Facts, n: int) -> Callable[[int], str]:
     """Words for the entries of a row: the tokens of the sample, the classes, else numbers."""
-    tokens = f.run.samples[f.state.sample].tokens if f.state.sample < len(f.run.samples) else ()
+    tokens = f.run.sample(f.state.sample).tokens if f.run.samples else ()
     known = next((names for names in (tokens, f.run.classes) if len(names) == n), ())
     return lambda i: f"{i}  {known[i]}" if i < len(known) else str(i)
 
@@ -119,7 +119,7 @@ def term_name(f: Facts, e: Explanation, i: int) -> str:
     info = next((known for known in f.run.graph.inputs if known.node in layer.nodes), None)
     if info is not None and len(cell) == 1 and cell[0] < len(info.names):
         return info.names[cell[0]]
-    tokens = f.run.samples[f.state.sample].tokens if f.state.sample < len(f.run.samples) else ()
+    tokens = f.run.sample(f.state.sample).tokens if f.run.samples else ()
     axes = f.run.output(*e.source_nodes[e.source[i]]).axes
     at = axes.index("T") if "T" in axes and len(axes) == len(cell) else -1
     if at >= 0 and cell[at] < len(tokens):
