@@ -61,6 +61,11 @@ class Surface:
             return alone(state.size_px)
         return lay_out(self._ui, state, self._facts, self._names, frame, self.guide)
 
+    @property
+    def is_resizing(self) -> bool:
+        """A card's edge is being dragged: the picture waits until it is let go."""
+        return bool(self._ui.memory.get("resizing"))
+
     def say(self, message: str, now: float) -> None:
         """Show a message for a few seconds."""
         self._toast = Toast(message, now + TOAST_SECS)

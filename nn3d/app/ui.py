@@ -46,7 +46,8 @@ class Hit:
 class Ui:
     """One frame after the other of panels. `memory` is what a panel may keep between frames (folds), by its own keys.
 
-    trail : places of the pointer since the last frame, in order. wake_secs : after how long the panels want to be drawn again though nothing happened; None when they don't.
+    places : what can be pressed in this frame, by name. trail : places of the pointer since the last frame, in order.
+    wake_secs : after how long the panels want to be drawn again though nothing happened; None when they don't.
     """
 
     def __init__(self, type_: Type, atlas: Atlas) -> None:
@@ -55,11 +56,14 @@ class Ui:
         self.theme = "dark"
         self.size = (1600.0, 900.0)
         self.memory: dict[Hashable, Any] = {}
+        self.places: dict[str, Box] = {}
         self.wake_secs: float | None = None
         self.trail: tuple[tuple[float, float], ...] = ()
         self._list: imgui.ImDrawList | None = None
         self._tip: tuple[str, float] = ("", 0.0)
         self._tip_seen = False
+        self._generation = 0
+        self._is_refilled = False
 
     def begin(self, theme: str, size_px: tuple[int, int]) -> None:
         """Start a frame in a theme, in a window of `size_px`."""
@@ -67,12 +71,18 @@ class Ui:
         self.size = float(size_px[0]), float(size_px[1])
         self.wake_secs = None
         self._tip_seen = False
+        self._generation = self.atlas.generation
+        self.places.clear()
         self._list = imgui.get_background_draw_list()
 
     def end(self) -> None:
-        """End a frame."""
+        """End a frame; where the atlas started over in its midst, what was drawn before is drawn once more."""
         if not self._tip_seen:
             self._tip = ("", 0.0)
+        if self.atlas.generation == self._generation:
+            self._is_refilled = False
+        elif not self._is_refilled:
+            self._is_refilled, self.wake_secs = True, 0.0
 
     def colour(self, token: str, alpha: float = 1.0) -> int:
         """A token of nn3d.app.style as imgui packs it."""
@@ -244,6 +254,7 @@ class Ui:
 
     def hit(self, name: str, box: Box, tip: str = "") -> Hit:
         """A rectangle that feels the pointer; `tip` appears when it rests there."""
+        self.places[name] = box
         imgui.set_cursor_screen_pos(V(box.x, box.y))
         clicked = imgui.invisible_button(name, V(max(1.0, box.w), max(1.0, box.h)))
         hovered = imgui.is_item_hovered()

@@ -14,7 +14,7 @@ from typing import Final, cast
 
 import glfw
 
-from nn3d.app import keyboard
+from nn3d.app import clipboard, keyboard
 from nn3d.app.ahead import Ahead
 from nn3d.app.cards import fitting_panels, steady
 from nn3d.app.desk import Names
@@ -264,7 +264,7 @@ class Viewer:
         if gesture.trigger == "away" and self.layout.at(*gesture.at_px) == "tree":
             return  # the tree's rows say themselves what is hovered
         trigger = "move" if gesture.trigger == "away" else gesture.trigger
-        has_thing = gesture.trigger in ("move", "click", "double click")
+        has_thing = gesture.trigger in ("move", "click", "double click", "shift click")
         is_on_card = has_thing and self.frame.is_card(*gesture.at_px)
         self._hovering.follow("away" if is_on_card else gesture.trigger, gesture.at_px)
         if is_on_card:
@@ -275,7 +275,7 @@ class Viewer:
         context = Context(
             self.state, self.frame, wrong, gesture.at_px, gesture.delta_px, gesture.wheel, thing, self._picture_of,
         )  # fmt: skip
-        self.do(keyboard.acts(trigger, gesture.text, context, self._facts.catalogue, self._window.handle),
+        self.do(keyboard.acts(trigger, gesture.text, context, self._facts.catalogue),
                 stroke=gesture.stroke)  # fmt: skip
 
     def _picture_of(self, state: ViewState) -> Frame:
@@ -301,6 +301,8 @@ class Viewer:
     def _place(self, duration_secs: float) -> None:
         """Lay out the cards; when they or the layers' goals changed, the camera refits into what they leave."""
         self.layout = self._surface.lay_out(self.state, self.frame)
+        if self._surface.is_resizing:
+            return
         camera, size = self.state.camera, self.state.size_px
         goals = (self.state.fold.after, *((v.is_open, v.arrangement) for v in self.state.layers))
         angles = (camera.yaw_rad, camera.pitch_rad, camera.fov_rad) if camera.fit else None
@@ -384,7 +386,7 @@ class Viewer:
             self.visit.message = ""
         while (outcome := self._errands.arrived()) is not None:
             if outcome.text is not None:
-                glfw.set_clipboard_string(self._window.handle, outcome.text)
+                clipboard.write(outcome.text)
             self._surface.say(outcome.message, now)
             self._settle = max(self._settle, 1)
         self.visit.keep(replace(self.visit.settings, theme=self.state.theme))
@@ -431,7 +433,7 @@ class Viewer:
             self.state = guide.go(step, self.state)
 
     def _copy(self, text: str, said: str) -> None:
-        glfw.set_clipboard_string(self._window.handle, text)
+        clipboard.write(text)
         self._surface.say(said, time.monotonic())
 
     def _save(self) -> None:

@@ -30,7 +30,7 @@ from nn3d.stage.state import Thing, ViewState
 HEAD: Final = 70.0
 COLOURS: Final = 2 * STAGE + 4.0
 DEEP: Final = 460.0
-EDGE: Final = 8.0
+EDGE: Final = 6.0
 
 # In the order in which they stand; each says None where it has nothing to say.
 PARTS: Final[tuple[Callable[[Page], Part | None], ...]] = (
@@ -52,15 +52,17 @@ def inspector_panel(ui: Ui, state: ViewState, facts: Facts, frame: Frame, contex
     with ui.card("inspector", box):
         acts = _head(page)
         top = _head_height(page)
-        body = Box(box.x, box.y + top - 10, box.w, box.h - top + 10 - 1)
+        body = Box(box.x, box.y + top - 6, box.w, box.h - top + 6 - 1)
         page = replace(page, box=body)
         parts = _parts(page)
-        content = 10 + sum(part.height for part in parts) + PAD - 2
+        content = 6 + sum(part.height for part in parts) + PAD - 2
         if ui.memory.get("inspected") != page.item:
             ui.memory["inspected"] = page.item
             imgui.set_next_window_scroll(imgui.ImVec2(0.0, 0.0))
-        with ui.scroll("body", body, content) as offset:
-            y = body.y + 10 - offset
+        with ui.scroll("body", Box(body.x + EDGE, body.y, body.w - EDGE, body.h), content) as offset:
+            if offset > 0:
+                ui.line(box.x + 1, body.y, box.x1 - 1, body.y)
+            y = body.y + 6 - offset
             for part in parts:
                 if page.sees(y, part.height):
                     acts += part.draw(page, y)
@@ -127,15 +129,18 @@ def _edge(page: Page, box: Box) -> list[Act]:
     """The left edge, which can be dragged; the card follows at once, the picture when it is let go."""
     ui = page.ui
     imgui.begin("inspector")
+    imgui.push_clip_rect(imgui.ImVec2(box.x, box.y), imgui.ImVec2(box.x1, box.y1), False)  # the padding counts too
     hit = ui.hit("edge", Box(box.x, box.y, EDGE, box.h))
+    imgui.pop_clip_rect()
     imgui.end()
-    ui.memory["resizing"] = hit.held
+    x = imgui.get_mouse_pos().x
+    start: float = ui.memory["resizing from"] if hit.released or (hit.held and ui.memory.get("resizing")) else x
+    ui.memory["resizing"], ui.memory["resizing from"] = hit.held, start
     if hit.hovered or hit.held:
         imgui.set_mouse_cursor(imgui.MouseCursor_.resize_ew)
         ui.line(box.x + 1, box.y + 10, box.x + 1, box.y1 - 10, "accent", 2.0)
-    if not hit.held or not imgui.is_mouse_dragging(0, 1.0):
+    if not (hit.held or hit.released) or start == x:
         return []
-    width = page.state.size_px[0] - MARGIN - imgui.get_mouse_pos().x
-    width = round(min(max(width, INSPECTOR[0]), INSPECTOR[1]))
+    width = float(round(min(max(page.state.size_px[0] - MARGIN - x, INSPECTOR[0]), INSPECTOR[1])))
     panels = page.state.panels
-    return [] if width == panels.inspector_w else [SetPanels(replace(panels, inspector_w=float(width)))]
+    return [] if width == panels.inspector_w else [SetPanels(replace(panels, inspector_w=width))]

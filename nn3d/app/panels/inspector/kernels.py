@@ -132,25 +132,29 @@ def draw_sheet(
 
 def _cells(
     page: Page, parameter: int, outs: tuple[int, int], ins: tuple[int, int], *, is_colour: bool
-) -> FloatArray | None:
+) -> tuple[int, FloatArray] | None:
+    """(epoch, kernels) of a piece: of the shown epoch, or while that is read of the one before."""
     found = page.facts.ask("kernels", parameter, page.epoch, outs, (0, 3) if is_colour else ins)
-    cells: FloatArray | None = page.kept(("kernels", outs, ins), parameter, found)
-    return cells
+    kept: tuple[int, FloatArray] | None = page.kept(
+        ("kernels", outs, ins), parameter, None if found is None else (page.epoch, found)
+    )
+    return kept
 
 
 def _draw_piece(
     page: Page, y: float, sheet: Sheet, parameter: int, full: float, outs: tuple[int, int], ins: tuple[int, int],
     *, is_colour: bool,
 ) -> None:  # fmt: skip
-    cells = _cells(page, parameter, outs, ins, is_colour=is_colour)
+    found = _cells(page, parameter, outs, ins, is_colour=is_colour)
     left, top = sheet.place(outs[0], ins[0])
     down, across = sheet.pitch
     size = (outs[1] - outs[0]) * across - sheet.gap, (ins[1] - ins[0]) * down - sheet.gap
     place = Box(page.x + left, y + top, float(size[0]), float(size[1]))
-    if cells is None:
+    if found is None:
         waiting(page, place)
         return
-    key = ("kernels", id(cells), parameter, outs, ins, page.ui.theme, sheet.px, full)
+    epoch, cells = found
+    key = ("kernels", parameter, epoch, outs, ins, page.ui.theme, sheet.px, full)
     page.ui.thumb(key, lambda: piece_texels(cells, sheet, full, page.ui.theme, is_colour=is_colour), place, 0.0)
 
 
@@ -206,8 +210,9 @@ def _point(page: Page, y: float, sheet: Sheet, parameter: int, groups: int, *, i
     band = out // sheet.columns
     outs = band * sheet.columns, min(sheet.n_out, (band + 1) * sheet.columns)
     ins = in_ - in_ % PIECE, min(sheet.n_in, in_ - in_ % PIECE + PIECE)
-    cells = _cells(page, parameter, outs, ins, is_colour=is_colour)
-    if cells is not None:
+    kernels = _cells(page, parameter, outs, ins, is_colour=is_colour)
+    if kernels is not None:
+        cells = kernels[1]
         each = cells[out - outs[0], :, row, col] if is_colour else cells[out - outs[0], in_ - ins[0], row, col]
         what = ", ".join(f"{c} {number_text(v)}" for c, v in zip("RGB", each, strict=False)) if is_colour else ""
         source = out // max(1, sheet.n_out // groups) * sheet.n_in + in_ if groups > 1 else in_

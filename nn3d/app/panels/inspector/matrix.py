@@ -17,8 +17,11 @@ from nn3d.run.model import FloatArray
 
 TALLEST: Final = 420
 LARGEST: Final = 12
+NUMBER: Final = (22, 38)  # of a cell, px down and across, that a number fits into
+WIDEST: Final = 60
 STRIP_PX: Final = (10, 6, 4, 2)
 STRIP_ROWS: Final = 24
+MIDDLE: Final = 110.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ def plan_of(shape: tuple[int, ...], width: float) -> Plan:
         return Plan((1, longest), (px, px), (-(-cells // wrap), wrap), wrap)
     most = TALLEST, wide
     shown = -(-rows // -(-rows // most[0])), -(-cols // -(-cols // most[1]))
+    if shown == (rows, cols) and cols * NUMBER[1] <= wide and rows * NUMBER[0] <= TALLEST:
+        return Plan(most, (NUMBER[0], min(WIDEST, wide // cols)), shown)
     across = max(1, min(LARGEST, wide // shown[1]))
     return Plan(most, (max(1, min(across, TALLEST // shown[0])), across), shown)
 
@@ -59,13 +64,18 @@ def plan_of(shape: tuple[int, ...], width: float) -> Plan:
 def draw_matrix(page: Page, y: float, plan: Plan, parameter: int) -> Matrix | None:
     """The picture, or what stands for it until it is read; the value under the pointer is named."""
     found = page.facts.ask("matrix", parameter, page.epoch, plan.most)
-    matrix: Matrix | None = page.kept(("matrix",), (parameter, plan.most), found)
+    kept: tuple[int, Matrix] | None = page.kept(
+        "matrix", (parameter, plan.most), None if found is None else (page.epoch, found)
+    )
     box = Box(page.x, y, *plan.size)
-    if matrix is None:
+    if kept is None:
         waiting(page, box)
         return None
-    key = ("matrix", id(matrix.cells), parameter, page.ui.theme, plan)
+    epoch, matrix = kept
+    key = ("matrix", parameter, epoch, page.ui.theme, plan)
     page.ui.thumb(key, lambda: matrix_texels(matrix.cells, matrix.full, plan, page.ui.theme), box, 0.0)
+    if plan.px[1] >= NUMBER[1]:
+        _numbers(page, box, plan, matrix)
     hit = page.ui.hit("matrix", box)
     at = pointer_in(box, hit)
     if at is not None:
@@ -81,6 +91,19 @@ def matrix_texels(cells: FloatArray, full: float, plan: Plan, theme: str) -> NDA
         n = plan.cells[0] * plan.wrap
         texels = np.pad(texels[0], ((0, n - texels.shape[1]), (0, 0))).reshape(plan.cells[0], plan.wrap, 4)
     return np.ascontiguousarray(texels.repeat(plan.px[0], 0).repeat(plan.px[1], 1))
+
+
+def _numbers(page: Page, box: Box, plan: Plan, matrix: Matrix) -> None:
+    """The values of a small matrix in its cells, dark on light colours and light on dark ones."""
+    down, across = plan.px
+    inks = ("text", "ink") if page.ui.theme == "dark" else ("ink", "text")
+    light = signed_texels(matrix.cells, matrix.full, page.ui.theme)[..., :3].mean(-1) > MIDDLE
+    for row, line in enumerate(matrix.cells.tolist()):
+        for col, value in enumerate(line):
+            x, y = box.x + (col + 0.5) * across, box.y + (row + 0.5) * down
+            if page.sees(y - down, 2.0 * down):
+                words = number_text(float(f"{value:.2g}"))
+                page.ui.text(x, y, words, 10.5, "medium", inks[int(light[row, col])], "c")
 
 
 def block_words(matrix: Matrix) -> str:

@@ -44,7 +44,7 @@ def values_ridge_part(page: Page) -> Part | None:
     layer, node = page.layer, page.node
     if layer is None or node is None or op_of(layer.op).family in ("input", "parameter"):
         return None
-    return Part(HEAD + _height(page, len(shown_epochs(page.state.n_epochs, page.epoch))) + 20, _draw_values)
+    return Part(HEAD + _height(page, len(shown_epochs(page.state.n_epochs, page.epoch))) + 28, _draw_values)
 
 
 def _draw_values(page: Page, y: float) -> list[Act]:

@@ -103,9 +103,8 @@ def _value_rows(page: Page) -> Rows:
         rows.append((f"Silent {what}, this sample", f"{count_text(found.silent)} of {count_text(n)}"))
         moments: Moments | None = page.facts.ask("moments", *node, page.epoch)
         moments = page.kept("dead", node, moments)
-        if moments is not None and moments.dead >= 0 and moments.n_channels == n:
-            samples = "all samples" if len(page.facts.run.samples) > 1 else "the one sample"
-            rows.append((f"Dead {what}, {samples}", f"{count_text(moments.dead)} of {count_text(n)}"))
+        if moments is not None and moments.dead >= 0 and moments.n_channels == n and len(page.facts.run.samples) > 1:
+            rows.append((f"Dead {what}, all samples", f"{count_text(moments.dead)} of {count_text(n)}"))
     n_odd = found.n_nonfinite
     rows.append(("Not finite", f"{count_text(n_odd)} of {count_text(found.values.cells.size)}" if n_odd else "0"))
     rows.append(("Stored as", _stored(page, node)))
