@@ -100,8 +100,8 @@ class _Walk:
         for i in np.argsort(-np.abs(found.amounts), kind="stable")[:FAN].tolist():
             amount = float(found.amounts[i])
             if amount != 0.0:
-                pair = (found.ends[i], place) if step < 0 else (place, found.ends[i])
-                yield Hop(*pair, amount, step, share * abs(amount) / found.total)
+                source, target = (found.ends[i], place) if step < 0 else (place, found.ends[i])
+                yield Hop(source, target, amount, step, share * abs(amount) / found.total)
 
     def _explain(self, layer: Layer, flat: int) -> Explanation:
         cell = _coords(layer, flat)

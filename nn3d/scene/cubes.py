@@ -56,7 +56,7 @@ class CubePass:
             **values, "u_px": frame.view.px_per_unit, "u_rise": (FROM_PX, FULL_PX), "u_power": tile.power,
             "u_raised": RAISED, "u_anchors": ANCHORS, "u_maps_a": 0, "u_maps_b": 1, "u_ramp": 2, "u_gains": 3,
             "u_mix": frame.mix_of(tile), "u_fog": frame.palette.fog[:3], "u_light": float(frame.palette.is_light),
-            "u_bright": tile.bright, "u_signed": float(tile.lut == "div"), "u_layer": tile.layer, "Cells": 0,
+            "u_signed": float(tile.lut == "div"), "u_layer": tile.layer, "Cells": 0,
         }  # fmt: skip
         set_uniforms(program, tuple(given), **given)
         array.render(moderngl.TRIANGLES, vertices=VERTICES, instances=tile.cubes.size * tile.cells[0] * tile.cells[1])

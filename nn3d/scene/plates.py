@@ -137,6 +137,7 @@ def cells_block(
         out["grid"] = 1.0
     half = tile.open_half if is_open else tile.mosaic_half
     out["half"] = (*half, tile.thickness[0 if is_open else 1], tile.bright)
+    out["own"] = (0, 0, -1, 0)
     if tile.lit is not None:
         lit = tile.lit
         out["lit"], out["own"] = (lit.r0, lit.r1, lit.c0, lit.c1), (lit.first, lit.end, *lit.done)

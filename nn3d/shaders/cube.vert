@@ -13,6 +13,7 @@ uniform sampler2D u_anchors;   // places of all tiles: 2 texels each, wrapped af
 layout(location = 0) flat out vec3 v_normal;
 layout(location = 1) flat out vec2 v_value;
 layout(location = 2) flat out uvec2 v_cell;  // tile, cell
+layout(location = 3) flat out float v_bright;  // how much of its colour the cell keeps
 
 const float HEIGHT = 0.62;
 const float BASE = 0.86;
@@ -43,7 +44,10 @@ void main() {
   float a = min(1.0, pow(abs(v_value.x), 1.0 / u_power));
   v_normal = vec3(0.0);
   gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
-  if (v_value.y > 0.0 || HEIGHT * a < LEAST) return;
+  bool is_lit = at.y >= c_lit.x && at.y < c_lit.y && at.x >= c_lit.z && at.x < c_lit.w;
+  v_bright = is_lit && tile >= c_own.x && tile < c_own.y ? 1.0 : c_half.w;
+  bool is_to_come = tile == c_own.z && cell >= c_own.w;
+  if (v_value.y > 0.0 || HEIGHT * a < LEAST || is_to_come) return;
 
   float open = opened(0, tile);
   ivec2 first = ivec2((tile % 1024) * 2, tile / 1024);

@@ -92,11 +92,12 @@ def _bars(tile: TileLayer, patch: Patch, view: View, palette: Palette, share: fl
     stand = view.world_from_bench @ np.array([tile.x, tile.y, 0.0])
     side = 1.0 if ((view.eye_world - stand) @ axes)[0] > 0.0 else -1.0
     middle, half = _rects(tile, patch, side)
-    thick = tile.thickness[1]
-    if not patch.is_inside:
-        thick = float(half_thickness(tile, opened(tile, patch.tiles.astype(np.int64)[:1]))[0])
+    thick = np.full(len(middle), tile.thickness[1])
+    if len(patch.tiles) == len(middle):
+        thick = half_thickness(tile, opened(tile, patch.tiles.astype(np.int64)))
     depth = FENCE if tile.cubes is not None else LIFT
-    middle = middle + np.linalg.inv(view.world_from_bench) @ (axes[:, 0] * side * (thick + depth * 0.5))
+    normal = np.linalg.inv(view.world_from_bench) @ (axes[:, 0] * side)
+    middle = middle + np.outer(thick + depth * 0.5, normal)
     away = np.linalg.norm(middle @ view.world_from_bench.T - view.eye_world, axis=1)
     width = np.maximum(WIDTH, LEAST_PX * view.px_per_unit * away) / 2.0 * share
     width = np.minimum(width, MOST_SHARE * half.min(1))
