@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from nn3d.analysis.windows import each
+from nn3d.analysis.windows import padding_of as padding_of
 from nn3d.errors import Nn3dError
 from nn3d.run.model import Array, FloatArray, LayerLink, Node
 from nn3d.run.run import Run
@@ -109,7 +111,7 @@ def patch_products(a: FloatArray, g: FloatArray, link: WeightedLink) -> FloatArr
     """(O, I/groups, *kernel): Σ over output positions of g (O, *out) times the input (C, *space) a kernel meets."""
     kernel, attributes = link.shape[2:], link.node.attributes
     n = len(kernel)
-    stride, dilation = _each(attributes.get("stride", 1), n), _each(attributes.get("dilation", 1), n)
+    stride, dilation = each(attributes.get("stride"), n), each(attributes.get("dilation"), n)
     padded = np.pad(a, [(0, 0), *padding_of(attributes, kernel)])
     out, groups = g.shape[1:], link.groups
     by_group = g.reshape(groups, link.shape[0] // groups, -1)
@@ -126,7 +128,7 @@ def patch_products(a: FloatArray, g: FloatArray, link: WeightedLink) -> FloatArr
 def patch_sums(a: FloatArray, kernel: tuple[int, ...], attributes: Mapping[str, Any]) -> FloatArray:
     """(C, *kernel) sums of `a` (C, *space) over all positions of a convolution's output, one entry a kernel cell."""
     n = len(kernel)
-    stride, dilation = _each(attributes.get("stride", 1), n), _each(attributes.get("dilation", 1), n)
+    stride, dilation = each(attributes.get("stride"), n), each(attributes.get("dilation"), n)
     pads = padding_of(attributes, kernel)
     padded = np.pad(a, [(0, 0), *pads])
     out = [(padded.shape[1 + d] - dilation[d] * (kernel[d] - 1) - 1) // stride[d] + 1 for d in range(n)]
@@ -137,26 +139,6 @@ def patch_sums(a: FloatArray, kernel: tuple[int, ...], attributes: Mapping[str, 
         )
         sums[:, *at] = padded[:, *window].sum(axis=tuple(range(1, n + 1)))
     return sums
-
-
-def padding_of(attributes: Mapping[str, Any], kernel: tuple[int, ...]) -> list[tuple[int, int]]:
-    """(before, after) of each space dimension; "same" and "valid" as PyTorch means them, pairs as they are."""
-    padding = attributes.get("padding", 0)
-    if padding == "valid":
-        return [(0, 0)] * len(kernel)
-    if padding == "same":
-        dilation = _each(attributes.get("dilation", 1), len(kernel))
-        total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
-        return [(t // 2, t - t // 2) for t in total]
-    if isinstance(padding, (list, tuple)) and any(isinstance(p, (list, tuple)) for p in padding):
-        return [(int(p[0]), int(p[1])) if isinstance(p, (list, tuple)) else (int(p), int(p)) for p in padding]
-    return [(p, p) for p in _each(padding, len(kernel))]
-
-
-def _each(value: Any, n: int) -> tuple[int, ...]:
-    if isinstance(value, (list, tuple)):
-        return tuple(int(v) for v in value) if len(value) == n else (int(value[0]),) * n
-    return (int(value),) * n
 
 
 def contributions(w: FloatArray, sums: FloatArray, groups: int = 1) -> FloatArray:

@@ -12,7 +12,8 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from nn3d.analysis.contribution import TRANSPOSED_DIMS, WeightedLink, padding_of
+from nn3d.analysis.contribution import TRANSPOSED_DIMS, WeightedLink
+from nn3d.analysis.windows import window
 from nn3d.run.model import FloatArray
 
 I64 = NDArray[np.int64]
@@ -127,12 +128,13 @@ class Wiring:
         )  # fmt: skip
 
     def _source_place(self, cell: I64, at: I64) -> tuple[I64, I64]:
-        attributes, cols = self.link.node.attributes, self.kernel[-1]
-        pads = [(0, 0), *padding_of(attributes, self.kernel)][-2:]
-        stride, dilation = _pair(attributes.get("stride", 1)), _pair(attributes.get("dilation", 1))
-        row = cell // self.target[2] * stride[0] - pads[0][0] + at // cols * dilation[0]
-        col = cell % self.target[2] * stride[1] - pads[1][0] + at % cols * dilation[1]
-        return (row, col) if len(self.kernel) > 1 else (np.zeros_like(col), col)
+        space, out = self.kernel[-2:], self.target[-2:]
+        places = [cell % out[1]] if len(space) == 1 else [cell // out[1], cell % out[1]]
+        cells = [at % space[-1]] if len(space) == 1 else [at // space[-1], at % space[-1]]
+        found = self.link.node.attributes.items()
+        attributes = {name: v[-len(space) :] if isinstance(v, list | tuple) else v for name, v in found}
+        row_col = window(attributes, space, places, cells)
+        return (np.zeros_like(row_col[0]), row_col[0]) if len(space) == 1 else (row_col[0], row_col[1])
 
     def products(self, w: FloatArray, a: FloatArray | None) -> FloatArray:
         """(n_edges("all"),) products a·w of every output cell, or the weights themselves when `a` is None.
@@ -185,10 +187,3 @@ def _uv(cell: I64, rows: int, cols: int) -> FloatArray:
 
 def _middle(n: int) -> FloatArray:
     return np.full((n, 2), 0.5, np.float32)
-
-
-def _pair(value: object) -> tuple[int, int]:
-    if isinstance(value, (list, tuple)):
-        values = [int(v) for v in value]
-        return (values[-2], values[-1]) if len(values) > 1 else (1, values[0])
-    return (int(value), int(value)) if isinstance(value, int) else (1, 1)

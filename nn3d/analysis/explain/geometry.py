@@ -78,13 +78,6 @@ def all_cells(shape: Shape) -> I64:
     return np.arange(prod(shape), dtype=np.int64).reshape(shape)
 
 
-def numbers(value: Any, n: int, default: int = 1) -> Shape:
-    """An attribute as n integers; one stands for all."""
-    if isinstance(value, list | tuple) and value:
-        return tuple(int(v) for v in value) if len(value) == n else (int(value[0]),) * n
-    return (int(value),) * n if isinstance(value, int | float) and not isinstance(value, bool) else (default,) * n
-
-
 def grid(kernel: Shape) -> list[I64]:
     """Coordinates of a kernel's cells in C order: one (prod(kernel),) array an axis. Raises Unknown above 2²⁴."""
     if prod(kernel) > _MOST:

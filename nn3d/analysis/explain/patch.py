@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from nn3d.analysis.contribution import CONV_DIMS, TRANSPOSED_DIMS
 from nn3d.analysis.explain.context import Context
-from nn3d.analysis.explain.geometry import Shape, coords_of, flat_of, numbers
+from nn3d.analysis.explain.geometry import Shape, coords_of, flat_of
 from nn3d.analysis.explain.table import terms_of
 from nn3d.analysis.explain.target import checked_cells, target_of
 from nn3d.analysis.explain.terms import Ref, Terms, Unknown
+from nn3d.analysis.windows import each
 from nn3d.run.model import Node
 from nn3d.run.run import Run
 
@@ -83,7 +84,7 @@ def _kernel(context: Context, node: Node, n_terms: int, shape: Shape) -> Shape:
     if "_pool" in node.op:
         n = int(node.op[-2])
         if not node.op.startswith("adaptive"):
-            return numbers(node.attributes.get("kernel_size"), n)
+            return each(node.attributes.get("kernel_size"), n)
         sizes = zip(shape[-n:], node.outputs[0].shape[-n:], strict=True)
         return tuple(-(-a // b) + (a % b != 0) for a, b in sizes)
     return context.run.parameter_info(node.parameters["weight"]).shape[2:]

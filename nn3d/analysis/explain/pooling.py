@@ -10,10 +10,10 @@ from math import prod
 
 import numpy as np
 
-from nn3d.analysis.contribution import padding_of
 from nn3d.analysis.explain.context import Context
-from nn3d.analysis.explain.geometry import Shape, columns, flat_of, grid, numbers
+from nn3d.analysis.explain.geometry import Shape, columns, flat_of, grid
 from nn3d.analysis.explain.terms import F64, I64, Reading, Ref, Terms, Unknown, exactly, weighted_sum
+from nn3d.analysis.windows import each, padding_of, window
 from nn3d.run.model import Node
 
 
@@ -64,11 +64,9 @@ def _windows(context: Context, node: Node, ref: Ref, cells: I64, output: int) ->
     if node.op.startswith("adaptive"):
         spaces = _adaptive(source[lead:], context.shape(Ref(node.id, output))[lead:], coords[lead:])
     else:
-        kernel = numbers(node.attributes.get("kernel_size"), n)
-        stride = numbers(node.attributes.get("stride") or list(kernel), n)
-        dilation = numbers(node.attributes.get("dilation"), n)
-        pads, k = padding_of(node.attributes, kernel), grid(kernel)
-        spaces = [coords[lead + d] * stride[d] - pads[d][0] + k[d] * dilation[d] for d in range(n)]
+        kernel = each(node.attributes.get("kernel_size"), n)
+        found = {**node.attributes, "stride": node.attributes.get("stride") or list(kernel)}
+        spaces = window(found, kernel, coords[lead:], grid(kernel))
     at = flat_of([*coords[:lead], *spaces], source)
     return np.ascontiguousarray(np.broadcast_to(at, (len(cells), at.shape[1]))), spaces
 
@@ -112,7 +110,7 @@ def _counted(context: Context, node: Node, ref: Ref, at: I64, spaces: list[I64])
     if node.op.startswith("adaptive") or not node.attributes.get("count_include_pad", True):
         return np.asarray(np.maximum(inside, 1))
     n = _rank(node.op)
-    pads = padding_of(node.attributes, numbers(node.attributes.get("kernel_size"), n))
+    pads = padding_of(node.attributes, each(node.attributes.get("kernel_size"), n))
     sizes = context.shape(ref)[-n:]
     counts = np.ones(at.shape, bool)
     for space, pad, size in zip(spaces, pads, sizes, strict=True):

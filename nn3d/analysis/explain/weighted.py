@@ -10,11 +10,12 @@ from math import prod
 
 import numpy as np
 
-from nn3d.analysis.contribution import CONV_DIMS, TRANSPOSED_DIMS, padding_of
+from nn3d.analysis.contribution import CONV_DIMS, TRANSPOSED_DIMS
 from nn3d.analysis.explain.context import Context
-from nn3d.analysis.explain.geometry import Shape, columns, flat_of, grid, numbers
+from nn3d.analysis.explain.geometry import Shape, columns, flat_of, grid
 from nn3d.analysis.explain.terms import I64, Terms, Unknown, exactly, weighted_sum
 from nn3d.analysis.explain.trained import bias_of, input_of, weights_of
+from nn3d.analysis.windows import each, padding_of, window
 from nn3d.run.model import Node
 
 
@@ -52,15 +53,12 @@ def _patch_grid(n_in: int, kernel: Shape) -> tuple[I64, list[I64]]:
 
 
 def _windows(node: Node, kernel: Shape, coords: list[I64], k: list[I64]) -> list[I64]:
-    n = len(kernel)
-    stride, dilation = (numbers(node.attributes.get(name), n) for name in ("stride", "dilation"))
-    pads = padding_of(node.attributes, kernel)
-    return [coords[d] * stride[d] - pads[d][0] + k[d] * dilation[d] for d in range(n)]
+    return window(node.attributes, kernel, coords, k)
 
 
 def _transposed(node: Node, kernel: Shape, coords: list[I64], k: list[I64]) -> list[I64]:
     n = len(kernel)
-    stride, dilation = (numbers(node.attributes.get(name), n) for name in ("stride", "dilation"))
+    stride, dilation = (each(node.attributes.get(name), n) for name in ("stride", "dilation"))
     pads = padding_of(node.attributes, kernel)
     found = []
     for d in range(n):
