@@ -28,6 +28,7 @@ NAMED: Final = {
     glfw.KEY_PAGE_UP: "PageUp", glfw.KEY_PAGE_DOWN: "PageDown",
     **{glfw.KEY_1 + k: f"{k + 1}" for k in range(9)}, **{glfw.KEY_KP_1 + k: f"{k + 1}" for k in range(9)},
 }  # fmt: skip
+SHIFTS: Final = (glfw.KEY_LEFT_SHIFT, glfw.KEY_RIGHT_SHIFT)
 REPEATING: Final = ("Left", "Right", "Up", "Down", "Backspace", "Delete", "PageUp", "PageDown")
 
 
@@ -202,6 +203,9 @@ class Events:
             self._click()
 
     def _click(self) -> None:
+        if any(glfw.get_key(self._window.handle, key) == glfw.PRESS for key in SHIFTS):
+            self._push("shift click")
+            return
         now, (then, there) = self._clock(), self._last_click
         is_near = max(abs(self._at[0] - there[0]), abs(self._at[1] - there[1])) <= CLICK_PX
         if now - then <= DOUBLE_SECS and is_near:

@@ -19,8 +19,13 @@ ALL: Final = Apart()
 
 def wanted(state: ViewState) -> Apart:
     """The choice that the picture goes to."""
-    around = -1 if state.selection is None or not state.reach else state.selection.layer
-    return Apart(around, state.reach if around >= 0 else 0, state.hidden)
+    around = () if state.selection is None or not state.reach else chosen_items(state)
+    return Apart(around, state.reach if around else 0, state.hidden)
+
+
+def chosen_items(state: ViewState) -> tuple[int, ...]:
+    """The items that are selected."""
+    return () if state.selection is None else (state.selection.layer, *state.also)
 
 
 def advanced(state: ViewState, secs: float) -> ViewState:

@@ -39,7 +39,7 @@ def _away(folded: Folded, choice: Apart) -> F64:
     for row, item in enumerate(folded.items):
         if hidden and hidden.issuperset(layers_of(folded, item)):
             out[row] = 1.0
-    if choice.around >= 0:
+    if choice.around:
         near = near_rows(folded, choice.around, choice.reach)
         out[[row for row in range(len(out)) if row not in near]] = 1.0
     return out
@@ -53,9 +53,9 @@ def layers_of(folded: Folded, item: int) -> tuple[int, ...]:
     return groups.all[item - groups.n_layers].layers if item - groups.n_layers < len(groups.all) else ()
 
 
-def near_rows(folded: Folded, item: int, reach: int) -> frozenset[int]:
-    """Rows of an item, and those that at most `reach` links lead to from them, or to them from there."""
-    start = frozenset(folded.stands[i] for i in layers_of(folded, item))
+def near_rows(folded: Folded, items: tuple[int, ...], reach: int) -> frozenset[int]:
+    """Rows of items, and those that at most `reach` links lead to from them, or to them from there."""
+    start = frozenset(folded.stands[i] for item in items for i in layers_of(folded, item))
     found = set(start)
     for way in (0, 1):
         edge = set(start)
@@ -85,9 +85,10 @@ def words(folded: Folded, state: ViewState) -> tuple[str, ...]:
     away = _away(folded, goal)
     n, left = len(away), int(len(away) - away.sum())
     said = []
-    if goal.around >= 0:
+    if goal.around:
         links = f"± {goal.reach} link{'s' * (goal.reach > 1)}"
-        said.append(f"focus: {folded.names[goal.around]} {links}")
+        more = f" and {len(goal.around) - 1} more" if len(goal.around) > 1 else ""
+        said.append(f"focus: {folded.names[goal.around[0]]}{more} {links}")
     if goal.hidden:
         said.append(f"{len(goal.hidden)} nearer hidden")
     return (f"{', '.join(said)}: {left} of {n} shown",)

@@ -73,7 +73,8 @@ class Folded:
         n = self.plan.groups.n_layers
         views = tuple(state.layers[i] if i < n else CLOSED for i in self.items)
         return replace(
-            state, layers=views, selection=self._thing(state.selection), hover=self._thing(state.hover),
+            state, layers=views, selection=self._thing(state.selection),
+            also=tuple(self.stands[i] for i in state.also if 0 <= i < len(self.stands)), hover=self._thing(state.hover),
             focus=replace(state.focus, thing=self._thing(state.focus.thing)),
         )  # fmt: skip
 

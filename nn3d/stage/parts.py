@@ -15,7 +15,7 @@ GOALS: Final[dict[str, Callable[[ViewState], Any]]] = {
     "camera": lambda s: s.camera,
     "groups": lambda s: s.fold.after,
     "layers": lambda s: tuple((v.is_open, v.arrangement, v.stage) for v in s.layers),
-    "selection": lambda s: s.selection,
+    "selection": lambda s: (s.selection, s.also),
     "epoch": lambda s: s.time.target,
     "sample": lambda s: s.sample,
     "level": lambda s: s.edges.level,

@@ -239,10 +239,10 @@ class Panels:
 class Apart:
     """A choice of what is shown, and its share in a picture between several.
 
-    around, reach : an item with what lies so many links back and on; −1 all. hidden : items that are not shown.
+    around, reach : items with what lies so many links back and on; () all. hidden : items that are not shown.
     """
 
-    around: int = -1
+    around: tuple[int, ...] = ()
     reach: int = 0
     hidden: tuple[int, ...] = ()
     share: float = 1.0
@@ -302,6 +302,7 @@ class ViewState:
 
     group_depths : of each group of the module tree, 0 for the outermost.
     caption : words about the picture, of a tour's step.
+    also : items selected beside `selection`, in order.
     reach : links back and on from the selection that alone are shown, 0 all. hidden : items that are not shown.
     apart : what of this the picture shows now, on its way; () all (nn3d.stage.apart).
     came : what was selected before, so that going back and on again takes another branch.
@@ -339,6 +340,7 @@ class ViewState:
     selection: Thing | None = None
     hover: Thing | None = None
     came: Thing | None = None
+    also: tuple[int, ...] = ()
     reach: int = 0
     hidden: tuple[int, ...] = ()
     apart: tuple[Apart, ...] = ()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from nn3d.layout.heads import NAMES as ATTENTION_PARTS
 from nn3d.run.model import FloatArray
 from nn3d.stage import copies, recurrence
+from nn3d.stage.apart import chosen_items
 from nn3d.stage.bars import Bars, class_bars, px_per_unit
 from nn3d.stage.frame import BOX, SHADOW, View
 from nn3d.stage.look import colour
@@ -168,10 +169,15 @@ def _shadows(stage: Stage, floor: float, bench: F64) -> NDArray[np.void]:
 
 
 def _brackets(state: ViewState, stage: Stage) -> NDArray[np.void]:
-    """Corner brackets of the accent colour around the selected layer."""
-    if state.selection is None or not 0 <= state.selection.layer < len(stage.x):
-        return _boxes(0)
-    i = state.selection.layer
+    """Corner brackets of the accent colour around what is selected."""
+    chosen = chosen_items(state)
+    around = [_bracket(stage, row) for row in dict.fromkeys(chosen) if 0 <= row < len(stage.x)]
+    out = np.concatenate([_boxes(0), *around])
+    out["colour"] = colour(state.theme, "accent")[:3]
+    return out
+
+
+def _bracket(stage: Stage, i: int) -> NDArray[np.void]:
     h, w = stage.height[i] / 2 + 0.45, stage.width[i] / 2 + 0.45
     arm = min(1.6, 0.35 * min(h, w) + 0.4)
     out = _boxes(8)
@@ -182,7 +188,6 @@ def _brackets(state: ViewState, stage: Stage) -> NDArray[np.void]:
             out["centre"][k], out["half"][k] = (stage.x[i], y, z - sz * arm / 2), (0.05, 0.05, arm / 2)
             out["centre"][k + 1], out["half"][k + 1] = (stage.x[i], y - sy * arm / 2, z), (0.05, arm / 2, 0.05)
             k += 2
-    out["colour"] = colour(state.theme, "accent")[:3]
     return out
 
 

@@ -52,6 +52,10 @@ def test_find_types_edits_lights_up_opens_the_group_and_flies_there(display: str
         (key("ctrl+a"), lambda v: v.state.search.mark == 0),
         (typed("4x8x8"), lambda v: v.state.hover == Thing(1)),
         (key("Return"), lambda v: v.state.fold.after == (0,) and v.state.selection == Thing(1) and is_at_rest(v)),
+        (key("ctrl+f"), lambda v: v.state.search.kind == "layers"),
+        (typed("fc1"), lambda v: v.state.hover == Thing(3)),
+        (key("shift+Return"), lambda v: v.state.also == (3,) and bool(v.state.search.kind)),
+        (key("Escape"), lambda v: not v.state.search.kind),
     )
     assert hand.last is not None
     assert hand.last.search == Search()

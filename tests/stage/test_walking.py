@@ -14,7 +14,7 @@ from nn3d.run.reader import open_run
 from nn3d.run.run import Run
 from nn3d.stage import apart_rows
 from nn3d.stage.apart import APART_SECS, wanted
-from nn3d.stage.commands import Advance, Hide, Select, SetReach, UnfoldAll, apply
+from nn3d.stage.commands import Advance, Hide, Select, SelectAlso, SetReach, UnfoldAll, apply
 from nn3d.stage.compose import compose_frame, initial_state
 from nn3d.stage.controls import Act, Context, answer
 from nn3d.stage.controls.going import settled
@@ -22,6 +22,7 @@ from nn3d.stage.controls.parting import items_nearer
 from nn3d.stage.controls.requests import Request, Tell
 from nn3d.stage.frame import Frame, Text
 from nn3d.stage.resident import Resident
+from nn3d.stage.spots import screen_box
 from nn3d.stage.state import Thing, ViewState
 
 
@@ -171,6 +172,28 @@ def test_focus_leaves_the_selection_with_its_neighbours_and_says_so(lenet: Walke
     assert "focus" not in hud(lenet.frame)
 
 
+def test_several_are_selected_framed_and_focused_on_together(lenet: Walker) -> None:
+    for item in (3, 6, 5):
+        lenet.state = apply(lenet.state, SelectAlso(item))
+    assert (lenet.state.selection, lenet.state.also) == (Thing(3), (6, 5))
+    lenet.state = apply(lenet.state, SelectAlso(5))
+    lenet.press("I")
+    assert shown_layers(lenet) == {2, 3, 4, 5, 6, 7}
+    assert "focus: conv2 and 1 more ± 1 link" in hud(lenet.frame)
+    lenet.press("Shift F")
+    x0, y0, x1, y1 = lenet.state.anchors.free
+    for item in (3, 6):
+        box = screen_box(lenet.frame, item)
+        assert box is not None
+        assert box[0] >= x0 - 2
+        assert box[1] >= y0 - 2
+        assert box[2] <= x1 + 2
+        assert box[3] <= y1 + 2
+    assert apply(lenet.state, Select(Thing(1))).also == ()
+    again = apply(apply(lenet.state, SelectAlso(3)), SelectAlso(6))
+    assert (again.selection, again.also) == (None, ())
+
+
 def test_strands_and_names_of_what_is_away_are_away(lenet: Walker) -> None:
     lenet.state = apply(lenet.state, Select(Thing(3)))
     lenet.press("I")
@@ -211,7 +234,7 @@ def test_parting_is_continuous_and_goes_on_from_where_it_is() -> None:
         last = now
     state = apply(state, Advance(APART_SECS))
     assert state.apart[-1].hidden == (6,)
-    assert wanted(state).around == -1
+    assert wanted(state).around == ()
 
 
 def test_nothing_apart_is_the_picture_as_it_was(lenet: Walker) -> None:

@@ -12,6 +12,7 @@ from nn3d.app import widgets
 from nn3d.app.cards import Box
 from nn3d.app.facts import Facts, TreeRow, icon_of, shape_text
 from nn3d.app.ui import Ui
+from nn3d.stage.apart import chosen_items
 from nn3d.stage.commands import Hover, OpenGroup, Select, SetOpen, SetSearch
 from nn3d.stage.controls import Act, Context, tip
 from nn3d.stage.controls.going import go
@@ -155,7 +156,7 @@ def _module_row(
     is_folded = row.path in folded
     group = facts.group_of_path.get(row.path)
     item = None if group is None else len(state.layers) + group
-    is_on = item is not None and state.selection == Thing(item)
+    is_on = item is not None and (state.selection == Thing(item) or item in state.also)
     hit = widgets.row_hit(ui, f"module {row.path} {box.y}", box, is_on=is_on)
     if _is_lit(state, item) and not hit.hovered:
         ui.fill(box, "hover")
@@ -181,7 +182,7 @@ def _layer_row(
 ) -> tuple[list[Act], bool]:
     layer = facts.run.layers[row.layer]
     thing = Thing(row.layer)
-    is_on = state.selection is not None and state.selection.layer == row.layer
+    is_on = row.layer in chosen_items(state)
     x, y = box.x + 4 + row.depth * INDENT, box.y + ROW / 2
     is_open = state.layers[row.layer].is_open
     icon = ui.hit(f"icon {row.layer}", Box(x - 3, box.y, ICON, ROW), "Collapse" if is_open else "Open its maps")

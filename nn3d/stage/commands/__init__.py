@@ -48,6 +48,7 @@ from nn3d.stage.commands.picture import (
     Resize,
     Say,
     Select,
+    SelectAlso,
     SetBudget,
     SetCamera,
     SetPanels,
@@ -91,6 +92,7 @@ __all__ = [
     "Restore",
     "Say",
     "Select",
+    "SelectAlso",
     "SetBookmark",
     "SetBudget",
     "SetCamera",
@@ -129,9 +131,9 @@ __all__ = [
 
 Command = (
     Advance | Grow | Follow | SetEpoch | StepEpoch | Play | SetLoop | SetSpeed | SetSample | SetOpen | OpenGroup
-    | OpenLevel | UnfoldAll | FoldAll | Arrange | Select | Hover | SetCamera | FlyTo | SetLevel | SetMode | SetSelection | SetStrength
-    | SetOrder | SetTheme | SetScope | SetStage | SetRamp | SetBudget | SetPrint | Say | Resize | SetPanels
-    | SetSearch | Restore | SetBookmark | SetReach | Hide
+    | OpenLevel | UnfoldAll | FoldAll | Arrange | Select | Hover | SetCamera | FlyTo | SetLevel | SetMode | SetSelection
+    | SetStrength | SetOrder | SetTheme | SetScope | SetStage | SetRamp | SetBudget | SetPrint | Say | Resize | SetPanels
+    | SetSearch | Restore | SetBookmark | SetReach | Hide | SelectAlso
     | SetDepth | SetPath | StartSlide | PlaySlide
     | StepSlide | SetSlideSpeed | StopSlide
     | AddOwn | EditOwn | RemoveOwn | SetWriting

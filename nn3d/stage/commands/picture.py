@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from nn3d.errors import Nn3dError
 from nn3d.stage.commands.common import Appliers, one_of
 from nn3d.stage.state import (
     RAMPS,
@@ -25,6 +26,13 @@ class Select:
     """Select a layer, tile or cell; None lets go."""
 
     thing: Thing | None
+
+
+@dataclass(frozen=True, slots=True)
+class SelectAlso:
+    """Add an item, a layer or a group, to what is selected, or take it out again."""
+
+    item: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,20 @@ class SetPanels:
     panels: Panels
 
 
+def _select_also(state: ViewState, c: SelectAlso) -> ViewState:
+    n = len(state.layers) + len(state.group_depths)
+    if not 0 <= c.item < n:
+        raise Nn3dError(f"item should be 0 to {n - 1}, got {c.item}")
+    if state.selection is None:
+        return replace(state, selection=Thing(c.item))
+    if c.item in state.also:
+        return replace(state, also=tuple(i for i in state.also if i != c.item))
+    if c.item != state.selection.layer:
+        return replace(state, also=(*state.also, c.item))
+    rest = state.also
+    return replace(state, selection=Thing(rest[0]), also=rest[1:]) if rest else replace(state, selection=None)
+
+
 def _set_camera(state: ViewState, c: SetCamera) -> ViewState:
     return replace(state, camera=c.camera, flight=None)
 
@@ -114,7 +136,8 @@ def _resize(state: ViewState, c: Resize) -> ViewState:
 
 
 APPLY: Appliers = {
-    Select: lambda s, c: replace(s, selection=c.thing, came=s.selection if c.thing != s.selection else s.came),
+    Select: lambda s, c: replace(s, selection=c.thing, also=(), came=s.selection if c.thing != s.selection else s.came),
+    SelectAlso: _select_also,
     Hover: lambda s, c: replace(s, hover=c.thing),
     SetCamera: _set_camera,
     FlyTo: _fly_to,

@@ -88,7 +88,7 @@ def _epoch(state: ViewState, view: ViewState) -> ViewState:
 _BACK: Final[dict[str, Callable[[ViewState, ViewState], ViewState]]] = {
     "groups": _groups,
     "layers": _layers,
-    "selection": lambda s, v: replace(s, selection=v.selection),
+    "selection": lambda s, v: replace(s, selection=v.selection, also=v.also),
     "epoch": _epoch,
     "sample": lambda s, v: replace(s, sample=min(v.sample, s.n_samples - 1)),
     "level": lambda s, v: set_level(s, SetLevel(v.edges.level)),

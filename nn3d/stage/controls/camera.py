@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Final
 
+import numpy as np
+
 from nn3d.stage import camera as cameras
+from nn3d.stage.apart import chosen_items
 from nn3d.stage.commands import FlyTo, SetCamera
 from nn3d.stage.controls.common import Acts, Context, Handler
-from nn3d.stage.framing import framed
+from nn3d.stage.framing import corners_of, framed
+from nn3d.stage.spots import plates_of
 from nn3d.stage.state import Thing
 
 RAD_PER_PX: Final = math.radians(0.28)
@@ -54,6 +59,11 @@ def fit(c: Context) -> Acts:
 def fit_selection(c: Context) -> Acts:
     """Show the selection as large as it fits."""
     thing = c.state.selection
+    if thing is not None and c.state.also:
+        plates = [t for item in chosen_items(c.state) for t in plates_of(c.frame, item)]
+        corners = np.concatenate([corners_of(t) for t in plates]) @ c.frame.view.world_from_bench.T
+        now = replace(cameras.resolve(c.frame), fit=False)
+        return (FlyTo(c.camera, cameras.fitted(now, corners, c.state.anchors.free, c.state.size_px)),)
     return fit(c) if thing is None else fly_to(c, thing)
 
 

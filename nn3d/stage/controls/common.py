@@ -13,7 +13,7 @@ from nn3d.stage.controls.requests import Request
 from nn3d.stage.frame import Frame
 from nn3d.stage.state import Camera, Thing, ViewState
 
-MOUSE: Final = ("drag", "wheel", "move", "click", "double click")
+MOUSE: Final = ("drag", "wheel", "move", "click", "double click", "shift click")
 CAPS: Final = {"Left": "←", "Right": "→", "Up": "↑", "Down": "↓", "-": "−"}
 
 

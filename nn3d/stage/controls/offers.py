@@ -94,7 +94,8 @@ def offers(run: Run, state: ViewState) -> tuple[Offer, ...]:
         out.append(Offer("Playing stops at the end" if loop else "Playing starts over at the end", SetLoop(not loop)))
     if state.live is not None:
         held = state.live.is_held
-        out += [Offer("Follow the training", Follow(True), is_on=not held), Offer("Hold here", Follow(False), is_on=held)]
+        out.append(Offer("Follow the training", Follow(True), is_on=not held))
+        out.append(Offer("Hold here", Follow(False), is_on=held))
     return (*out, *_stages(run, state))
 
 

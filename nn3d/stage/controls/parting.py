@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from nn3d.stage import camera as cameras
-from nn3d.stage.apart import MOST_REACH
+from nn3d.stage.apart import MOST_REACH, chosen_items
 from nn3d.stage.commands import FlyTo, Hide, SetReach
 from nn3d.stage.controls.common import Acts, Context
 from nn3d.stage.controls.requests import Tell
@@ -26,7 +26,7 @@ def focus(c: Context) -> Acts:
         return (SetReach(0),)
     if c.state.selection is None:
         return (Tell("Select a layer or a group first: I shows it with its neighbours alone"),)
-    return (SetReach(1), *fly_to_near(c, c.state.selection.layer, 1))
+    return (SetReach(1), *fly_to_near(c, chosen_items(c.state), 1))
 
 
 def wider(c: Context) -> Acts:
@@ -34,7 +34,7 @@ def wider(c: Context) -> Acts:
     if c.state.selection is None:
         return focus(c)
     reach = c.state.reach % MOST_REACH + 1
-    return (SetReach(reach), *fly_to_near(c, c.state.selection.layer, reach))
+    return (SetReach(reach), *fly_to_near(c, chosen_items(c.state), reach))
 
 
 def hide_nearer(c: Context) -> Acts:
@@ -47,9 +47,9 @@ def hide_nearer(c: Context) -> Acts:
     return (Hide(nearer),) if nearer else (Tell("Nothing stands nearer than the selection"),)
 
 
-def fly_to_near(c: Context, item: int, reach: int) -> tuple[FlyTo, ...]:
-    """The camera travels to an item with what lies at most so many links back and on."""
-    plates = [t for i in sorted(items_near(c, item, reach)) for t in plates_of(c.frame, i)]
+def fly_to_near(c: Context, items: tuple[int, ...], reach: int) -> tuple[FlyTo, ...]:
+    """The camera travels to items with what lies at most so many links back and on."""
+    plates = [t for i in sorted(items_near(c, items, reach)) for t in plates_of(c.frame, i)]
     if not plates:
         return ()
     corners = np.concatenate([corners_of(t) for t in plates]) @ c.frame.view.world_from_bench.T
@@ -57,9 +57,9 @@ def fly_to_near(c: Context, item: int, reach: int) -> tuple[FlyTo, ...]:
     return (FlyTo(c.camera, cameras.fitted(now, corners, c.state.anchors.free, c.state.size_px)),)
 
 
-def items_near(c: Context, item: int, reach: int) -> frozenset[int]:
-    """Visible items: this one, and those at most `reach` links back or on."""
-    start = members(c.frame, shown_item(c.state, c.frame, item))
+def items_near(c: Context, items: tuple[int, ...], reach: int) -> frozenset[int]:
+    """Visible items: these, and those at most `reach` links back or on."""
+    start = frozenset(i for item in items for i in members(c.frame, shown_item(c.state, c.frame, item)))
     found = set(start)
     for step in (1, -1):
         edge = start

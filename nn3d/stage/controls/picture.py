@@ -12,6 +12,7 @@ from nn3d.stage.commands import (
     OpenGroup,
     OpenLevel,
     Select,
+    SelectAlso,
     SetLevel,
     SetMode,
     SetOpen,
@@ -38,6 +39,11 @@ def hover(c: Context) -> Acts:
 def select(c: Context) -> Acts:
     """What is under the pointer is selected."""
     return () if c.thing == c.state.selection else (Select(c.thing),)
+
+
+def select_also(c: Context) -> Acts:
+    """What is under the pointer is selected too, or no longer."""
+    return () if c.thing is None else (SelectAlso(c.thing.layer),)
 
 
 def open_or_fly(c: Context) -> Acts:

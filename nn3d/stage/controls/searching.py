@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from nn3d.stage.commands import Hover, SetSearch
+from nn3d.stage.commands import Hover, SelectAlso, SetSearch
 from nn3d.stage.controls.common import Act, Acts, Context
 from nn3d.stage.controls.going import go, open_up
 from nn3d.stage.controls.offers import Offer
@@ -78,10 +78,10 @@ def taken(c: Context, entry: Entry, given: tuple[Offer, ...], trigger: str = "En
         return (*CLOSE, given[entry.number].command)
     if entry.thing is None:
         return ()
+    if trigger == "Shift Enter":
+        return (SelectAlso(entry.thing.layer),)
     return (*CLOSE, *_taken_thing(c, entry.thing, trigger))
 
 
 def _taken_thing(c: Context, thing: Thing, trigger: str) -> tuple[Act, ...]:
-    if trigger == "Tab":
-        return open_up(c, thing)
-    return go(c, thing)
+    return open_up(c, thing) if trigger == "Tab" else go(c, thing)

@@ -29,6 +29,7 @@ _CHOICE, _CAMERA, _CELL, _PICTURE, _TIME, _WINDOW = GROUPS
 TABLE: Final[tuple[Row, ...]] = (
     _row(_CHOICE, "name what is there", ("Hover",), move=picture.hover),
     _row(_CHOICE, "select, pin a cell", ("Click",), click=picture.select),
+    _row(_CHOICE, "select it too", ("Shift click",), shift_click=picture.select_also),
     _row(_CHOICE, "open, collapse, fly to a map", ("Double click",), double_click=picture.open_or_fly),
     _keys(_CHOICE, "walk on, back", ("Alt →", "←"), {"Alt Right": walk.along(1), "Alt Left": walk.along(-1)},
           ).named("Walk to the next layer, map or cell", "Walk back to the layer, map or cell before"),

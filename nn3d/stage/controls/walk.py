@@ -64,7 +64,7 @@ def _walked(c: Context, way: walking.Way) -> Acts:
 def _followed(c: Context, after: Frame, thing: Thing) -> tuple[Command, ...]:
     """The camera travels to what is out of sight, and to a tile that is too small to be told from its neighbours."""
     if thing.tile < 0 and c.state.reach:
-        return fly_to_near(replace(c, frame=after), thing.layer, c.state.reach)
+        return fly_to_near(replace(c, frame=after), (thing.layer,), c.state.reach)
     if thing.tile >= 0:
         plate = walking.plate_of(after, thing.layer)
         if plate is None or thing.tile >= plate.table.size:
