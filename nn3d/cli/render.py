@@ -61,6 +61,7 @@ def command(
     from nn3d.export.png import check_name, save_picture
     from nn3d.stage.commands import Resize
     from nn3d.stage.compose import initial_state
+    from nn3d.stage.own import check_own
     from nn3d.stage.resident import Resident
     from nn3d.stage.viewstring import to_text
 
@@ -81,6 +82,7 @@ def command(
             seen = at_step(run, seen, resident, tour)
         if near is not None or hover is not None:
             seen = _turned(pointed(run, seen, resident, near=near, hover=hover), yaw, pitch)
+        check_own(run, seen)
         pixels, frame, figures = measured_still(run, seen, resident, open_ms=open_ms, n_frames=frames)
         save_picture(output, cutout(frame) if transparent else pixels, to_text(seen))
         if dump is not None:

@@ -176,7 +176,7 @@ def _contribution(run: Run, frame: Frame, strands: StrandLayer, row: int, met: M
         return weight * float(plate.values[0].cells.reshape(plate.table.size, -1)[tile, max(0, cell)])
     links = (k for k in run.layers[target].links if k.source == source)
     weighted = next((w for k in links if (w := weighted_link(run, target, k)) is not None), None)
-    epoch, sample = int(frame.state.time.epoch), frame.state.sample
+    epoch, sample = int(frame.state.time.epoch), sample_number(run, frame.state)
     if weighted is None or not run.has_values(*weighted.source, epoch):
         return None
     key = (strands.parameter, source, epoch, sample)
