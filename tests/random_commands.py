@@ -16,7 +16,7 @@ from nn3d.stage.commands import COMMANDS, Command
 from nn3d.stage.state import Anchors, Budget, Camera, Thing, ViewState
 from nn3d.stage.viewstring import to_text
 
-NOT_HERE = ("Resize", "Restore", "Advance", "Grow")
+NOT_HERE = ("Resize", "Restore", "Recall", "Advance", "Grow")
 WORDS = [
     *views.ARRANGEMENTS, *views.LEVELS, *views.MODES, *views.ORDERS, *views.PRINTS, *views.RAMPS, *views.SCOPES,
     *views.SELECTIONS, *views.THEMES, "", "all", "layers", "nonsense", "ünïcode 中文",

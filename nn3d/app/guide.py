@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from nn3d.errors import Nn3dError
 from nn3d.paths import bundled_runs, bundled_tours
 from nn3d.run.run import Run
 from nn3d.stage import camera as cameras
-from nn3d.stage.commands import Say, apply
+from nn3d.stage.commands import Command, Recall, Say, apply
 from nn3d.stage.frame import Frame
 from nn3d.stage.framing import framed
 from nn3d.stage.state import Camera, Thing, ViewState
@@ -32,18 +31,24 @@ class Guide:
         self._left = 0.0
         self._before: list[ViewState] = []
 
-    def go(self, step: int, state: ViewState) -> ViewState:
-        """The state that begins a step: of an earlier one, the view that it began with. Beyond the ends: unchanged."""
+    def go(self, step: int, state: ViewState) -> tuple[Command, ...]:
+        """What begins a step: of an earlier one, first the view that it began with. Beyond the ends: nothing."""
         if not 0 <= step < len(self.tour.steps):
-            return state
+            return ()
+        todo: list[Command] = []
         for k in range(self.step + 1, step):
             self._keep(k, state)
-            state = self._enter(k, state)
+            entering = self._enter(k, state)
+            todo += entering
+            for command in entering:
+                state = apply(state, command)
         if step < len(self._before):
-            state = _as_window(self._before[step], state)
+            back = Recall(self._before[step])
+            todo.append(back)
+            state = apply(state, back)
         self._keep(step, state)
         self.step, self._left = step, self.tour.steps[step].secs
-        return self._enter(step, state)
+        return (*todo, *self._enter(step, state))
 
     def play(self, *, on: bool) -> None:
         """Let steps follow each other, or stop."""
@@ -63,19 +68,17 @@ class Guide:
             return None
         return self.step + 1
 
-    def end(self, state: ViewState) -> ViewState:
-        """The state when the tour is left: everything stays, without the caption."""
+    def end(self) -> Command:
+        """What leaves the tour: everything stays, without the caption."""
         self.step, self.is_playing, self._before = -1, False, []
-        return apply(state, Say(""))
+        return Say("")
 
     def _keep(self, step: int, state: ViewState) -> None:
         del self._before[step:]
         self._before.append(state)
 
-    def _enter(self, step: int, state: ViewState) -> ViewState:
-        for command in entered(self.tour.steps[step], state, self._look):
-            state = apply(state, command)
-        return state
+    def _enter(self, step: int, state: ViewState) -> tuple[Command, ...]:
+        return entered(self.tour.steps[step], state, self._look)
 
     def _look(self, state: ViewState, thing: Thing | None) -> tuple[Camera, Camera]:
         frame = self._compose(state)
@@ -95,11 +98,3 @@ def tour_of(run: Run) -> Tour | None:
     except (OSError, ValueError) as error:
         raise Nn3dError(f"{file.name}: cannot be read ({error})") from None
     return from_data(data, {layer.name: layer.index for layer in run.layers})
-
-
-def _as_window(view: ViewState, now: ViewState) -> ViewState:
-    """An earlier view in the window as it is now."""
-    return replace(
-        view, size_px=now.size_px, scale=now.scale, anchors=now.anchors, panels=now.panels, budget=now.budget,
-        theme=now.theme,
-    )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Protocol
 
-from nn3d.stage.commands import Restore, apply
+from nn3d.stage.commands import Restore
 from nn3d.stage.controls import Context
 from nn3d.stage.controls.requests import Redo, Undo
 from nn3d.stage.history import History, recorded, redone, undone
@@ -40,11 +40,11 @@ class Tracks:
         if after.bookmarks != before.bookmarks:
             self._shelf.keep(after.bookmarks)
 
-    def turned(self, request: Undo | Redo, context: Context) -> tuple[ViewState, str]:
-        """The state with a step undone or done again, and what to say."""
+    def turned(self, request: Undo | Redo, context: Context) -> tuple[Restore | None, str]:
+        """What undoes a step or does it again, None where there is none, and what to say."""
         is_undo = isinstance(request, Undo)
         self._history, turn = undone(self._history) if is_undo else redone(self._history)
         if turn is None:
-            return context.state, "Nothing to undo" if is_undo else "Nothing to do again"
-        after = apply(context.state, Restore(turn.view, turn.parts, context.camera))
-        return after, f"{'Undone' if is_undo else 'Done again'}: {words(turn.parts)}"
+            return None, "Nothing to undo" if is_undo else "Nothing to do again"
+        back = Restore(turn.view, turn.parts, context.camera)
+        return back, f"{'Undone' if is_undo else 'Done again'}: {words(turn.parts)}"

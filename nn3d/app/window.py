@@ -78,10 +78,15 @@ DIALOG_SECS: Final = 0.1
 LONGEST_SLEEP_SECS: Final = 0.5
 
 
+def _unheard(_: Command) -> None:
+    """Nobody records."""
+
+
 class Viewer:
     """A window while it shows one run, or, before there is one, the empty bench of the bundled run behind a drop card.
 
-    visit : the window's files. next : the run that takes this one's place, with its path, once one has been opened.
+    visit : the window's files. is_empty : there is no run yet.
+    next : the run that takes this one's place, with its path, once one has been opened.
     state : what is shown. frame : what was composed from it. layout : where the cards lie.
     draws : frames put on the screen so far.
     """
@@ -89,11 +94,13 @@ class Viewer:
     def __init__(
         self, window: Window, run: Run, state: ViewState | None, visit: Visit, *, is_empty: bool = False,
         resident: Resident | None = None, reader: Reader | None = None, tour: Tour | None = None,
+        on_command: Callable[[Command], None] = _unheard,
     ) -> None:  # fmt: skip
         self.draws = 0
+        self._on_command = on_command
         self.visit = visit
         self.next: tuple[Path, Run] | None = None
-        self._window, self._is_empty = window, is_empty
+        self._window, self.is_empty = window, is_empty
         window.title = "nn3d" if is_empty else f"{run.name or 'nn3d'} – nn3d"
         self._resident = Resident(run) if resident is None else resident
         self._facts = Facts(run, self._resident)
@@ -117,17 +124,20 @@ class Viewer:
         self._guide = Guide(tour, self._picture_of) if tour is not None else None
         self._surface.guide = self._guide
         self._tracks = Tracks(visit.shelf(run.identity))
-        self.state = self._tracks.first(self._first_state(state))
+        self.state = self._tracks.first(self._given_state(state))
+        self._first_fit()
         self.frame: Frame = self._composed()
         self.layout = self._surface.lay_out(self.state, self.frame)
         self._place(0.0)
 
-    def _first_state(self, state: ViewState | None) -> ViewState:
+    def _given_state(self, state: ViewState | None) -> ViewState:
         size, scale = self._logical_size()
-        if state is None:
-            state = initial_state(self._run, self._resident, size_px=size, scale=scale)
-        state = apply(state, Resize(size, scale))
-        return apply(state, SetPanels(fitting_panels(state.panels, size[0])))
+        return initial_state(self._run, self._resident, size_px=size, scale=scale) if state is None else state
+
+    def _first_fit(self) -> None:
+        size, scale = self._logical_size()
+        self._apply(Resize(size, scale))
+        self._apply(SetPanels(fitting_panels(self.state.panels, size[0])))
 
     def _logical_size(self) -> tuple[tuple[int, int], float]:
         scale = framebuffer_scale(self._window)
@@ -137,12 +147,12 @@ class Viewer:
     def _is_card(self, x: float, y: float) -> bool:
         if self.state.search.kind:
             return True
-        return self._is_empty or bool(self.visit.error) or self.layout.at(x, y) is not None
+        return self.is_empty or bool(self.visit.error) or self.layout.at(x, y) is not None
 
     def _composed(self) -> Frame:
         """The frame of the state; of an empty bench nothing is read and nothing is said."""
         frame = compose_frame(self._run, self.state, self._resident)
-        return replace(frame, marks=(), missing=()) if self._is_empty else frame
+        return replace(frame, marks=(), missing=()) if self.is_empty else frame
 
     @property
     def is_idle(self) -> bool:
@@ -159,6 +169,12 @@ class Viewer:
     def _has_full_budget(self) -> bool:
         return self.state.budget == replace(self.state.budget, samples=REST_SAMPLES, shade=True, seams=True)
 
+    @property
+    def tooltip(self) -> tuple[str, ...]:
+        """What the tooltip at the pointer says, () where there is none."""
+        found = self._hovering.tooltip(self.frame)
+        return () if found is None else found[0]
+
     def scene_pixels(self) -> Pixels:
         """(H, W, 3) uint8 of the picture without the panels."""
         return self._picture.pixels()
@@ -168,16 +184,23 @@ class Viewer:
         before, is_new = self.state, stroke is not None
         for act in acts:
             if isinstance(act, Undo | Redo):
-                self.state, said = self._tracks.turned(act, Context(self.state, self.frame))
+                back, said = self._tracks.turned(act, Context(self.state, self.frame))
                 self._surface.say(said, time.monotonic())
+                if back is not None:
+                    self._apply(back)
                 is_new = False
             elif isinstance(act, Request):
                 self._ask(act)
             else:
-                self.state = apply(self.state, act)
+                self._apply(act)
             self._settle = SETTLE_FRAMES
         if is_new and stroke is not None:
             self._tracks.note(before, self.state, stroke)
+
+    def _apply(self, command: Command) -> None:
+        """The one place where the window changes its state."""
+        self.state = apply(self.state, command)
+        self._on_command(command)
 
     def run(self, *, max_secs: float | None = None, on_frame: Callable[[Viewer], None] | None = None) -> ViewState:
         """Show the window until it is closed, or for `max_secs`. Returns the last state."""
@@ -267,7 +290,7 @@ class Viewer:
         has_thing = gesture.trigger in ("move", "click", "double click", "shift click")
         is_on_card = has_thing and self.frame.is_card(*gesture.at_px)
         self._hovering.follow("away" if is_on_card else gesture.trigger, gesture.at_px)
-        if is_on_card:
+        if is_on_card or (self.is_empty and trigger in keyboard.WITH_RUN):
             return
         thing = self._pick(gesture) if has_thing else None
         epoch = round(self.state.time.epoch)
@@ -425,12 +448,13 @@ class Viewer:
         if guide is None:
             self._surface.say("There is no tour of this network", time.monotonic())
         elif isinstance(request, EndGuide):
-            self.state, self._guide, self._surface.guide = guide.end(self.state), None, None
+            self.do([guide.end()])
+            self._guide = self._surface.guide = None
         elif isinstance(request, PlayGuide):
             guide.play(on=request.on)
         else:
             step = request.step if isinstance(request, GuideTo) else guide.step + request.steps
-            self.state = guide.go(step, self.state)
+            self.do(guide.go(step, self.state))
 
     def _copy(self, text: str, said: str) -> None:
         clipboard.write(text)
@@ -458,13 +482,15 @@ def show(
     reader: Reader | None = None,
     remembers: bool = False,
     tour: Tour | None = None,
+    on_command: Callable[[Command], None] = _unheard,
 ) -> ViewState:
     """Open the window on a run, or empty, and return the last state when it is closed.
 
     state : what to show first; the window opens in its size, else in `size_px` (logical).
     script : commands to play at the start. max_secs : close by itself after that time.
     reader : of pictures that are dropped on a run. on_frame : called after each turn of the main loop.
-    resident : what is in memory already, the plan at least.
+    resident : what is in memory already, the plan at least. on_command : called with each command that is applied while
+    the first run is shown: applied to its first state again, they give the same picture.
     Raises GraphicsError without a display or OpenGL 4.1.
     """
     visit = Visit(opener, glfw.post_empty_event, is_forgetful=not remembers)
@@ -473,7 +499,10 @@ def show(
     try:
         while True:
             bench = run if run is not None else open_run(next(iter(bundled_runs().values())))
-            viewer = Viewer(window, bench, state, visit, is_empty=run is None, resident=resident, reader=reader, tour=tour)
+            viewer = Viewer(
+                window, bench, state, visit, is_empty=run is None, resident=resident, reader=reader, tour=tour,
+                on_command=_unheard if run is None else on_command,
+            )  # fmt: skip
             try:
                 viewer.do(script or ())
                 start = time.monotonic()
@@ -490,6 +519,7 @@ def show(
                 return last
             path, run = viewer.next
             own, state, script, resident, tour = run, _begun(run, last), None, None, None
+            on_command = on_command if viewer.is_empty else _unheard
             visit.remember(path, run)
     finally:
         visit.close()

@@ -55,7 +55,7 @@ def test_a_tour_plays_by_itself_to_its_end(display: str) -> None:
             guide = viewer._guide
             assert guide is not None
             if guide.step < 0:
-                viewer.state = guide.go(0, viewer.state)
+                viewer.do(guide.go(0, viewer.state))
                 guide.play(on=True)
             elif guide.step == 2 and not guide.is_playing:
                 viewer.stop()

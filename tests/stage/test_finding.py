@@ -134,7 +134,7 @@ def test_every_key_of_the_table_is_in_the_palette_with_words_of_its_own(lenet: R
 
 
 def test_every_command_for_people_is_offered(lenet: Run, first: ViewState) -> None:
-    by_machine = {"Advance", "Grow", "Hover", "Resize", "SetBudget", "SetSearch", "Restore", "Say"}
+    by_machine = {"Advance", "Grow", "Hover", "Resize", "SetBudget", "SetSearch", "Restore", "Recall", "Say"}
     by_pointer = {"SetCamera", "FlyTo", "Select", "SelectAlso", "SetPanels", "OpenGroup", "Arrange", "StepEpoch",
                   "Play", "Follow"}  # fmt: skip
     on_the_pad = {"AddOwn", "EditOwn", "RemoveOwn", "SetWriting"}

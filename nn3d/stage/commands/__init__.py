@@ -11,7 +11,7 @@ from typing import Any
 from nn3d.errors import Nn3dError
 from nn3d.stage import exact, jsonable
 from nn3d.stage import slide as slides
-from nn3d.stage.commands import apart, edges, finding, layers, microscope, own, picture, restoring, time
+from nn3d.stage.commands import apart, edges, finding, layers, microscope, own, picture, recalling, restoring, time
 from nn3d.stage.commands.apart import Hide, SetReach
 from nn3d.stage.commands.common import Appliers
 from nn3d.stage.commands.edges import (
@@ -56,6 +56,7 @@ from nn3d.stage.commands.picture import (
     SetScope,
     SetTheme,
 )
+from nn3d.stage.commands.recalling import Recall
 from nn3d.stage.commands.restoring import Restore, SetBookmark
 from nn3d.stage.commands.time import (
     Advance,
@@ -87,6 +88,7 @@ __all__ = [
     "OpenLevel",
     "Play",
     "PlaySlide",
+    "Recall",
     "RemoveOwn",
     "Resize",
     "Restore",
@@ -132,8 +134,8 @@ __all__ = [
 Command = (
     Advance | Grow | Follow | SetEpoch | StepEpoch | Play | SetLoop | SetSpeed | SetSample | SetOpen | OpenGroup
     | OpenLevel | UnfoldAll | FoldAll | Arrange | Select | Hover | SetCamera | FlyTo | SetLevel | SetMode | SetSelection
-    | SetStrength | SetOrder | SetTheme | SetScope | SetStage | SetRamp | SetBudget | SetPrint | Say | Resize | SetPanels
-    | SetSearch | Restore | SetBookmark | SetReach | Hide | SelectAlso
+    | SetStrength | SetOrder | SetTheme | SetScope | SetStage | SetRamp | SetBudget | SetPrint | Say | Resize
+    | SetPanels | SetSearch | Restore | Recall | SetBookmark | SetReach | Hide | SelectAlso
     | SetDepth | SetPath | StartSlide | PlaySlide
     | StepSlide | SetSlideSpeed | StopSlide
     | AddOwn | EditOwn | RemoveOwn | SetWriting
@@ -142,7 +144,7 @@ Command = (
 COMMANDS: dict[str, type[Any]] = {c.__name__: c for c in Command.__args__}
 
 _APPLY: Appliers = {
-    **finding.APPLY, **restoring.APPLY, **apart.APPLY,
+    **finding.APPLY, **restoring.APPLY, **recalling.APPLY, **apart.APPLY,
     **time.APPLY, **layers.APPLY, **edges.APPLY, **picture.APPLY, **own.APPLY,
     **microscope.APPLY,
 }  # fmt: skip
