@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from nn3d.cli.own import own_number
 from nn3d.cli.sources import SourceOptions, open_any, source_options
 
 
@@ -39,7 +40,8 @@ def command(
 
     run = open_any(file, source)
     e = run.epoch_index(epoch)
-    s = run.sample_index(sample) if run.samples else 0
+    own = own_number(run, source)
+    s = own if own is not None else run.sample_index(sample) if run.samples else 0
     found = explain(run, layer, cell, epoch=e, sample=s)
     if as_json:
         click.echo(json.dumps(words.as_json(found, epoch=e, sample=s), ensure_ascii=False, indent=1))

@@ -6,6 +6,7 @@ of the input before to those of the new one while the wave's progress p passes s
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from nn3d.analysis.forward.engine import NumpyEngine
 from nn3d.errors import Nn3dError
-from nn3d.run.own import OwnInputs
+from nn3d.run.own import OwnInput, OwnInputs
 from nn3d.run.ports import Engine
 from nn3d.run.run import Run
 from nn3d.stage.state import ViewState, smooth
@@ -35,14 +36,19 @@ def sample_number(run: Run, state: ViewState) -> int:
     return own_inputs(run).number(state.own[which]) if 0 <= which < len(state.own) else state.sample
 
 
-def check_own(run: Run, state: ViewState) -> None:
-    """Raise Nn3dError when a state's inputs of one's own do not fit a run, or when it cannot be computed anew."""
-    before = state.wave.own if state.wave is not None else None
-    for content in (*state.own, *(() if before is None else (before,))):
+def check_inputs(run: Run, contents: Iterable[OwnInput]) -> None:
+    """Raise Nn3dError when inputs of one's own do not fit a run, or when it cannot be computed anew."""
+    for content in contents:
         found = own_inputs(run)
         if found.engine.reason:
             raise Nn3dError(f"own input: this run cannot be computed anew ({found.engine.reason})")
         found.number(content)
+
+
+def check_own(run: Run, state: ViewState) -> None:
+    """`check_inputs` of all that a state holds."""
+    before = state.wave.own if state.wave is not None else None
+    check_inputs(run, (*state.own, *(() if before is None else (before,))))
 
 
 @dataclass(frozen=True, slots=True)

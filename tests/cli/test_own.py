@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from nn3d.cli.explain import command as explain
 from nn3d.cli.render import command
 from nn3d.errors import Nn3dError
 from nn3d.paths import bundled_runs
@@ -83,3 +84,14 @@ def _own() -> dict[str, object]:
     own = OwnInput("own 1", (packed("picture", np.zeros((1, 28, 28), np.uint8)),))
     found: dict[str, object] = jsonable.to_json(own)
     return found
+
+
+def test_a_cell_of_an_own_input_is_explained_and_adds_up(digit: Path) -> None:
+    arguments = [LENET, "--layer", "conv2", "--cell", "3,4,4", "--input", str(digit), "--json"]
+    done = CliRunner().invoke(explain, arguments)
+    assert done.exit_code == 0, done.exception
+    found = json.loads(done.output)
+    assert found["known"]
+    assert found["abs_error"] <= found["tolerance"]
+    recorded = json.loads(CliRunner().invoke(explain, [*arguments[:5], "--json"]).output)
+    assert recorded["terms"] != found["terms"]

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from nn3d.analysis.explain import fields
+from nn3d.analysis.explain import fields, receptive
 from nn3d.analysis.explain.context import ENCODED, Context
-from nn3d.analysis.explain.explanation import Errors, Explanation, Step
+from nn3d.analysis.explain.explanation import Box, Errors, Explanation, Step
 from nn3d.analysis.explain.geometry import coords_of, flat_of
 from nn3d.analysis.explain.table import terms_of
 from nn3d.analysis.explain.target import Target, checked_cells, target_of
@@ -166,10 +166,17 @@ def _explained(
         bias=None if terms.bias is None else float(terms.bias[0]),
         before=float(terms.computed[0]),
         steps=steps,
-        receptive_field=fields.read_boxes(context, terms, 0),
+        receptive_field=_field(context, target, cell, terms),
         extras={name: _plain(numbers[0]) for name, numbers in terms.extras.items()},
         **_arrays(context, terms),
     )
+
+
+def _field(context: Context, target: Target, cell: tuple[int, ...], terms: Terms) -> dict[str, Box]:
+    """What is read, one step back: of a layer on what the layers before it show, of an operation on its sources."""
+    if target.chain[0] != target.layer.nodes[0]:
+        return fields.read_boxes(context, terms, 0)
+    return receptive.field_of(context.run, target, cell, 1)
 
 
 def _plain(numbers: F64) -> F64 | float:

@@ -13,8 +13,8 @@ from nn3d.analysis.explain.context import Context
 from nn3d.analysis.explain.explanation import Box
 from nn3d.analysis.explain.fields import box_of, union
 from nn3d.analysis.explain.geometry import Shape
-from nn3d.analysis.explain.table import terms_of
-from nn3d.analysis.explain.target import checked_cells, target_of
+from nn3d.analysis.explain.table import UNFIT, terms_of
+from nn3d.analysis.explain.target import Target, checked_cells, target_of
 from nn3d.analysis.explain.terms import I64, Reading, Ref, Unknown
 from nn3d.run.layers import topological
 from nn3d.run.model import Layer, Node
@@ -48,6 +48,11 @@ def receptive_field(
     """
     target = target_of(run, which, -1 if run.epochs else 0, node=node)
     where = checked_cells(target.output.shape, target.output.axes, cell, target.layer.name)
+    return field_of(run, target, where, depth)
+
+
+def field_of(run: Run, target: Target, where: tuple[int, ...], depth: int | None) -> dict[str, Box]:
+    """The same of a target that is known, and of a cell that it has."""
     context = _Shapes(run, -1, 0, terms_of)
     owner = context.owner
     boxes: dict[Ref, Box] = {target.ref: tuple((i, i + 1) for i in where)}
@@ -82,20 +87,25 @@ def _as_shown(context: Context, layer: Layer, ref: Ref, box: Box) -> Box:
     return (*box[:-1], (0, last)) if layer.shown == ref.node else ()
 
 
-def _back(context: Context, node: Node, ref: Ref, box: Box) -> Iterator[tuple[Ref, Box]]:
-    """What a box of one output reads, by source."""
+def _back(context: Context, node: Node, ref: Ref, box: Box) -> list[tuple[Ref, Box]]:
+    """What a box of one output reads, by source; everything, where that cannot be told."""
     if not node.inputs or not box:
-        return
+        return []
+    try:
+        return list(_read(context, node, ref, box))
+    except (Unknown, *UNFIT):
+        return [(source, tuple((0, n) for n in context.shape(source))) for source in context.inputs(node)]
+
+
+def _read(context: Context, node: Node, ref: Ref, box: Box) -> Iterator[tuple[Ref, Box]]:
     if op_of(node.op).keeps_order and len(node.inputs) == 1:
         source = context.only(node)
         yield source, reshaped(box, context.shape(ref), context.shape(source))
         return
-    try:
-        terms = terms_of(context, node, ref.output, _probes(node, box))
-    except Unknown:
-        for source in context.inputs(node):
-            yield source, tuple((0, n) for n in context.shape(source))
+    if op_of(node.op).family == "recurrent" and len(context.shape(Ref(node.id, 0))) == 2:
+        yield from _steps_seen(context, node, ref, box)
         return
+    terms = terms_of(context, node, ref.output, _probes(node, box))
     numbers = np.broadcast_to(terms.source, terms.at.shape[1:])
     for number, source in enumerate(terms.refs):
         found = box_of(terms.at[:, numbers == number], context.shape(source))
@@ -104,6 +114,24 @@ def _back(context: Context, node: Node, ref: Ref, box: Box) -> Iterator[tuple[Re
             found = tuple((int(reach[:, k, 0].min()), int(reach[:, k, 1].max())) for k in range(reach.shape[1]))
         if found:
             yield source, found
+
+
+def _steps_seen(context: Context, node: Node, ref: Ref, box: Box) -> Iterator[tuple[Ref, Box]]:
+    """Of a recurrent layer: every step up to the cell's, or from it on in reverse; all where both directions mix."""
+    first, *begun = context.inputs(node)
+    n_steps, width = context.shape(first)
+    name, hidden = node.outputs[ref.output].name, int(node.attributes.get("hidden_size") or 0)
+    is_both, levels = node.attributes.get("bidirectional") is True, int(node.attributes.get("num_layers") or 1)
+    steps = (0, n_steps)
+    if len(box) >= 2 and not name.endswith("_n") and not (is_both and levels > 1):
+        seen = {True} if name.endswith("reverse") else {False}
+        if is_both and not name:
+            seen = {unit >= hidden for unit in (box[-1][0], box[-1][1] - 1)}
+        steps = (box[-2][0] if True in seen else 0, n_steps) if len(seen) == 1 and True in seen else steps
+        steps = (0, box[-2][1]) if seen == {False} else steps
+    yield first, (steps, (0, width))
+    for ref in begun:
+        yield ref, tuple((0, n) for n in context.shape(ref))
 
 
 def _probes(node: Node, box: Box) -> I64:

@@ -61,6 +61,12 @@ def _plain(value: Any) -> JSON:
     return [_number(v) for v in value.reshape(-1)] if isinstance(value, np.ndarray) else _number(value)
 
 
+def _read_names(run: Run, found: Explanation) -> list[str]:
+    """Names of the sources; where a layer has several outputs, with the output's."""
+    outputs = [run.output(*ref).name for ref in found.source_nodes]
+    return [f"{name} {out}" if out else name for name, out in zip(found.sources, outputs, strict=True)]
+
+
 def text(run: Run, found: Explanation, patch: Patch | None, *, epoch: int, sample: int) -> str:
     """The same for people."""
     lines = [_head(run, found, epoch, sample), ""]
@@ -68,7 +74,7 @@ def text(run: Run, found: Explanation, patch: Patch | None, *, epoch: int, sampl
         lines += [f"  {found.formula}", ""]
     if patch is not None:
         lines += _patch_lines(run, patch)
-    lines += _term_lines(found)
+    lines += _term_lines(found, _read_names(run, found))
     lines += _extra_lines(run, found, sample)
     lines += _end_lines(found)
     return "\n".join(lines)
@@ -79,7 +85,7 @@ def _head(run: Run, found: Explanation, epoch: int, sample: int) -> str:
     axes = ", ".join(f"{axis} {i}" for axis, i in zip(layer.axes, found.cell, strict=False))
     where = f"epoch {run.epochs[epoch].id}"
     if run.samples:
-        where += f" · {run.samples[sample].name}"
+        where += f" · {run.sample(sample).name}"
     return f"{found.layer} · {layer.kind} · cell {axes or 'the only one'} · {where}"
 
 
@@ -113,13 +119,13 @@ def _grid(values: np.ndarray[Any, np.dtype[np.float64]]) -> list[str]:
     return [" ".join(c.rjust(width) for c in row) for row in cells]
 
 
-def _term_lines(found: Explanation) -> list[str]:
+def _term_lines(found: Explanation, names: Sequence[str]) -> list[str]:
     if not len(found.products):
         return []
     rows = [("source", "cell", "input", "weight", "product")]
     for k in range(min(N_LISTED, len(found.products))):
         weight = "" if np.isnan(found.weights[k]) else f"{found.weights[k]:.5g}"
-        source = found.sources[int(found.source[k])]
+        source = names[int(found.source[k])]
         rows.append(
             (source, _index(found.cells[k]), f"{found.inputs[k]:.5g}", weight, f"{found.products[k] + 0.0:+.5g}")
         )
@@ -155,7 +161,7 @@ def _extra_lines(run: Run, found: Explanation, sample: int) -> list[str]:
 
 def _words(run: Run, n: int, sample: int) -> Sequence[str]:
     """Names of the n entries of a row: the sample's tokens, the classes, else their numbers."""
-    tokens = run.samples[sample].tokens if run.samples else ()
+    tokens = run.sample(sample).tokens if run.samples else ()
     for names in (tokens, run.classes):
         if len(names) == n:
             return [repr(word) if not word.strip() else word for word in names]
