@@ -14,6 +14,8 @@ from nn3d.stage.controls.requests import CopyText, Request
 from nn3d.stage.controls.searching import field_in, key_pressed, lit, text_typed
 from nn3d.stage.state import Search
 
+# What opens a dialog over a run, and nothing where there is none yet.
+WITH_RUN: Final = ("Ctrl F", "Ctrl P", "?")
 POINTER: Final = ("drag", "wheel", "move", "click", "double click", "shift click")
 
 

@@ -121,7 +121,7 @@ def feet_on_rail(state: ViewState, stage: Stage) -> F64:
 
 def _posts(state: ViewState, stage: Stage) -> NDArray[np.void]:
     """Posts and feet of the plates on the line that the rail carries; plates in lanes hang on their strands."""
-    on_line = ~stage.is_aloft
+    on_line = ~stage.is_aloft if stage.seen is None else ~stage.is_aloft & (stage.seen > 0.0)
     n = int(on_line.sum())
     out = _boxes(2 * n)
     x, low, z = _lower_edges(stage, world_from_bench(state))[on_line].T

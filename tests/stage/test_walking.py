@@ -203,6 +203,8 @@ def test_strands_and_names_of_what_is_away_are_away(lenet: Walker) -> None:
     assert "conv2" in names
     assert "fc1" not in names
     assert not any("truth" in name for name in names)
+    everything = lenet.picture(replace(lenet.state, reach=0, apart=()))
+    assert len(everything.boxes) - len(frame.boxes) >= 2 * 5, "five layers have no post and no foot"
 
 
 def test_hide_takes_away_what_stands_nearer_and_brings_it_back(lenet: Walker) -> None:
