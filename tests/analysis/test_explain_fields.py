@@ -147,3 +147,26 @@ def test_a_box_in_another_shape_holds_the_same_cells(
 def test_a_cell_that_is_not_there_is_one_line() -> None:
     with pytest.raises(Nn3dError, match="H 0 to 9"):
         receptive_field(bundled(), "conv2", (0, 10, 0))
+
+
+@pytest.mark.parametrize(("kind", "both", "levels"), [(nn.LSTM, False, 1), (nn.GRU, True, 1), (nn.RNN, True, 2)])
+def test_a_recurrent_step_looks_at_the_steps_before_it_in_its_direction(
+    kind: type[nn.RNNBase], both: bool, levels: int
+) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model, x = kind(3, 4, levels, batch_first=True, bidirectional=both).eval(), torch.randn(2, 6, 3)
+    run = nn3d.capture(model, x)
+    name = run.layers[1].name
+    first = Positive(lambda v: model(v)[0])
+    for cell in [(2, 1), (0, 3), (5, 0), *([(2, 5), (5, 7)] if both else [])]:
+        assert receptive_field(run, name, cell) == {"input": touched(first, x, cell)}
+    assert list(explain(run, name, (2, 1)).receptive_field) == ["input"]
+
+
+def test_what_a_split_takes_is_boxed_on_what_it_was_split_from() -> None:
+    run = open_run(bundled_runs()["gpt-python"])
+    for name, first in (("blocks.0.attention.reshape", 0), ("blocks.0.attention.reshape_3", 128)):
+        field = explain(run, name, (5, 1, 2)).receptive_field
+        at = first + 16 + 2
+        assert field == {"blocks.0.attention.query_key_value": ((5, 6), (at, at + 1))}

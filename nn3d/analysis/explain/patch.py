@@ -60,11 +60,14 @@ def patch(
     return _laid_out(context, first, terms)
 
 
-def _laid_out(context: Context, node: Node, terms: Terms) -> Patch:
+def _laid_out(context: Context, node: Node, terms: Terms) -> Patch | None:
     home = context.home(terms.refs[0])
     shape = context.shape(home)
     kernel = _kernel(context, node, terms.at.shape[1], shape)
-    n_channels = terms.at.shape[1] // max(1, prod(kernel))
+    n_terms = terms.at.shape[1]
+    if not prod(kernel) or not n_terms or n_terms % prod(kernel):
+        return None
+    n_channels = n_terms // prod(kernel)
     coords = coords_of(terms.at[0], shape)
     cells = np.stack(coords, -1).reshape(n_channels, *kernel, len(shape))
     at = max(0, len(shape) - 1 - len(kernel))

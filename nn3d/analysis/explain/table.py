@@ -83,7 +83,7 @@ EXPLAINERS: dict[str, Explainer] = {
     **dict.fromkeys(("lstm_cell", "gru_cell", "rnn_cell"), recurrent_cells.single_step),
 }
 # What numpy says about attributes and shapes that no operation has: they come from a file, whoever wrote it.
-_UNFIT = (ValueError, TypeError, IndexError, KeyError, ZeroDivisionError, OverflowError, AttributeError, MemoryError)
+UNFIT = (ValueError, TypeError, IndexError, KeyError, ZeroDivisionError, OverflowError, AttributeError, MemoryError)
 _GIVEN = {"input": "an input", "parameter": "a parameter", "constant": "a constant"}
 
 
@@ -97,5 +97,5 @@ def terms_of(context: Context, node: Node, output: int, cells: I64) -> Terms:
     try:
         with np.errstate(all="ignore"):  # NaN and ±∞ are values like others: they come out as they do in the network
             return explainer(context, node, output, cells)
-    except _UNFIT as why:
+    except UNFIT as why:
         raise Unknown(f"the attributes and shapes of {node.name} do not fit together ({why})") from why
