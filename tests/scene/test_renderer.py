@@ -17,7 +17,7 @@ from nn3d.stage.compose import initial_state
 from nn3d.stage.frame import Frame
 from nn3d.stage.reference import control_points, tile_places
 from nn3d.stage.resident import Resident
-from nn3d.stage.state import Camera, ViewState
+from nn3d.stage.state import Camera, Thing, ViewState
 from tests.networks import SMALL
 from tests.runs import bundled
 
@@ -56,6 +56,8 @@ MOMENTS = {
     "collapsed from behind": [
         c.SetOpen(None, False, at_once=True), c.SetCamera(Camera(yaw_rad=-2.2)), c.Advance(0.3),
     ],
+    "parting": [c.Select(Thing(3)), c.SetReach(1), c.Advance(0.25)],
+    "apart": [c.Select(Thing(3)), c.SetReach(1, at_once=True), c.Hide((4,), at_once=True)],
     "between epochs": [c.SetEpoch(3.6, at_once=True), c.SetMode("weight")],
     "maps": [c.SetLevel("maps", at_once=True), c.SetSelection("all")],
 }
