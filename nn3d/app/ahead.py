@@ -26,7 +26,7 @@ class Ahead:
     def of(self, state: ViewState) -> tuple[Need, ...]:
         """What a view needs next while time passes; nothing when it rests, or when memory is half full already."""
         time = state.time
-        if state.wave is not None and not state.wave.is_held:
+        if state.wave is not None and (state.wave.waits or not state.wave.is_held):
             return self._beyond(state)
         if state.slide is not None and state.slide.is_playing:
             return self._next_cells(state, state.slide)

@@ -22,6 +22,7 @@ from nn3d.app.errands import Errands
 from nn3d.app.events import Events, Gesture, Window, framebuffer_scale
 from nn3d.app.facts import Facts
 from nn3d.app.fitting import grown
+from nn3d.app.following import Following, followed
 from nn3d.app.guide import Guide, tour_of
 from nn3d.app.hovering import Hovering
 from nn3d.app.loader import Loader
@@ -40,7 +41,20 @@ from nn3d.run.own import OwnInput
 from nn3d.run.ports import Opener, Reader
 from nn3d.run.reader import open_run
 from nn3d.run.run import Run
-from nn3d.stage.commands import AddOwn, Advance, Command, FlyTo, Resize, SetBudget, SetPanels, apply, is_moving
+from nn3d.stage.commands import (
+    AddOwn,
+    Advance,
+    Command,
+    FlyTo,
+    Follow,
+    Grow,
+    Resize,
+    SetBudget,
+    SetPanels,
+    StartWave,
+    apply,
+    is_moving,
+)
 from nn3d.stage.compose import compose_frame, initial_state
 from nn3d.stage.controls import Act, Context
 from nn3d.stage.controls.requests import (
@@ -94,9 +108,10 @@ class Viewer:
     def __init__(
         self, window: Window, run: Run, state: ViewState | None, visit: Visit, *, is_empty: bool = False,
         resident: Resident | None = None, reader: Reader | None = None, tour: Tour | None = None,
-        on_command: Callable[[Command], None] = _unheard,
+        on_command: Callable[[Command], None] = _unheard, following: Following | None = None,
     ) -> None:  # fmt: skip
         self.draws = 0
+        self._following = following
         self._on_command = on_command
         self.visit = visit
         self.next: tuple[Path, Run] | None = None
@@ -109,7 +124,9 @@ class Viewer:
         self._picture = Picture(self._window.ctx, run, self._resident)
         self._hovering = Hovering(run, self._picture)
         self._own = OwnReader(run, reader, glfw.post_empty_event) if reader is not None and not is_empty else None
-        self._loader = Loader(self._resident, self._facts, glfw.post_empty_event)
+        self._loader = Loader(
+            self._resident, self._facts, glfw.post_empty_event, is_lenient=following is not None
+        )
         self._errands = Errands(self._facts, glfw.post_empty_event)
         self._events = Events(self._window, self._is_card, time.monotonic)
         self._pace, self._patience, self._ahead = Pace(), Patience(), Ahead(run, self._resident)
@@ -123,9 +140,12 @@ class Viewer:
         tour = tour or (None if is_empty else tour_of(run))
         self._guide = Guide(tour, self._picture_of) if tour is not None else None
         self._surface.guide = self._guide
+        self._surface.pulse = following.pulse if following is not None else None
         self._tracks = Tracks(visit.shelf(run.identity))
         self.state = self._tracks.first(self._given_state(state))
         self._first_fit()
+        if following is not None:
+            self._apply(Follow(round(self.state.time.target) == self.state.n_epochs - 1))
         self.frame: Frame = self._composed()
         self.layout = self._surface.lay_out(self.state, self.frame)
         self._place(0.0)
@@ -157,12 +177,15 @@ class Viewer:
     @property
     def is_idle(self) -> bool:
         """Nothing moves, nothing is missing, and the picture is the state's."""
-        rests = self._settle == 0 and not is_moving(self.state) and self._has_full_budget and not self._is_held
+        is_moved = is_moving(self.state) or self._wave_waits
+        rests = self._settle == 0 and not is_moved and self._has_full_budget and not self._is_held
         return rests and self._loader.is_idle and not self._has_news and self._picture.is_whole
 
     @property
     def _has_news(self) -> bool:
-        """The loader has read something that is not on the screen yet."""
+        """The loader has read, the run has got, or a file has become something that is not on the screen yet."""
+        if self.visit.has_come or (self._following is not None and self._following.has_news):
+            return True
         return self._version != self._loader.version or self._facts_version != self._loader.facts_version
 
     @property
@@ -264,7 +287,13 @@ class Viewer:
     def _is_waiting(self) -> bool:
         """A file or a picture is on its way: look again soon."""
         is_reading = self._own is not None and self._own.is_waiting
-        return self.visit.is_waiting or is_reading or self._errands.is_waiting
+        is_opening = self.visit.is_waiting and not self.visit.is_expecting
+        return is_opening or is_reading or self._errands.is_waiting or self._wave_waits
+
+    @property
+    def _wave_waits(self) -> bool:
+        """A new input waits for what its wave will show."""
+        return self.state.wave is not None and self.state.wave.waits
 
     def _step(self, now: float) -> None:
         self._loader.check()
@@ -280,6 +309,8 @@ class Viewer:
             self._answer(gesture)
         self._pass_time(now, has_gesture=any(g.trigger.startswith(("drag", "wheel")) for g in gestures))
         self._compose(now)
+        if self._wave_waits and self.state is self.frame.state and self._loader.is_idle and not self._has_news:
+            self.do([StartWave()])
         if self._settle > 0:
             self._paint(now)
 
@@ -398,12 +429,14 @@ class Viewer:
             self.visit.open(dropped[0])
         came = self._own.arrived() if self._own is not None else None
         if isinstance(came, OwnInput):
-            self.do([AddOwn(came)])
+            self.do([AddOwn(came, "soon")])
         elif came is not None:
             self._surface.say(str(came), now)
         if self.visit.is_waiting:
             self.next = self.visit.arrived()
             self._settle = max(self._settle, 1)
+        if self._following is not None and self.next is None:
+            self._grow(self._following)
         if self.visit.message:
             self._surface.say(self.visit.message, now)
             self.visit.message = ""
@@ -413,6 +446,17 @@ class Viewer:
             self._surface.say(outcome.message, now)
             self._settle = max(self._settle, 1)
         self.visit.keep(replace(self.visit.settings, theme=self.state.theme))
+
+    def _grow(self, following: Following) -> None:
+        """Take what the run has grown by, or the run that was begun in its place."""
+        news = following.take()
+        if news.epochs:
+            following.growing.take(news.epochs)
+            self.do([Grow(len(self._run.epochs))])
+        if news.successor is not None:
+            self.visit.message = f"Another run was begun in {following.path.name}"
+            self.next = (following.path, news.successor)
+        self._surface.pulse = following.pulse
 
     def _ask(self, request: Request) -> None:
         """What is asked of the window itself."""
@@ -483,6 +527,8 @@ def show(
     remembers: bool = False,
     tour: Tour | None = None,
     on_command: Callable[[Command], None] = _unheard,
+    follow: Path | None = None,
+    begin: Callable[[Run, Resident], ViewState] | None = None,
 ) -> ViewState:
     """Open the window on a run, or empty, and return the last state when it is closed.
 
@@ -491,17 +537,23 @@ def show(
     reader : of pictures that are dropped on a run. on_frame : called after each turn of the main loop.
     resident : what is in memory already, the plan at least. on_command : called with each command that is applied while
     the first run is shown: applied to its first state again, they give the same picture.
+    follow : a folder whose run is followed while it grows; without `run`, the window waits until the folder holds one.
+    begin : the first view of a run that was waited for.
     Raises GraphicsError without a display or OpenGL 4.1.
     """
     visit = Visit(opener, glfw.post_empty_event, is_forgetful=not remembers)
     window = open_window("nn3d", state.size_px if state is not None else size_px)
     own: Run | None = None
+    following: Following | None = None
+    if run is None and follow is not None:
+        visit.expect(follow)
     try:
         while True:
             bench = run if run is not None else open_run(next(iter(bundled_runs().values())))
+            following = followed(run, follow, opener, glfw.post_empty_event)
             viewer = Viewer(
                 window, bench, state, visit, is_empty=run is None, resident=resident, reader=reader, tour=tour,
-                on_command=_unheard if run is None else on_command,
+                on_command=_unheard if run is None else on_command, following=following,
             )  # fmt: skip
             try:
                 viewer.do(script or ())
@@ -510,6 +562,8 @@ def show(
                 if max_secs is not None:
                     max_secs = max(0.0, max_secs - (time.monotonic() - start))
             finally:
+                if following is not None:
+                    following.close()
                 viewer.close()
                 if run is None:
                     bench.close()
@@ -518,7 +572,8 @@ def show(
             if viewer.next is None:
                 return last
             path, run = viewer.next
-            own, state, script, resident, tour = run, _begun(run, last), None, None, None
+            own, script, resident, tour = run, script if begin is not None else None, None, None
+            state, begin = _begun(run, last, begin), None
             on_command = on_command if viewer.is_empty else _unheard
             visit.remember(path, run)
     finally:
@@ -528,7 +583,9 @@ def show(
         window.destroy()
 
 
-def _begun(run: Run, last: ViewState) -> ViewState:
+def _begun(run: Run, last: ViewState, begin: Callable[[Run, Resident], ViewState] | None) -> ViewState:
     """The first view of a run that follows another in the same window: its theme and its panels stay."""
+    if begin is not None:
+        return begin(run, Resident(run))
     state = initial_state(run, Resident(run), size_px=last.size_px, scale=last.scale, theme=last.theme)
     return replace(state, panels=replace(last.panels, help=False))

@@ -199,13 +199,14 @@ class Wave:
     """A new input on its way through the layers: `progress` is linear, 0 … 1 (nn3d.stage.own).
 
     What it has not reached shows recorded sample `sample`, or where that is −1 the input of one's own `own`.
-    is_held : it waits at the input, while one draws.
+    is_held : it waits at the input, while one draws; waits : until the new values are known.
     """
 
     sample: int = -1
     own: OwnInput | None = None
     progress: float = 0.0
     is_held: bool = False
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

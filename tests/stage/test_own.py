@@ -25,6 +25,7 @@ from nn3d.stage.commands import (
     EditOwn,
     RemoveOwn,
     SetSample,
+    StartWave,
     apply,
     from_json,
     is_moving,
@@ -253,3 +254,17 @@ def test_while_one_draws_nothing_but_the_sheet_is_computed(run: Run, resident: R
         assert sorted(calls) == list(range(11)), "each epoch of the strands' window once"
     finally:
         run.own = before
+
+
+def test_a_wave_that_waits_for_its_values_begins_when_it_is_let(start: ViewState) -> None:
+    state = apply(start, AddOwn(sheet(), "soon"))
+    assert state.wave is not None
+    assert state.wave.waits
+    assert not is_moving(state)
+    later = apply(apply(state, EditOwn(0, sheet(1), "hold")), EditOwn(0, sheet(2), "soon"))
+    assert later.wave == state.wave, "it still goes over what was there before the first stroke"
+    begun = apply(later, StartWave())
+    assert is_moving(begun)
+    assert begun.wave == replace(state.wave, is_held=False, waits=False)
+    assert apply(begun, StartWave()) == begun
+    assert apply(start, StartWave()) == start

@@ -65,7 +65,7 @@ def pad_panel(ui: Ui, state: ViewState, facts: Facts, box: Box) -> list[Act]:
         _, height, width = found.shape
         ui.text(box.x1 - 44, box.y + 20, f"{width} × {height}, {'grey' if found.shape[0] == 1 else 'colour'}", 11,
                 token="text3", align="r")  # fmt: skip
-        return acts + _drawing(ui, state, found, box)
+        return acts + _drawing(ui, state, found, "" if facts.run.own is None else facts.run.own.error, box)
 
 
 def _reason(ui: Ui, found: Taken, box: Box) -> None:
@@ -104,7 +104,7 @@ def new_name(state: ViewState) -> str:
     return next(f"own {k}" for k in range(1, len(names) + 2) if f"own {k}" not in names)
 
 
-def _drawing(ui: Ui, state: ViewState, found: Taken, box: Box) -> list[Act]:
+def _drawing(ui: Ui, state: ViewState, found: Taken, error: str, box: Box) -> list[Act]:
     here = current(state)
     own = here[1] if here is not None else own_input.blank(found, new_name(state))
     sheet, canvas = _sheet(found, box), own_input.canvas_of(own)
@@ -128,6 +128,7 @@ def _drawing(ui: Ui, state: ViewState, found: Taken, box: Box) -> list[Act]:
     if found.shape[0] > 1:
         _inks(ui, found, box, y)
         y += INKS_H
+    _said(ui, found, own.note if here is not None else "Draw here, or drop a picture on the window", error, box, y + 44)
     return acts + _tools(ui, found, (here, own, canvas), box, y)
 
 
@@ -135,7 +136,7 @@ def _way(ui: Ui, *, is_over: bool) -> str:
     """How a change goes through: while one draws it waits at the input, unless it is to go on at once."""
     if ui.memory.get("pad live", False):
         return "at once"
-    return "wave" if is_over else "hold"
+    return "soon" if is_over else "hold"
 
 
 def _changed(here: tuple[int, OwnInput] | None, own: OwnInput, way: str) -> Act:
@@ -183,7 +184,7 @@ def _inks(ui: Ui, found: Taken, box: Box, y: float) -> None:
         if k == _chosen_ink(ui, found):
             ui.disc(x, y + 12, 11.5, "accent")
             ui.disc(x, y + 12, 9.5, "panel")
-        colour = imgui.color_convert_float4_to_u32(imgui.ImVec4(*(c / 255.0 for c in ink), 1.0))
+        colour = imgui.color_convert_float4_to_u32(imgui.ImVec4(ink[0] / 255, ink[1] / 255, ink[2] / 255, 1.0))
         ui.list.add_circle_filled(imgui.ImVec2(x, y + 12), 8.0, colour, 32)
         ui.list.add_circle(imgui.ImVec2(x, y + 12), 8.0, ui.colour("line"), 32, 1.0)
 
@@ -223,9 +224,12 @@ def _tools(
         acts.append(_changed(here, own_input.with_canvas(replace(own, note="drawn"), empty), _way(ui, is_over=True)))
     if here is not None and widgets.icon_button(ui, "pad remove", x + 128, y, "trash-2", tip="Remove this sample"):
         acts.append(RemoveOwn(here[0]))
-    note = ui.type.fit(own.note if here is not None else "Draw here, or drop a picture on the window", box.w - 24, 11)
-    ui.text(box.x + PAD, y + 44, note, 11, token="text2")
-    error = f"to {100 * found.error:.1f} %" if found.error >= 0.0005 else "to under 0.1 %"
-    said = ui.type.fit(f"Computed in {found.engine}, recorded samples {error}", box.w - 24, 11)
-    ui.text(box.x + PAD, y + 62, said, 11, token="text3")
     return acts
+
+
+def _said(ui: Ui, found: Taken, note: str, error: str, box: Box, y: float) -> None:
+    """Where the sheet is from, and what computes; or what went wrong while it did."""
+    ui.text(box.x + PAD, y, ui.type.fit(note, box.w - 24, 11), 11, token="text2")
+    near = f"to {100 * found.error:.1f} %" if found.error >= 0.0005 else "to under 0.1 %"
+    words = error or f"Computed in {found.engine}, recorded samples {near}"
+    ui.text(box.x + PAD, y + 18, ui.type.fit(words, box.w - 24, 11), 11, token="text2" if error else "text3")

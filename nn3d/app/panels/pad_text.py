@@ -63,7 +63,7 @@ def text_pad(
     if writing.is_sent or pressed:
         acts.append(SetWriting(replace(writing, is_sent=False)))
         if isinstance(found, OwnInput):
-            acts.append(AddOwn(found) if here is None else EditOwn(here[0], found))
+            acts.append(AddOwn(found, "soon") if here is None else EditOwn(here[0], found, "soon"))
     note = found.note if isinstance(found, OwnInput) else f"It reads {vocabulary.length} {vocabulary.kind} at a time"
     ui.text(box.x + PAD, y + 46, ui.type.fit(note, box.w - 24, 11), 11, token="text2")
     return acts

@@ -41,7 +41,7 @@ from nn3d.stage.commands.microscope import (
     StepSlide,
     StopSlide,
 )
-from nn3d.stage.commands.own import AddOwn, EditOwn, RemoveOwn, SetWriting
+from nn3d.stage.commands.own import AddOwn, EditOwn, RemoveOwn, SetWriting, StartWave
 from nn3d.stage.commands.picture import (
     FlyTo,
     Hover,
@@ -121,6 +121,7 @@ __all__ = [
     "SetTheme",
     "SetWriting",
     "StartSlide",
+    "StartWave",
     "StepEpoch",
     "StepSlide",
     "StopSlide",
@@ -138,7 +139,7 @@ Command = (
     | SetPanels | SetSearch | Restore | Recall | SetBookmark | SetReach | Hide | SelectAlso
     | SetDepth | SetPath | StartSlide | PlaySlide
     | StepSlide | SetSlideSpeed | StopSlide
-    | AddOwn | EditOwn | RemoveOwn | SetWriting
+    | AddOwn | EditOwn | RemoveOwn | SetWriting | StartWave
 )  # fmt: skip
 
 COMMANDS: dict[str, type[Any]] = {c.__name__: c for c in Command.__args__}

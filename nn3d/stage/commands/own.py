@@ -10,14 +10,15 @@ from nn3d.stage.commands.common import Appliers, one_of
 from nn3d.stage.state import ViewState, Wave, Writing
 
 WAVE_SECS = 1.8
-WAYS = ("wave", "hold", "at once")
+WAYS = ("wave", "soon", "hold", "at once")
 
 
 @dataclass(frozen=True, slots=True)
 class AddOwn:
     """Add an input of one's own after the samples and show it.
 
-    way : "wave", layer after layer; "hold", at the input alone until the next change; or "at once".
+    way : "wave", layer after layer; "soon", the same from StartWave on, once a window knows all values; "hold", at the
+    input alone until the next change; or "at once".
     """
 
     input: OwnInput
@@ -45,6 +46,11 @@ class SetWriting:
     """The text of one's own that has the keyboard; None gives the keyboard back."""
 
     writing: Writing | None
+
+
+@dataclass(frozen=True, slots=True)
+class StartWave:
+    """Let a wave that waits for its values begin."""
 
 
 def _checked(state: ViewState, which: int) -> int:
@@ -77,12 +83,17 @@ def _started(state: ViewState, way: str) -> Wave | None:
     """A wave over what is on screen; one that still waits at the input goes on with what it was over."""
     if one_of("way", way, WAYS) == "at once":
         return None
-    wave, is_held = state.wave, way == "hold"
+    wave, is_held, waits = state.wave, way != "wave", way == "soon"
     if wave is not None and wave.is_held:
-        return replace(wave, is_held=is_held)
+        return replace(wave, is_held=is_held, waits=waits)
     index = state.sample - state.n_recorded
     before = state.own[index] if 0 <= index < len(state.own) else None
-    return Wave(sample=state.sample if before is None else -1, own=before, is_held=is_held)
+    return Wave(sample=state.sample if before is None else -1, own=before, is_held=is_held, waits=waits)
+
+
+def _start(state: ViewState, _: StartWave) -> ViewState:
+    wave = state.wave
+    return state if wave is None or not wave.waits else replace(state, wave=replace(wave, is_held=False, waits=False))
 
 
 def advanced(state: ViewState, dt_secs: float) -> ViewState:
@@ -98,5 +109,6 @@ APPLY: Appliers = {
     AddOwn: _add,
     EditOwn: _edit,
     RemoveOwn: _remove,
+    StartWave: _start,
     SetWriting: lambda s, c: replace(s, writing=c.writing),
 }

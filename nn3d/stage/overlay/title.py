@@ -50,6 +50,8 @@ def _sample_words(f: Facts) -> str:
     front = f.front
     if front is None or not front.is_moving or front.shares.min() >= 0.5:
         return f"{name}, computed by this run's weights"
+    if f.state.wave is not None and f.state.wave.waits:
+        return f"{name}, being computed; beyond the input is {f.run.sample(front.before).name}"
     rows = np.flatnonzero(front.shares >= 0.5)
     last = f.plan.layers[int(rows[-1])].layer.name if rows.size else "nothing"
     return f"{name}, computed: its wave has reached {last}, beyond is {f.run.sample(front.before).name}"
