@@ -91,7 +91,7 @@ def words_of(text: str) -> tuple[str, ...]:
 def listing(entries: Sequence[Entry], text: str, *, is_mixed: bool = False) -> Listing:
     """The entries that answer a text, kind by kind; the kind of the best one first.
 
-    is_mixed : the list holds several kinds, and of each at most MOST_OF_A_KIND lines once something is typed.
+    is_mixed : the list holds several kinds, of layers and parameters MOST_OF_A_KIND lines once something is typed.
     """
     words = words_of(text)
     found = [f for entry in entries if (f := _match(entry, words)) is not None]
@@ -101,8 +101,9 @@ def listing(entries: Sequence[Entry], text: str, *, is_mixed: bool = False) -> L
     order = sorted((k for k in KINDS if by_kind[k]), key=lambda k: (by_kind[k][0].rank, KINDS.index(k)))
     if not words and is_mixed:
         order.sort(key=lambda k: k != "command")
-    most = MOST_OF_A_KIND if is_mixed and words and len(order) > 1 else len(found)
-    lines = tuple(f for kind in order for f in by_kind[kind][:most])
+    is_short = is_mixed and bool(words) and len(order) > 1
+    most = {kind: MOST_OF_A_KIND if is_short and kind != "command" else len(found) for kind in order}
+    lines = tuple(f for kind in order for f in by_kind[kind][: most[kind]])
     return Listing(lines, tuple((kind, len(by_kind[kind])) for kind in order))
 
 

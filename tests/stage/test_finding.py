@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,13 +14,39 @@ from hypothesis import strategies as st
 from nn3d.paths import bundled_runs
 from nn3d.run.reader import open_run
 from nn3d.run.run import Run
-from nn3d.stage.commands import COMMANDS, SetEpoch, SetSample, SetSpeed, SetStrength, apply
+from nn3d.stage.commands import (
+    SetEpoch,
+    SetLevel,
+    SetMode,
+    SetOrder,
+    SetPrint,
+    SetRamp,
+    SetSample,
+    SetScope,
+    SetSelection,
+    SetSpeed,
+    SetStrength,
+    SetTheme,
+    apply,
+)
 from nn3d.stage.compose import initial_state
 from nn3d.stage.controls import TABLE
-from nn3d.stage.controls.offers import ASKS, Catalogue, asked, offers
+from nn3d.stage.controls.offers import Catalogue, offers
 from nn3d.stage.finding import Entry, Found, listing, words_of
 from nn3d.stage.resident import Resident
-from nn3d.stage.state import Search, Thing, ViewState
+from nn3d.stage.state import (
+    LEVELS,
+    MODES,
+    ORDERS,
+    PRINTS,
+    RAMPS,
+    SCOPES,
+    SELECTIONS,
+    THEMES,
+    Search,
+    Thing,
+    ViewState,
+)
 
 ENTRIES = [
     Entry("layer", "features.conv1", "Conv 5×5 · ReLU", "6 × 28 × 28", "conv2d relu"),
@@ -133,17 +160,19 @@ def test_every_key_of_the_table_is_in_the_palette_with_words_of_its_own(lenet: R
     assert {e.trigger for e in found} == {t for row in TABLE for t, _, _ in row.key_words()}
 
 
-def test_every_command_for_people_is_offered(lenet: Run, first: ViewState) -> None:
-    by_machine = {"Advance", "Grow", "Hover", "Resize", "SetBudget", "SetSearch", "Restore", "Recall", "Say"}
-    by_pointer = {"SetCamera", "FlyTo", "Select", "SelectAlso", "SetPanels", "OpenGroup", "Arrange", "StepEpoch",
-                  "Play", "Follow"}  # fmt: skip
-    on_the_pad = {"AddOwn", "EditOwn", "RemoveOwn", "SetWriting"}
-    by_key = {"StartSlide", "PlaySlide", "StepSlide", "StopSlide", "SetSlideSpeed", "SetDepth", "SetPath", "Hide",
-              "SetBookmark"}  # fmt: skip
-    state = replace(first, selection=Thing(1), group_depths=(0, 1))
-    offered = {type(o.command).__name__ for o in offers(lenet, state)}
-    offered |= {type(o.command).__name__ for name in ASKS for o in asked(lenet, state, f"{name} ") or ()}
-    assert set(COMMANDS) - by_machine - by_pointer - on_the_pad - by_key <= offered
+CHOICES = {
+    SetLevel: LEVELS, SetMode: MODES, SetSelection: SELECTIONS, SetScope: SCOPES, SetRamp: RAMPS, SetTheme: THEMES,
+    SetPrint: PRINTS, SetOrder: ORDERS,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", CHOICES, ids=lambda kind: kind.__name__)
+def test_every_value_of_every_setting_is_found_by_its_name(lenet: Run, first: ViewState, kind: Any) -> None:
+    catalogue = Catalogue(lenet, Resident(lenet).plan.groups)
+    for value in CHOICES[kind]:
+        shown, given = catalogue.of(with_text(first, "all", value))
+        found = [given[f.entry.number].command for f in shown.found if f.entry.number >= 0]
+        assert kind(value) in found, value
 
 
 def test_each_offer_is_applied_and_is_then_the_one_that_is_on(lenet: Run, first: ViewState) -> None:
