@@ -10,6 +10,7 @@ from nn3d.stage.overlay.facts import Facts
 
 F64 = NDArray[np.float64]
 POWER = 0.8
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 DARK_INK = 0.45
 
 
@@ -47,18 +48,30 @@ def numbers_in(f: Facts, picture: Cells, values: F64, is_inside: NDArray[np.bool
     return out
 
 
+def power_of(values: F64) -> int:
+    """The power of ten by which values are divided before they are written on cells: 0 where they fit as they are."""
+    largest = float(np.nanmax(np.abs(np.where(np.isfinite(values), values, 0.0)), initial=0.0))
+    return 0 if largest == 0.0 or 0.095 <= largest < 999.5 else int(np.floor(np.log10(largest)))
+
+
+def power_words(power: int) -> str:
+    """What is said of numbers divided by a power of ten: " · 10⁻³", "" for none."""
+    return "" if power == 0 else " · 10" + str(power).translate(RAISED)
+
+
 def short(v: float) -> str:
     """A number in at most five characters: "1.24", ".07", "−13", "2e5"."""
     if not np.isfinite(v):
         return "NaN" if v != v else "∞" if v > 0 else "−∞"
     size = abs(v)
-    if size and (size < 0.005 or size >= 9999.5):
-        text = f"{v:.0e}".replace("e-0", "e-").replace("e+0", "e")
+    if size >= 9999.5:
+        text = f"{v:.0e}".replace("e+0", "e")
     elif size >= 99.5:
         text = f"{v:.0f}"
     elif size >= 9.95:
         text = f"{v:.1f}"
     else:
         text = f"{v:.2f}"
-        text = text.replace("0.", ".", 1) if size < 1 and text not in ("0.00", "-0.00") else "0" if size == 0 else text
+        text = "0" if size == 0 else text.replace("0.", ".", 1) if size < 0.995 else text
+        text = text.replace("-.00", ".00")
     return text.replace("-", "−")

@@ -48,7 +48,7 @@ def _path_blocks(f: Facts, lens: Lens) -> list[Block]:
 
 def _head(f: Facts, lens: Lens) -> Block:
     assert lens.spot is not None
-    spot, plan = lens.spot, f.plan.layers[lens.spot.row]
+    plan = f.plan.layers[lens.spot.row]
     title = plan.title or plan.layer.name
     size, k = 14 * f.k, f.k
     where = cell_words(plan.layer.axes, lens.cell, f.run.sample(f.state.sample).tokens if f.run.samples else ())
@@ -106,7 +106,8 @@ def _verdict(f: Facts, e: Explanation) -> list[Block]:
         return [words_line(f, words, 11.0)]
     words = [("stored ", f.ink("text2")), (plain(e.stored), f.ink("accent"))]
     words.append((f"   differs by {e.abs_error:.2g}, tolerance {e.tolerance:.1g}", f.ink("text")))
-    return [words_line(f, words, 11.0), *wrapped(f, f"cannot be reproduced: {e.reason}")]
+    reason = e.reason if e.reason.startswith("cannot") else f"cannot be reproduced: {e.reason}"
+    return [words_line(f, words, 11.0), *wrapped(f, reason)]
 
 
 def _stored_words(e: Explanation) -> str:

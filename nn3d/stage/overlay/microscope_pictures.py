@@ -8,19 +8,22 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nn3d.analysis.explain import Explanation
 from nn3d.stage.explained import Pictures
 from nn3d.stage.frame import Line, Mark, Text
 from nn3d.stage.overlay.blocks import Block, beside, hue, signed, stacked, words_line
 from nn3d.stage.overlay.facts import Facts, number
-from nn3d.stage.overlay.grids import cell_picture, numbers_in
+from nn3d.stage.overlay.grids import cell_picture, numbers_in, power_of, power_words
 from nn3d.stage.overlay.microscope_terms import layer_title
+from nn3d.stage.type import text_width
+
+F64 = NDArray[np.float64]
 
 MAX_MINIS: Final = 5
 LARGEST_WITH_NUMBERS: Final = 7
 BIG_PX: Final = {3: 30.0, 5: 25.0, 7: 22.0}
-LEAST_PX: Final = 90.0
 LEAST_ROOM: Final = 1250.0
 
 
@@ -41,7 +44,7 @@ def picture_blocks(f: Facts, p: Pictures, e: Explanation, under: list[Block]) ->
     others = [words_line(f, [(words, f.ink("text2")), (signed(more), hue(f, more))], 10.0)] if rest > 0 else []
     if n <= 0:
         return [_hero(f, p, e, scales, lut), *others, *under]
-    minis = [_minis(f, p, n, scales, lut), *others]
+    minis = [_minis(f, p, e, n, scales, lut), *others]
     return [beside(left, stacked(minis), 26.0 * f.k)]
 
 
@@ -52,32 +55,49 @@ def _hero(f: Facts, p: Pictures, e: Explanation, scales: tuple[float, float, flo
     cell = next(v for n, v in BIG_PX.items() if longest <= n) * k if has_numbers else max(2.0, 150.0 * k / longest)
     wide, high, gap, top = cols * cell, rows * cell, 26.0 * k, 18.0 * k
     is_pool = "pool" in e.op
-    source = f"{layer_title(f, f.run.layer(p.source))} {p.names[0]}"
-    pictures = [(lut, p.inputs[0], scales[0], source)]
-    if not is_pool:
-        pictures.append(("div", p.weights[0], scales[1], "kernel"))
-        pictures.append(("div", p.products[0], scales[2], f"products, Σ {signed(float(p.sums[0]))}"))
+    pictures = _kinds(f, p, e, scales, lut)
+    powers = [power_of(values) if has_numbers else 0 for _, values, _, _ in pictures]
     size = 10.0 * k
+    labels = [words + power_words(power) for (_, _, _, words), power in zip(pictures, powers, strict=True)]
+    columns = [max(wide, text_width(words, size)) for words in labels]
+    lefts = np.cumsum([0.0, *(w + gap for w in columns)]).tolist()
 
     def draw(x: float, y: float) -> list[Mark]:
         out: list[Mark] = []
-        for n, (ramp, values, full, words) in enumerate(pictures):
-            left = x + n * (max(wide, LEAST_PX * k) + gap)
+        for n, (ramp, values, full, _) in enumerate(pictures):
+            left = x + lefts[n]
             ink = hue(f, float(p.sums[0])) if n == 2 else f.ink("text2")
-            out.append(Text(left, y, words, size, "regular", ink, "la"))
+            out.append(Text(left, y, labels[n], size, "regular", ink, "la"))
             picture = cell_picture(f, (left, y + top), cell, values, full, ramp, p.is_inside[0])
             out.append(picture)
             if has_numbers:
-                out += numbers_in(f, picture, values, p.is_inside[0], 9.0 * k if longest <= 5 else 8.0 * k)
+                shown = values / 10.0 ** powers[n]
+                out += numbers_in(f, picture, shown, p.is_inside[0], 9.0 * k if longest <= 5 else 8.0 * k)
             if n:
-                sign = "×" if n == 1 else "="
-                middle = left - gap / 2 - max(0.0, LEAST_PX * k - wide) / 2
-                out.append(Text(middle, y + top + high / 2, sign, 14 * k, "regular", f.ink("text2"), "mm"))
+                middle = (x + lefts[n - 1] + wide + left) / 2
+                out.append(Text(middle, y + top + high / 2, "×="[n - 1], 14 * k, "regular", f.ink("text2"), "mm"))
         if is_pool:
             out += _winner(f, p, e, (x, y + top), cell)
         return out
 
-    return Block(len(pictures) * max(wide, LEAST_PX * k) + (len(pictures) - 1) * gap, top + high + 10 * k, draw)
+    extra = 110.0 * k if is_pool else 0.0
+    return Block(lefts[-1] - gap + extra, top + high + 10 * k, draw)
+
+
+def _kinds(
+    f: Facts, p: Pictures, e: Explanation, scales: tuple[float, float, float], lut: str
+) -> list[tuple[str, F64, float, str]]:
+    """(ramp, values, full colour, words) of the pictures of the first map: patch, kernel, products; of a pool patch."""
+    patch = (lut, p.inputs[0], scales[0], f"{layer_title(f, f.run.layer(p.source))} {p.names[0]}")
+    if "pool" in e.op:
+        return [patch]
+    products = ("div", p.products[0], scales[2], f"products, Σ {signed(float(p.sums[0]))}")
+    return [patch, ("div", p.weights[0], scales[1], weights_word(e)), products]
+
+
+def weights_word(e: Explanation) -> str:
+    """What the weights of a cell are called."""
+    return "kernel" if "conv" in e.op else "weights"
 
 
 def _winner(f: Facts, p: Pictures, e: Explanation, at: tuple[float, float], cell: float) -> list[Mark]:
@@ -95,7 +115,7 @@ def _winner(f: Facts, p: Pictures, e: Explanation, at: tuple[float, float], cell
     return [*(Line(*side, 2.0, ink) for side in sides), said]
 
 
-def _minis(f: Facts, p: Pictures, n: int, scales: tuple[float, float, float], lut: str) -> Block:
+def _minis(f: Facts, p: Pictures, e: Explanation, n: int, scales: tuple[float, float, float], lut: str) -> Block:
     rows, cols = p.inputs.shape[1:]
     k = f.k
     cell = max(1.5, min(11.0, 45.0 / max(rows, cols))) * k
@@ -104,7 +124,7 @@ def _minis(f: Facts, p: Pictures, n: int, scales: tuple[float, float, float], lu
 
     def draw(x: float, y: float) -> list[Mark]:
         out: list[Mark] = []
-        for row, words in enumerate(("patch", "kernel", "a · w")):
+        for row, words in enumerate(("patch", weights_word(e), "a · w")):
             middle = y + 15 * k + row * down + rows * cell / 2
             out.append(Text(x, middle, words, size, "regular", f.ink("text3"), "lm"))
         out.append(Text(x, y + 15 * k + 3 * down + 2 * k, "Σ", size, "regular", f.ink("text3"), "la"))
@@ -117,7 +137,7 @@ def _minis(f: Facts, p: Pictures, n: int, scales: tuple[float, float, float], lu
                 out.append(cell_picture(f, at, cell, values[j], full, ramp, p.is_inside[j]))
             total = float(p.sums[j])
             at_y = y + 15 * k + 3 * down + 2 * k
-            out.append(Text(left, at_y, signed(total), size, "medium", hue(f, total), "la"))
+            out.append(Text(left, at_y, f"{total:+.3g}".replace("-", "−"), size, "medium", hue(f, total), "la"))
         return out
 
     return Block(label + n * pitch, 15 * k + 3 * down + 20 * k, draw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import product
 
@@ -22,7 +23,7 @@ F64 = NDArray[np.float64]
 
 PAD = 12.0
 AWAY = 18.0
-MARGIN = 10.0
+MARGIN = 14.0
 CORNER = 48.0
 ROUND = 9.0
 PILL_PX = 15.0
@@ -87,7 +88,8 @@ def card_lines(f: Facts, row: int) -> list[Words]:
 def _card(f: Facts, blocks: list[Block], plate: tuple[float, ...], taken: tuple[F64, F64]) -> list[Mark]:
     width = max(block.width for block in blocks) + 2 * PAD
     height = sum(block.height for block in blocks) + 2 * PAD - 4.0
-    x, y = best_place((width, height), plate, taken[0], f.state.size_px, taken[1], f.state.anchors.room)
+    foot = math.inf if f.state.anchors.hud is None else f.state.anchors.hud[2]
+    x, y = best_place((width, height), plate, taken[0], f.state.size_px, taken[1], f.state.anchors.room, foot)
     edge = f.ink("rail", 0.7)
     middle = ((plate[0] + plate[2]) / 2.0, (plate[1] + plate[3]) / 2.0)
     near = (min(max(middle[0], x), x + width), min(max(middle[1], y), y + height))
@@ -112,16 +114,18 @@ def card_box(marks: Sequence[Mark]) -> tuple[float, float, float, float] | None:
 def best_place(
     size: tuple[float, float], plate: tuple[float, ...], taken: F64, picture: tuple[int, int],
     strands: F64 | None = None, room: tuple[float, float, float, float] | None = None,
+    foot: float = math.inf,
 ) -> tuple[float, float]:  # fmt: skip
     """Upper left corner of a card of `size`: beside a plate's box or in a corner of the picture, inside of `room`.
 
-    It covers least of `taken`, counted in full, and of the boxes that hold strands, by a third.
+    foot : the card stays above it. It covers least of `taken`, counted in full, and of the boxes that hold strands,
+    by a third.
     """
     w, h = size
     x0, y0, x1, y1 = plate
     xs = (x1 + AWAY, x0 - AWAY - w, (x0 + x1 - w) / 2.0, x0, x1 - w)
     ys = (y0 - AWAY - h, y1 + AWAY, (y0 + y1 - h) / 2.0, y0, y1 - h)
-    left, top, right, bottom = room or (MARGIN, MARGIN, picture[0] - MARGIN, picture[1] - MARGIN)
+    left, top, right, bottom = room or (MARGIN, MARGIN, picture[0] - MARGIN, min(picture[1], foot) - MARGIN)
     away_x, away_y = (CORNER, 2.0 * CORNER) if room is None else (left, top)
     lowest = picture[1] - h - 1.6 * CORNER if room is None else bottom - h
     corners = product((away_x, picture[0] - w - CORNER if room is None else right - w), (away_y, lowest))
