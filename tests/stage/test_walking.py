@@ -172,6 +172,21 @@ def test_focus_leaves_the_selection_with_its_neighbours_and_says_so(lenet: Walke
     assert "focus" not in hud(lenet.frame)
 
 
+def test_the_camera_frames_what_focus_will_show(lenet: Walker) -> None:
+    lenet.state = apply(lenet.state, Select(Thing(3)))
+    for keys, shown in ((["I"], {2, 3, 4}), (["Alt Right", "Alt Right"], {4, 5, 6}), (["Shift I"], {3, 4, 5, 6, 7})):
+        lenet.press(*keys)
+        assert shown_layers(lenet) == shown
+        boxes = [screen_box(lenet.frame, item) for item in shown]
+        x0, y0, x1, y1 = lenet.state.anchors.free
+        spans = np.array([box for box in boxes if box is not None])
+        assert len(spans) == len(shown)
+        low, high = spans[:, :2].min(0), spans[:, 2:].max(0)
+        assert (low >= (x0 - 2, y0 - 2)).all()
+        assert (high <= (x1 + 2, y1 + 2)).all()
+        assert max((high - low) / (x1 - x0, y1 - y0)) > 0.9
+
+
 def test_several_are_selected_framed_and_focused_on_together(lenet: Walker) -> None:
     for item in (3, 6, 5):
         lenet.state = apply(lenet.state, SelectAlso(item))

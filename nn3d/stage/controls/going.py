@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from nn3d.stage import apart
 from nn3d.stage.commands import Command, FlyTo, OpenGroup, Select, SetOpen, apply
 from nn3d.stage.controls.common import Acts, Context
 from nn3d.stage.frame import Frame
@@ -44,11 +45,12 @@ def ahead(c: Context, acts: tuple[Command, ...]) -> Frame:
     state = c.state
     for act in acts:
         state = apply(state, act)
-    is_same = (state.fold, state.layers) == (c.frame.state.fold, c.frame.state.layers)
+    was = c.frame.state
+    is_same = (state.fold, state.layers, apart.wanted(state)) == (was.fold, was.layers, apart.wanted(was))
     return c.frame if c.compose is None or is_same else c.compose(settled(state))
 
 
 def settled(state: ViewState) -> ViewState:
-    """The state once opening, folding and rearranging are over; the camera where it is."""
+    """The state once opening, folding, rearranging and parting are over; the camera where it is."""
     views = tuple(replace(v, opening=1.0 if v.is_open else 0.0, blend=1.0) for v in state.layers)
-    return replace(state, layers=views, fold=Fold(state.fold.after, state.fold.after))
+    return apart.at_once(replace(state, layers=views, fold=Fold(state.fold.after, state.fold.after)))

@@ -11,6 +11,7 @@ from nn3d.stage import camera as cameras
 from nn3d.stage.apart import MOST_REACH, chosen_items
 from nn3d.stage.commands import FlyTo, Hide, SetReach
 from nn3d.stage.controls.common import Acts, Context
+from nn3d.stage.controls.going import ahead
 from nn3d.stage.controls.requests import Tell
 from nn3d.stage.frame import PART
 from nn3d.stage.framing import corners_of
@@ -26,7 +27,7 @@ def focus(c: Context) -> Acts:
         return (SetReach(0),)
     if c.state.selection is None:
         return (Tell("Select a layer or a group first: I shows it with its neighbours alone"),)
-    return (SetReach(1), *fly_to_near(c, chosen_items(c.state), 1))
+    return _focused(c, 1)
 
 
 def wider(c: Context) -> Acts:
@@ -34,7 +35,13 @@ def wider(c: Context) -> Acts:
     if c.state.selection is None:
         return focus(c)
     reach = c.state.reach % MOST_REACH + 1
-    return (SetReach(reach), *fly_to_near(c, chosen_items(c.state), reach))
+    return _focused(c, reach)
+
+
+def _focused(c: Context, reach: int) -> Acts:
+    """Focus, and the camera on all that is shown then, as large as it will be."""
+    later = replace(c, frame=ahead(c, (SetReach(reach),)))
+    return (SetReach(reach), *fly_to_near(later, chosen_items(c.state), reach))
 
 
 def hide_nearer(c: Context) -> Acts:
@@ -53,7 +60,7 @@ def fly_to_near(c: Context, items: tuple[int, ...], reach: int) -> tuple[FlyTo, 
     if not plates:
         return ()
     corners = np.concatenate([corners_of(t) for t in plates]) @ c.frame.view.world_from_bench.T
-    now = replace(cameras.resolve(c.frame), fit=False)
+    now = replace(c.camera, fit=False)
     return (FlyTo(c.camera, cameras.fitted(now, corners, c.state.anchors.free, c.state.size_px)),)
 
 
