@@ -44,7 +44,7 @@ def command(
     s = own if own is not None else run.sample_index(sample) if run.samples else 0
     found = explain(run, layer, cell, epoch=e, sample=s)
     if as_json:
-        click.echo(json.dumps(words.as_json(found, epoch=e, sample=s), ensure_ascii=False, indent=1))
+        click.echo(json.dumps(words.as_json(run, found, epoch=e, sample=s), ensure_ascii=False, indent=1))
     else:
         laid = patch(run, layer, cell, epoch=e, sample=s)
         click.echo(words.text(run, found, laid, epoch=e, sample=s))

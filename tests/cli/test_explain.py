@@ -78,10 +78,6 @@ def test_numbers_that_there_are_not_are_null() -> None:
 
 
 def test_nn_visualizers_files_say_that_they_cannot_be_reproduced_and_by_how_much() -> None:
-    done = explained(str(SIETZEN), "--layer", "conv1", "--cell", "2,3,4", "--json")
-    found = json.loads(done.output)
-    assert not found["known"]
-    assert found["abs_error"] > found["tolerance"]
     words = explained(str(SIETZEN), "--layer", "conv1", "--cell", "2,3,4").output
     assert "beyond the tolerance" in words
     assert "not known: cannot be reproduced" in words

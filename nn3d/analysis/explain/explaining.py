@@ -193,7 +193,9 @@ def _steps(context: Context, target: Target, terms: Terms, held_last: Reading | 
             continue
         held = held_last if after is None else context.stored(here, context.made[after].at[:1, 0])
         stored = None if held is None else float(held.values[0])
-        steps.append(Step(node.name, node.op, made.formula.replace("{x}", "x"), float(made.computed[0]), stored))
+        numbers = {name: float(values[0]) for name, values in made.extras.items() if values.ndim == 1}
+        words, value = made.formula.replace("{x}", "x"), float(made.computed[0])
+        steps.append(Step(node.name, node.op, words, value, stored, numbers))
         formula = made.formula.replace("{x}", formula if made.formula.endswith("({x})") else f"({formula})")
     return tuple(steps), formula
 

@@ -17,6 +17,7 @@ class Step:
     """One operation of a layer after its first: what it makes of the value before it.
 
     node, op : as in the graph. formula : of "x". value : after it. stored : as recorded, None where it was not.
+    extras : the formula's other numbers by name, e.g. mean, var, gamma and beta of a norm.
     """
 
     node: str
@@ -24,6 +25,7 @@ class Step:
     formula: str
     value: float
     stored: float | None
+    extras: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def joined(context: Context, node: Node, output: int, cells: I64) -> Terms:
     ones = exactly(np.ones(at.shape))
     values = [context.read(ref, at[:, k : k + 1]) for k, ref in enumerate(refs)]
     read = Reading(np.concatenate([v.values for v in values], 1), np.concatenate([v.slack for v in values], 1))
-    return weighted_sum(refs, np.arange(len(refs)), at, read, ones, formula="the part that it is")
+    return weighted_sum(refs, np.arange(len(refs)), at, read, ones, formula="{x}")
 
 
 def split(context: Context, node: Node, output: int, cells: I64) -> Terms:

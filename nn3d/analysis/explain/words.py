@@ -17,9 +17,9 @@ from nn3d.run.run import Run
 N_LISTED, MOST_COLUMNS = 12, 7
 
 
-def as_json(found: Explanation, *, epoch: int, sample: int) -> dict[str, JSON]:
+def as_json(run: Run, found: Explanation, *, epoch: int, sample: int) -> dict[str, JSON]:
     """What `nn3d explain --json` prints. A number that there is not is null, NaN and ±∞ too."""
-    names = found.sources
+    names, outputs = found.sources, [run.output(*ref).name for ref in found.source_nodes]
     coords = [[int(i) for i in row if i >= 0] for row in found.cells]
     columns = (found.source, coords, found.inputs, found.weights, found.products)
     return {
@@ -40,11 +40,25 @@ def as_json(found: Explanation, *, epoch: int, sample: int) -> dict[str, JSON]:
         "is_sum": found.is_sum,
         "before": _number(found.before),
         "steps": [
-            {"node": s.node, "op": s.op, "formula": s.formula, "value": _number(s.value), "stored": _number(s.stored)}
+            {
+                "node": s.node,
+                "op": s.op,
+                "formula": s.formula,
+                "value": _number(s.value),
+                "stored": _number(s.stored),
+                "extras": {name: _number(value) for name, value in s.extras.items()},
+            }
             for s in found.steps
         ],
         "terms": [
-            {"source": names[s], "cell": c, "input": _number(a), "weight": _number(w), "product": _number(p)}
+            {
+                "source": names[s],
+                "output": outputs[s],
+                "cell": c,
+                "input": _number(a),
+                "weight": _number(w),
+                "product": _number(p),
+            }
             for s, c, a, w, p in zip(*columns, strict=True)
         ],
         "weights_of": found.weight_names[0] if found.weight_names else None,
@@ -156,6 +170,9 @@ def _extra_lines(run: Run, found: Explanation, sample: int) -> list[str]:
             lines.append(f"  {name}: {shown}{more}")
         elif name != "winner":
             lines.append(f"  {name} {value:.6g}")
+    for step in found.steps:
+        if step.extras:
+            lines.append(f"  {step.op}: " + ", ".join(f"{name} {value:.6g}" for name, value in step.extras.items()))
     return [*lines, ""] if lines else []
 
 
