@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from nn3d.paths import bundled_runs
 from nn3d.run.reader import open_run
 from nn3d.run.run import Run
+from nn3d.stage.bookmarks import marked
 from nn3d.stage.commands import (
+    SetBookmark,
     SetEpoch,
     SetLevel,
     SetMode,
@@ -210,3 +212,11 @@ def test_matching_a_large_network_takes_a_few_milliseconds() -> None:
     start = time.process_time()
     listing(many, "block3 conv 3x3")
     assert time.process_time() - start < 0.25
+
+
+def test_a_digit_says_where_its_bookmark_leads(lenet: Run, first: ViewState) -> None:
+    there = replace(first, selection=Thing(3), sample=5)
+    state = apply(first, SetBookmark(4, marked(there, 4).view))
+    said = {f.entry.trigger: f.entry.detail for f in found_in(lenet, state, "all", "go to bookmark")}
+    assert said["4"] == "conv2 · epoch 10 · sample 5"
+    assert said["5"] == "not set"

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from nn3d.run.groups import Groups
 from nn3d.run.run import Run
+from nn3d.stage.bookmarks import bookmark_words
 from nn3d.stage.commands import (
     Command,
     FoldAll,
@@ -184,8 +185,8 @@ class Catalogue:
         """The lines of the search dialog, and the offers that their numbers name."""
         search = state.search
         key = (search.kind, search.text, state.edges, state.selection, state.theme, state.scope, state.ramp,
-               state.order, state.sample, state.time.target, state.time.is_looping, state.layers, state.live,
-               state.n_epochs)  # fmt: skip
+               state.order, state.sample, state.bookmarks, state.time.target, state.time.is_looping, state.layers,
+               state.live, state.n_epochs, state.reach)  # fmt: skip
         if key != self._last[0]:
             self._last = (key, *self._listed(state))
         return self._last[1], self._last[2]
@@ -199,8 +200,13 @@ class Catalogue:
             return listing(_entries(values), ""), values
         given = offers(self._run, state)
         fills = [Entry("command", words, icon="ellipsis", fill=f"{name} ") for name, words in self._asks(state)]
-        entries = [*self._network, *fills, *self._gestures, *_entries(given)]
+        entries = [*self._network, *fills, *self._keys(state), *_entries(given)]
         return listing(entries, search.text, is_mixed=True), given
+
+    def _keys(self, state: ViewState) -> list[Entry]:
+        """One entry for each key; the digits say where their bookmarks lead."""
+        said = {f"{b.digit}": bookmark_words(self._run, b) for b in state.bookmarks}
+        return [replace(e, detail=said.get(e.trigger, "not set")) if e.trigger.isdigit() else e for e in self._gestures]
 
     def _asks(self, state: ViewState) -> list[tuple[str, str]]:
         """What can be asked for in this run."""
