@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from nn3d.errors import Nn3dError
+from nn3d.errors import ExportError, Nn3dError
 from nn3d.run.grouping import groups_of
 from nn3d.run.run import Run
 from nn3d.stage.commands import (
@@ -33,6 +33,7 @@ from nn3d.stage.commands import (
     UnfoldAll,
     apply,
     from_json,
+    to_json,
 )
 from nn3d.stage.state import LEVELS, MODES, ORDERS, PRINTS, RAMPS, SCOPES, SELECTIONS, THEMES, ViewState
 
@@ -140,6 +141,15 @@ def read_script(text: str) -> list[Command]:
     if not isinstance(data, list):
         raise Nn3dError(f"--script should be a JSON list of commands, got {str(data)[:60]}")
     return [from_json(entry) for entry in data]
+
+
+def write_script(path: Path, commands: Sequence[Command]) -> None:
+    """Write commands as `read_script` reads them, one a line. Raises ExportError where the file cannot be written."""
+    lines = (json.dumps(to_json(command), ensure_ascii=False) for command in commands)
+    try:
+        path.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
+    except OSError as error:
+        raise ExportError(f"{path}: cannot write ({error.strerror or error}). Choose another folder.") from error
 
 
 def play(state: ViewState, commands: Sequence[Command]) -> ViewState:
