@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nn3d.run.model import Array
+from nn3d.run.model import Array, InputInfo
 from nn3d.run.own import OwnInput, packed, pictured, unpacked
 from nn3d.run.own_text import Vocabulary, vocabulary_of
 from nn3d.run.run import Run
@@ -20,15 +20,26 @@ from nn3d.stage.own import own_inputs
 
 MOST_COMPARED = 8
 LEAST_SIDE, MOST_SIDE = 4, 512
+MOST_FEATURES, MOST_ROWS = 24, 256
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One number of an input (N): what it is called, and from where to where one may move it."""
+
+    name: str
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
     """What a run takes from its user.
 
-    kind : "picture", "tokens" or "" for nothing. reason : why nothing, in words. shape : of the input.
+    kind : "picture", "tokens", "features" or "" for nothing. reason : why nothing, in words. shape : of the input.
     vocabulary : how it reads text. ground : brightness 0 … 255 of the recorded pictures' borders; middle : (x, y) px,
     where what stands out from it lies in the mean.
+    features : of an input of a few numbers; recorded : those of the recorded samples, a row each.
     engine : what computes. error : its largest difference from a recorded value, as a share of the layer's largest.
     """
 
@@ -40,16 +51,19 @@ class Taken:
     error: float = 0.0
     vocabulary: Vocabulary | None = None
     middle: tuple[float, float] = (0.0, 0.0)
+    features: tuple[Feature, ...] = ()
+    recorded: tuple[tuple[float, ...], ...] = ()
 
 
 def taken(run: Run) -> Taken:
     """What a run takes; computes recorded samples to see whether it can be computed anew. For the loader's thread."""
     nodes = [n for n in run.graph.nodes if n.op == "input"]
     info = next((i for i in run.graph.inputs if nodes and i.node == nodes[0].id), None)
-    if len(nodes) != 1 or info is None or info.kind not in ("image", "tokens"):
+    shape = nodes[0].outputs[0].shape if nodes else ()
+    is_few = info is not None and info.kind == "array" and len(shape) == 1 and shape[0] <= MOST_FEATURES
+    if len(nodes) != 1 or info is None or not (info.kind in ("image", "tokens") or is_few):
         kinds = " and ".join(i.kind for i in run.graph.inputs) or "no input"
-        return Taken("", f"it reads {kinds}: one can draw pictures and write tokens")
-    shape = nodes[0].outputs[0].shape
+        return Taken("", f"it reads {kinds}: one can draw a picture, write tokens, or set up to {MOST_FEATURES} numbers")
     if info.kind == "image" and not all(LEAST_SIDE <= n <= MOST_SIDE for n in shape[1:]):
         return Taken("", f"its picture has {shape[2]} × {shape[1]} px")
     vocabulary = vocabulary_of(run) if info.kind == "tokens" else None
@@ -62,8 +76,21 @@ def taken(run: Run) -> Taken:
     error = float(check.worst) if check is not None else 0.0
     if info.kind == "tokens":
         return Taken("tokens", "", shape, 0, engine.name, error, vocabulary)
+    if is_few:
+        features, recorded = _features(run, nodes[0].id, info)
+        return Taken("features", "", shape, 0, engine.name, error, features=features, recorded=recorded)
     ground, middle = _ground(run, nodes[0].id, shape)
     return Taken("picture", "", shape, ground, engine.name, error, middle=middle)
+
+
+def _features(run: Run, node: int, info: InputInfo) -> tuple[tuple[Feature, ...], tuple[tuple[float, ...], ...]]:
+    """The features with a quarter more than their recorded range, and the recorded rows."""
+    rows = np.stack([run.values(node, 0, 0, k) for k in range(min(MOST_ROWS, len(run.samples)))])
+    low, high = rows.min(0), rows.max(0)
+    span = np.where(high > low, high - low, np.maximum(np.abs(high), 1.0))
+    names = info.names if len(info.names) == rows.shape[1] else [f"number {k}" for k in range(rows.shape[1])]
+    found = (Feature(n, float(a - s / 4), float(b + s / 4)) for n, a, b, s in zip(names, low, high, span, strict=True))
+    return tuple(found), tuple(tuple(row) for row in rows.tolist())
 
 
 def _ground(run: Run, node: int, shape: tuple[int, ...]) -> tuple[int, tuple[float, float]]:

@@ -23,7 +23,7 @@ from nn3d.stage.own import own_inputs, sample_number
 from nn3d.stage.resident import Resident
 from tests.app.test_window import drive, key, move
 from tests.run.test_own_text import letters_run
-from tests.runs import bundled
+from tests.runs import bundled, mlp_run
 
 
 def outcome(viewer: Viewer) -> np.ndarray:
@@ -263,3 +263,33 @@ def test_a_text_is_written_with_the_keyboard_and_sent_through(display: str) -> N
     assert hand.last.own[0].tokens == tuple(" b a")
     shown = run.values(run.layers[-1].shown, 0, 0, sample_number(run, hand.last))
     assert shown.argmax(-1).tolist() == [3, 1, 3, 0]
+
+
+def test_a_slider_that_is_dragged_makes_its_number_an_input_of_one_s_own(display: str) -> None:
+    run = mlp_run()
+    found = taken(run)
+    assert (found.kind, len(found.features), len(found.recorded)) == ("features", 5, 2)
+    for k, feature in enumerate(found.features):
+        assert all(feature.low < row[k] < feature.high for row in found.recorded)
+
+    def drag(viewer: Viewer) -> list[str]:
+        box = viewer.layout.boxes["pad"]
+        y, low, width = box.y + 40 + 2 * 34 + 23, box.x + 20, box.w - 40
+        feature, at = found.features[2], found.recorded[0][2]
+        x = low + width * (at - feature.low) / (feature.high - feature.low)
+        return [*move(x, y), "sleep", "0.1", "mousedown", "1", "sleep", "0.1", "mousemove", str(round(low + width)),
+                str(round(y)), "sleep", "0.1", "mouseup", "1"]  # fmt: skip
+
+    hand = drive(
+        run,
+        (lambda v: move(v.state.size_px[0] / 2, 400), lambda v: True),
+        (key("d"), lambda v: v.state.panels.pad and v._facts.taken is not None),
+        (drag, lambda v: bool(v.state.own) and v.state.wave is None),
+    )
+    assert hand.last is not None
+    given = canvas_of(hand.last.own[0])
+    assert given[2] == pytest.approx(found.features[2].high)
+    assert np.array_equal(np.delete(given, 2), np.delete(np.float32(found.recorded[0]), 2))
+    shown = run.values(run.layers[-1].shown, 0, 1, sample_number(run, hand.last))
+    hidden = np.maximum(run.weights("fc0.weight") @ given, 0)
+    assert np.allclose(shown, run.weights("fc1.weight") @ hidden, atol=1e-4)

@@ -14,6 +14,7 @@ from nn3d.app.cards import Box
 from nn3d.app.facts import Facts, canvas_texels
 from nn3d.app.own_input import Taken
 from nn3d.app.panels import pad_text
+from nn3d.app.panels.pad_features import features_height, features_pad
 from nn3d.app.ui import Ui
 from nn3d.run.model import Array
 from nn3d.run.own import OwnInput
@@ -41,6 +42,8 @@ def pad_height(ui: Ui, facts: Facts, width: float) -> float:
         return HEAD + SAID
     if found.kind == "tokens":
         return HEAD + pad_text.HEIGHT
+    if found.kind == "features":
+        return HEAD + features_height(found)
     return HEAD + _sheet(found, Box(0.0, 0.0, width, 0.0)).h + FOOT + (INKS_H if found.shape[0] > 1 else 0.0)
 
 
@@ -62,6 +65,9 @@ def pad_panel(ui: Ui, state: ViewState, facts: Facts, box: Box) -> list[Act]:
             body = Box(box.x, box.y + HEAD, box.w, box.h - HEAD)
             here = current(state, "tokens")
             return acts + pad_text.text_pad(ui, state, found.vocabulary, facts.run, here, new_name(state), body)
+        if found.kind == "features":
+            body = Box(box.x, box.y + HEAD, box.w, box.h - HEAD)
+            return acts + features_pad(ui, state, found, current(state, "array"), new_name(state), body)
         _, height, width = found.shape
         ui.text(box.x1 - 44, box.y + 20, f"{width} × {height}, {'grey' if found.shape[0] == 1 else 'colour'}", 11,
                 token="text3", align="r")  # fmt: skip

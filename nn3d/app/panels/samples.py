@@ -7,7 +7,7 @@ from typing import Final
 
 from nn3d.app import widgets
 from nn3d.app.cards import Box
-from nn3d.app.facts import Facts, input_texels, thumb_texels
+from nn3d.app.facts import Facts, input_texels, picture_of, thumb_texels
 from nn3d.app.own_input import canvas_of
 from nn3d.app.ui import Ui
 from nn3d.stage.commands import SetPanels, SetSample
@@ -95,15 +95,17 @@ def _thumb(ui: Ui, state: ViewState, facts: Facts, k: int, place: Box) -> list[A
 
 
 def _own_thumb(ui: Ui, state: ViewState, facts: Facts, which: int, place: Box) -> list[Act]:
-    """An input of one's own: its picture, or a letter where it is text."""
+    """An input of one's own: its picture or numbers, or a letter where it is text."""
     own, k = state.own[which], state.n_recorded + which
     is_under_way = k == state.sample and state.wave is not None
     predicted = -1 if is_under_way else facts.own_class(state, which)
     said = "" if predicted < 0 else f", predicted {_name(facts, predicted)}"
     hit = ui.hit(f"own{which}", place, f"{own.name}{said}: {own.note}")
-    if own.arrays[0].kind == "picture":
-        key = ("own", own.arrays[0], state.theme)
+    kind, key = own.arrays[0].kind, ("own", own.arrays[0], state.theme)
+    if kind == "picture":
         ui.thumb(key, lambda: thumb_texels(canvas_of(own), state.theme), place, 4.0)
+    elif kind == "array":
+        ui.thumb(key, lambda: input_texels(picture_of(canvas_of(own)), state.theme), place, 4.0)
     else:
         ui.fill(place, "well", 4)
         ui.icon(place.x + place.w / 2, place.y + place.h / 2, "type", 15)
