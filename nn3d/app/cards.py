@@ -84,6 +84,7 @@ class Needs:
     n_samples: int = 16
     has_banner: bool = False
     guide_w: float = 0.0
+    live_w: float = 0.0
     pad_h: float = 440.0
 
 
@@ -91,8 +92,8 @@ class Needs:
 class Layout:
     """The open cards by name, and what they leave.
 
-    boxes : file, view, actions, tree, inspector, pad, banner, timeline, samples; or left, right, pill (picture only).
-    help : the dialog over all of them, when it is open. view_step : which of Needs.view_w was taken.
+    boxes : file, view, actions, tree, inspector, pad, banner, guide, live, timeline, samples; or left, right, pill
+    (picture only). help : the dialog over all of them, when it is open. view_step : which of Needs.view_w was taken.
     anchors : for the picture: the rectangle that the camera fits, key and HUD.
     """
 
@@ -183,6 +184,9 @@ def _columns(w: float, h: float, panels: Panels, needs: Needs, boxes: dict[str, 
     if 0.0 < needs.guide_w <= right - left:
         y = out["banner"].y1 + GAP if "banner" in out else top
         out["guide"] = Box(round((left + right - needs.guide_w) / 2), y, needs.guide_w, BAR)
+    if needs.live_w > 0.0:
+        y = next((out[name].y1 + GAP for name in ("guide", "banner") if name in out), top)
+        out["live"] = Box(left, y, min(needs.live_w, max(right - left, 1.0)), BAR)
     return {name: box for name, box in out.items() if box.h > 0 and box.w > 0}
 
 
@@ -191,7 +195,7 @@ def _anchors(w: float, h: float, boxes: dict[str, Box]) -> Anchors:
     right = min([boxes[name].x - GAP for name in ("inspector", "pad") if name in boxes], default=w - MARGIN)
     left = MARGIN + TREE if "tree" in boxes else MARGIN
     below = boxes["timeline"].y
-    top = next((boxes[name].y1 for name in ("guide", "banner") if name in boxes), MARGIN + BAR)
+    top = next((boxes[name].y1 for name in ("live", "guide", "banner") if name in boxes), MARGIN + BAR)
     y0, y1 = top + 2 * GAP, below - HUD_H - LABELS_H
     x0, x1 = left + 32.0, right - BARS_W
     free = _at_least(x0, y0, x1, y1)

@@ -8,10 +8,13 @@ from imgui_bundle import imgui
 
 from nn3d.app.cards import RIGHT, Layout, Needs, arrange_cards
 from nn3d.app.facts import Facts
+from nn3d.app.following import Pulse
 from nn3d.app.guide import Guide
 from nn3d.app.panels.guide import guide_panel, guide_width
 from nn3d.app.panels.help import help_panel, help_size
 from nn3d.app.panels.inspector import inspector_height, inspector_panel
+from nn3d.app.panels.live import WIDTH as LIVE_W
+from nn3d.app.panels.live import live_panel
 from nn3d.app.panels.notes import banner_panel, corner_panels, has_banner, pill_panel, toast_panel
 from nn3d.app.panels.pad import pad_height, pad_panel
 from nn3d.app.panels.palette import search_dialog
@@ -35,8 +38,9 @@ class Names:
 
 
 def lay_out(
-    ui: Ui, state: ViewState, facts: Facts, names: Names, frame: Frame | None, guide: Guide | None
-) -> Layout:
+    ui: Ui, state: ViewState, facts: Facts, names: Names, frame: Frame | None, guide: Guide | None,
+    pulse: Pulse | None = None,
+) -> Layout:  # fmt: skip
     """Where the cards lie for this state."""
     needs = Needs(
         file_w=file_width(ui, names.title, names.subtitle),
@@ -49,6 +53,7 @@ def lay_out(
         n_samples=len(facts.run.samples) + len(state.own) + 1,
         has_banner=has_banner(ui, facts),
         guide_w=guide_width(ui, guide) if guide is not None else 0.0,
+        live_w=LIVE_W if pulse is not None else 0.0,
         pad_h=pad_height(ui, facts, RIGHT) if state.panels.pad else 0.0,
     )
     return arrange_cards(state.size_px, state.panels, needs)
@@ -56,7 +61,7 @@ def lay_out(
 
 def draw_panels(
     ui: Ui, state: ViewState, facts: Facts, names: Names, frame: Frame, layout: Layout, context: Context, toast: str,
-    guide: Guide | None,
+    guide: Guide | None, pulse: Pulse | None = None,
 ) -> list[Act]:  # fmt: skip
     """Draw every open card; returns what was asked of them."""
     facts.begin()
@@ -79,6 +84,8 @@ def draw_panels(
             acts += banner_panel(ui, boxes["banner"])
         if guide is not None and "guide" in boxes:
             acts += guide_panel(ui, guide, boxes["guide"])
+        if pulse is not None and "live" in boxes:
+            acts += live_panel(ui, state, pulse, boxes["live"])
     if toast:
         lowest = boxes["pill"] if state.panels.picture_only else boxes["timeline"]
         key = layout.anchors.key

@@ -103,6 +103,11 @@ class Facts:
             while self._held_bytes > HELD_BYTES and len(self._known) > 1:
                 self._held_bytes -= size_of(self._known.popitem(last=False)[1])
 
+    def pass_over(self, key: Hashable) -> None:
+        """Do not read what was asked for; it may be asked for again."""
+        with self._lock:
+            self._wanted.pop(key, None)
+
     def _read(self, key: tuple[Any, ...]) -> Any:
         if key[0] == "input":
             return self._read_input(key[1])

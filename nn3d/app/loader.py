@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from threading import Condition, Thread
 from time import monotonic
 from typing import Final
 
 from nn3d.app.facts import Facts
+from nn3d.errors import Nn3dError
 from nn3d.stage.holding import Wanted
 from nn3d.stage.resident import Need, Resident
 
 FACTS_SECS: Final = 0.03
+_UNREADABLE: Final = (Nn3dError, OSError, KeyError, IndexError, ValueError)
 
 
 class Loader:
     """Warms `Frame.missing` and what panels asked for. `wake` is called on the thread after each item.
 
     version : grows with every item that became resident, so that the main loop knows when to compose again.
-    facts_version : grows when facts were read: then only the panels are drawn again.
+    facts_version : grows when facts were read: then only the panels are drawn again. is_lenient : what cannot be read
+    is passed over, since the files of a run that is followed may go away at any moment.
     """
 
-    def __init__(self, resident: Resident, facts: Facts, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, resident: Resident, facts: Facts, wake: Callable[[], None], *, is_lenient: bool = False
+    ) -> None:
+        self._is_lenient = is_lenient
         self.version = 0
         self.facts_version = 0
         self._resident = resident
@@ -110,17 +116,33 @@ class Loader:
         """Read facts for some 30 ms, or until the picture lacks something: panels are drawn once for all of them."""
         end = monotonic() + FACTS_SECS
         while wanted := self._facts.wanted():
-            self._facts.warm(wanted[0])
+            self._warm_fact(wanted[0])
             if self._missing or self._is_closed or monotonic() >= end:
                 break
         self.facts_version += 1
         self._wake()
         return False
 
+    def _warm_fact(self, key: Hashable) -> None:
+        try:
+            self._facts.warm(key)
+        except _UNREADABLE:
+            if not self._is_lenient:
+                raise
+            self._facts.pass_over(key)
+
+    def _tried(self, read: Callable[[], bool]) -> bool:
+        try:
+            return read()
+        except _UNREADABLE:
+            if not self._is_lenient:
+                raise
+            return False
+
     def _work(self) -> None:
         try:
             while (read := self._next()) is not None:
-                is_whole = read()
+                is_whole = self._tried(read)
                 with self._changed:
                     self._is_busy = False
                     self.version += is_whole

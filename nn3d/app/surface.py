@@ -12,6 +12,7 @@ from nn3d.app.backend import Atlas, Backend
 from nn3d.app.cards import Layout, alone
 from nn3d.app.desk import Names, draw_panels, lay_out
 from nn3d.app.facts import Facts, words_of
+from nn3d.app.following import Pulse
 from nn3d.app.guide import Guide
 from nn3d.app.hovering import At
 from nn3d.app.panels.notes import TOAST_SECS
@@ -37,7 +38,10 @@ class Toast:
 
 
 class Surface:
-    """Draws frames of panels with `ctx`; times are seconds of the caller's clock. guide : the tour, if there is one."""
+    """Draws frames of panels with `ctx`; times are seconds of the caller's clock. guide : the tour, if there is one.
+
+    pulse : how the run comes along, where it is followed.
+    """
 
     def __init__(
         self, ctx: moderngl.Context, facts: Facts, names: Names, visit: Visit, *, is_empty: bool = False
@@ -49,6 +53,7 @@ class Surface:
         self._facts = facts
         self._names = names
         self.guide: Guide | None = None
+        self.pulse: Pulse | None = None
         self._visit = visit
         self._is_empty = is_empty
         self._toast = Toast()
@@ -59,7 +64,7 @@ class Surface:
         """Where the cards lie for a state; an empty window leaves all of it to the bench."""
         if self._is_empty:
             return alone(state.size_px)
-        return lay_out(self._ui, state, self._facts, self._names, frame, self.guide)
+        return lay_out(self._ui, state, self._facts, self._names, frame, self.guide, self.pulse)
 
     @property
     def is_resizing(self) -> bool:
@@ -92,7 +97,8 @@ class Surface:
             acts = welcome_panels(self._ui, state, self._visit)
         else:
             acts = draw_panels(
-                self._ui, state, self._facts, self._names, frame, layout, context, self._toast.message, self.guide
+                self._ui, state, self._facts, self._names, frame, layout, context, self._toast.message, self.guide,
+                self.pulse,
             )
         acts += visit_cards(self._ui, self._visit, now, state, is_empty=self._is_empty, toast=self._toast.message)
         if tip is not None:

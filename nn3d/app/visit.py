@@ -14,6 +14,7 @@ from imgui_bundle import portable_file_dialogs as dialogs
 
 from nn3d.app import settings
 from nn3d.app.fetching import Fetching
+from nn3d.app.following import Waiting
 from nn3d.app.settings import Settings
 from nn3d.errors import Nn3dError
 from nn3d.paths import bundled_runs
@@ -41,6 +42,7 @@ class Visit:
         self._wake = wake
         self._is_forgetful = is_forgetful
         self._fetching: Fetching | None = None
+        self._waiting: Waiting | None = None
         self._dialog: Any = None
         self._found: dict[str, bool] = {}
 
@@ -49,6 +51,22 @@ class Visit:
         self.cancel()
         self.error, self.failed = "", None
         self._fetching = Fetching(path, self._opener, self._wake)
+
+    def expect(self, folder: Path) -> None:
+        """Wait until a folder holds a run with an epoch, and open it then."""
+        self.cancel()
+        self._waiting = Waiting(self._opener)
+        self._fetching = Fetching(folder, self._waiting, self._wake)
+
+    @property
+    def is_expecting(self) -> bool:
+        """What is being opened is waited for."""
+        return self._waiting is not None and self._fetching is not None
+
+    @property
+    def has_come(self) -> bool:
+        """A file has been read, or failed to: `arrived` tells."""
+        return self._fetching is not None and self._fetching.is_done
 
     def open_demo(self) -> None:
         """Begin to open the first bundled run."""
@@ -65,6 +83,9 @@ class Visit:
 
     def cancel(self) -> None:
         """Let go of what is being opened."""
+        if self._waiting is not None:
+            self._waiting.stop()
+            self._waiting = None
         if self._fetching is not None:
             self._fetching.drop()
             self._fetching = None

@@ -265,7 +265,7 @@ class Viewer:
 
     def _wait(self, longest: float | None) -> None:
         """Sleep until there is something to do; wake now and then, so that Ctrl C in the terminal is heard."""
-        if self._settle > 0 or is_moving(self.state) or not self._picture.is_whole:
+        if self.next is not None or self._settle > 0 or is_moving(self.state) or not self._picture.is_whole:
             glfw.poll_events()
             return
         now = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,39 +12,64 @@ from nn3d.cli.own import with_own
 from nn3d.cli.sources import SourceOptions, open_any, source_options
 from nn3d.cli.states import read_state
 from nn3d.cli.tours import read_tour
-from nn3d.cli.viewing import apply_view_options, read_script, view_options
+from nn3d.cli.viewing import apply_view_options, read_script, view_options, write_script
+
+if TYPE_CHECKING:
+    from nn3d.run.run import Run
+    from nn3d.stage.commands import Command
+    from nn3d.stage.resident import Resident
+    from nn3d.stage.state import ViewState
 
 
 @click.command(epilog="Example: nn3d view run.npz --epoch -1 --open conv1,conv2")
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("--tour", metavar="FILE", help="A tour to take: steps of commands with captions.")
+@click.option("--follow", is_flag=True, help="FILE is a folder that is being recorded: show each epoch as it lands.")
+@click.option("--record", type=click.Path(path_type=Path), metavar="FILE.json", help="Write what is done, for --script.")
 @view_options
 @source_options
 def command(
-    file: Path | None, tour: str | None, state: str | None, script: str | None, source: SourceOptions, **view: Any
-) -> None:
+    file: Path | None, tour: str | None, state: str | None, script: str | None, source: SourceOptions, follow: bool,
+    record: Path | None, **view: Any,
+) -> None:  # fmt: skip
     """Open FILE in the window: a run, or anything that extract can read. There, ? shows every key.
 
-    Without FILE the window waits for one to be dropped on it, or chosen from the recent ones.
+    Without FILE the window waits for one to be dropped on it, or chosen from the recent ones. With --follow it waits
+    until FILE holds a run, and then shows each epoch as it is recorded. With --record, what was done to FILE's view
+    until the window closed gives the same picture again: nn3d render FILE --script FILE.json, with the same options.
     """
     from nn3d.app.window import show
     from nn3d.extract.own_picture import read_own
+    from nn3d.run.folder import holds_epochs
     from nn3d.stage.compose import initial_state
     from nn3d.stage.resident import Resident
 
     opener = partial(open_any, source=source)
     if file is None:
-        given = [name for name, value in {**view, "state": state, "script": script, "tour": tour}.items() if value]
+        options = {**view, "state": state, "script": script, "tour": tour, "follow": follow, "record": record}
+        given = [name for name, value in options.items() if value]
         if given:
             raise click.UsageError(f"--{given[0].rstrip('_')} needs a FILE to look at")
         show(opener=opener, reader=read_own, remembers=True)
         return
     commands = read_script(script) if script is not None else []
+
+    def begin(run: Run, resident: Resident) -> ViewState:
+        first = read_state(run, state) if state is not None else initial_state(run, resident)
+        return apply_view_options(run, with_own(run, first, source), **view)
+
+    if follow and file.is_file():
+        raise click.UsageError(f"--follow needs the folder of a run, {file} is a file")
+    if follow and not holds_epochs(file):
+        show(script=commands, opener=opener, reader=read_own, remembers=True, follow=file, begin=begin)
+        return
+    done: list[Command] = []
     with open_any(file, source) as run:
         resident = Resident(run)
-        first = read_state(run, state) if state is not None else initial_state(run, resident)
-        seen = apply_view_options(run, with_own(run, first, source), **view)
         show(
-            run, state=seen, script=commands, resident=resident, opener=opener, reader=read_own, remembers=True,
-            tour=read_tour(run, tour) if tour is not None else None,
+            run, state=begin(run, resident), script=commands, resident=resident, opener=opener, reader=read_own,
+            remembers=True, tour=read_tour(run, tour) if tour is not None else None, follow=file if follow else None,
+            on_command=done.append,
         )  # fmt: skip
+    if record is not None:
+        write_script(record, done)

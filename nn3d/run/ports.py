@@ -54,6 +54,15 @@ class Reader(Protocol):
 class Follower(Protocol):
     """A run that grows; nn3d.run.folder.GrowingRun is one."""
 
-    def refresh(self) -> tuple[Epoch, ...]:
-        """Epochs that came since the last call; cheap when there are none."""
+    def poll(self) -> tuple[Epoch, ...]:
+        """Epochs that came since the last call; on any thread, cheap when there are none. Raises Nn3dError, OSError."""
+        ...
+
+    def take(self, epochs: tuple[Epoch, ...]) -> None:
+        """Have them, on the thread that draws the run."""
+        ...
+
+    @property
+    def is_replaced(self) -> bool:
+        """Another run has taken this one's place. Raises Nn3dError, OSError."""
         ...

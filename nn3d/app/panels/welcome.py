@@ -12,6 +12,7 @@ from imgui_bundle import imgui
 from nn3d import __version__
 from nn3d.app import widgets
 from nn3d.app.cards import Box
+from nn3d.app.following import secs_text
 from nn3d.app.panels.notes import toast_panel
 from nn3d.app.style import DIALOG_ROUNDING
 from nn3d.app.ui import Ui
@@ -41,8 +42,9 @@ def welcome_panels(ui: Ui, state: ViewState, visit: Visit) -> list[Act]:
     x, y = round((w - width) / 2), round(max(64.0, 0.42 * (h - total) + 20.0))
     acts = _name_card(ui) + _theme_card(ui, state)
     box = Box(x, y, width, DROP_H)
-    acts += error_card(ui, visit, box) if visit.error else _drop_card(ui, box)
-    if recents and y + total < h - 50.0:
+    if not visit.is_expecting:
+        acts += error_card(ui, visit, box) if visit.error else _drop_card(ui, box)
+    if recents and y + total < h - 50.0 and not visit.is_expecting:
         acts += _recents_card(ui, visit, Box(x, box.y1 + 18.0, width, list_h))
     ui.text(w / 2, h - 24, PROMISE if w > 620 else "Nothing leaves this machine.", 11.5, token="text2", align="c")
     return acts
@@ -53,7 +55,7 @@ def visit_cards(ui: Ui, visit: Visit, now: float, state: ViewState, *, is_empty:
     acts: list[Act] = []
     opening = visit.opening(now)
     if opening is not None:
-        acts += opening_card(ui, *opening)
+        acts += waiting_card(ui, *opening) if visit.is_expecting else opening_card(ui, *opening)
     elif visit.is_waiting:
         ui.wake_secs = 0.1
     if visit.error and not is_empty:
@@ -81,6 +83,21 @@ def opening_card(ui: Ui, path: Path, secs: float) -> list[Act]:
         part, at = 0.24 * rail.w, 0.5 - 0.5 * math.cos(2.2 * secs)
         ui.fill(Box(rail.x + (rail.w - part) * at, rail.y, part, rail.h), "accent", 2)
     ui.wake_secs = 0.03
+    return acts
+
+
+def waiting_card(ui: Ui, path: Path, secs: float) -> list[Act]:
+    """A folder that does not hold a run yet: what is waited for, for how long, and a way out."""
+    width = min(LOADING[0], ui.size[0] - 24.0)
+    box = Box(round((ui.size[0] - width) / 2), round(0.38 * ui.size[1]), width, 84.0)
+    acts: list[Act] = []
+    with ui.card("opening", box, rounding=DIALOG_ROUNDING):
+        title = ui.type.fit(f"Waiting for a run in {path.name}", width - 140, 14, "semibold")
+        ui.text(box.x + 24, box.y + 32, title, 14, "semibold")
+        ui.text(box.x + 24, box.y + 56, f"It opens with its first epoch · {secs_text(secs)} so far", 12, token="text2")
+        if _button(ui, "cancel opening", Box(box.x1 - 96, box.y + 18, 74, 30), "Cancel"):
+            acts.append(CancelOpening())
+    ui.wake_secs = 1.0
     return acts
 
 
