@@ -10,12 +10,14 @@ from nn3d.analysis.explain import Explanation
 from nn3d.run.ops import op_of
 from nn3d.stage.frame import Colour, Mark, Text
 from nn3d.stage.lens import Lens
-from nn3d.stage.overlay.blocks import Block, hue, plain, signed, words_line, wrapped
+from nn3d.stage.microscope import Patch
+from nn3d.stage.overlay.blocks import Block, hue, plain, signed, stacked, words_line, wrapped
 from nn3d.stage.overlay.facts import Facts, number, percent
 from nn3d.stage.overlay.microscope_pictures import picture_blocks
 from nn3d.stage.overlay.microscope_terms import extra_lines, term_blocks
 from nn3d.stage.type import text_width
 
+MOST_NAMED = 5
 TOKENS = ("T", "query", "key")
 
 
@@ -24,7 +26,7 @@ def cell_blocks(f: Facts, lens: Lens) -> list[Block]:
     spot, found = lens.spot, lens.sum
     if spot is None or not lens.has_card:
         return []
-    head = _head(f, lens)
+    head = stacked([_head(f, lens), *_field_blocks(f, lens)])
     if found is None and f.state.selection is None:
         return []  # while the pointer runs over cells, cards come when they are known
     if found is None:
@@ -35,6 +37,31 @@ def cell_blocks(f: Facts, lens: Lens) -> list[Block]:
     if found.pictures is not None:
         return [head, *picture_blocks(f, found.pictures, e, [*_sum_blocks(f, e), *_path_blocks(f, lens)])]
     return [head, *term_blocks(f, e), *extra_lines(f, e), *_sum_blocks(f, e), *_path_blocks(f, lens)]
+
+
+def _field_blocks(f: Facts, lens: Lens) -> list[Block]:
+    """What the frames are: "framed: 5 × 5 of pool1, 10 × 10 of conv1, 14 × 14 of input"."""
+    if lens.path is not None or not lens.patches:
+        return []
+    said = [_patch_words(f, p) for p in lens.patches[:MOST_NAMED]]
+    more = len(lens.patches) - len(said)
+    words = ", ".join([*said, *([f"{more} more"] if more else [])])
+    lines = wrapped(f, f"framed: {words}")
+    return [*lines[:-1], Block(lines[-1].width, lines[-1].height + 4.0 * f.k, lines[-1].draw)]
+
+
+def _patch_words(f: Facts, patch: Patch) -> str:
+    plan = f.plan.layers[patch.row]
+    name = plan.title or plan.layer.name
+    if patch.is_inside:
+        return f"inside {name}"
+    r0, r1, c0, c1 = patch.rect
+    n = len(patch.tiles)
+    if plan.tiles.cells == (1, 1):
+        return f"{number(n)} of {name}"
+    if (r1 - r0, c1 - c0) != plan.tiles.cells:
+        return f"{r1 - r0} × {c1 - c0} of {name}"
+    return f"all of {name}" if n == plan.tiles.n else f"{number(n)} tiles of {name}"
 
 
 def _path_blocks(f: Facts, lens: Lens) -> list[Block]:

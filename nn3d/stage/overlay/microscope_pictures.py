@@ -112,7 +112,7 @@ def _winner(f: Facts, p: Pictures, e: Explanation, at: tuple[float, float], cell
     x0, y0, ink = x + c * cell - 1.0, y + r * cell - 1.0, f.ink("accent")
     x1, y1 = x0 + cell + 1.0, y0 + cell + 1.0
     sides = ((x0, y0, x1, y0), (x0, y1, x1, y1), (x0, y0, x0, y1), (x1, y0, x1, y1))
-    return [*(Line(*side, 2.0, ink) for side in sides), said]
+    return [*(Line(*side, w, c) for w, c in ((5.0, f.ink("card")), (2.0, ink)) for side in sides), said]
 
 
 def _minis(f: Facts, p: Pictures, e: Explanation, n: int, scales: tuple[float, float, float], lut: str) -> Block:

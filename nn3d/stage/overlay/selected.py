@@ -26,6 +26,8 @@ AWAY = 18.0
 MARGIN = 14.0
 CORNER = 48.0
 ROUND = 9.0
+LATTICE = 9
+KEY_WEIGHT = 3  # how many times as much as other things the colour key is spared
 PILL_PX = 15.0
 Words = tuple[str, float, str, Colour]
 
@@ -49,7 +51,8 @@ def selected_marks(
         return marks
     boxes = [_plate_box(t, view, f.state.size_px) for t in tiles]
     own = boxes[first[row]]
-    taken = [b for b in boxes if b is not own] + text_boxes(others)
+    ramps = [(m.x0, m.y0, m.x1, m.y1) for m in others if isinstance(m, Rect) and m.right is not None]
+    taken = [b for b in boxes if b is not own] + text_boxes(others) + KEY_WEIGHT * ramps
     hulls = [_hull(boxes[first[k.source]], boxes[first[k.target]]) for k in f.plan.links]
     return marks + _card(f, blocks, own, (np.array(taken).reshape(-1, 4), np.array(hulls).reshape(-1, 4)))
 
@@ -129,7 +132,8 @@ def best_place(
     away_x, away_y = (CORNER, 2.0 * CORNER) if room is None else (left, top)
     lowest = picture[1] - h - 1.6 * CORNER if room is None else bottom - h
     corners = product((away_x, picture[0] - w - CORNER if room is None else right - w), (away_y, lowest))
-    spots = np.array([*product(xs, ys), *corners])
+    lattice = product(np.linspace(left, max(left, right - w), LATTICE), np.linspace(top, max(top, bottom - h), LATTICE))
+    spots = np.array([*product(xs, ys), *corners, *lattice])
     spots[:, 0] = np.clip(spots[:, 0], left, max(left, right - w))
     spots[:, 1] = np.clip(spots[:, 1], top, max(top, bottom - h))
     boxes = np.concatenate([spots, spots + np.array([w, h])], 1)
