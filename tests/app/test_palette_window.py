@@ -75,8 +75,7 @@ def test_palette_runs_commands_asks_for_numbers_and_answers_the_mouse(display: s
     drive(
         small_run,
         REST,
-        (key("ctrl+p"), lambda v: v.state.search.kind == "all"),
-        (typed("magma"), lambda v: v.state.search.text == "magma"),
+        (lambda _: ["key", "ctrl+p", "type", "--delay", "1", "magma"], lambda v: v.state.search.text == "magma"),
         (key("Return"), lambda v: v.state.ramp == "magma" and not v.state.search.kind),
         (key("ctrl+p"), lambda v: v.state.search.kind == "all"),
         (typed("go to epoch"), lambda v: v.state.search.text == "go to epoch"),
