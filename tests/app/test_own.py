@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from nn3d.app.own_input import Taken, blank, canvas_of, centred, middle_of, moved, stroked, taken, with_canvas
 from nn3d.app.window import Viewer, show
 from nn3d.extract.own_picture import read_own
+from nn3d.offscreen import Offscreen
 from nn3d.paths import bundled_runs
 from nn3d.run.own import OwnInput
 from nn3d.run.reader import open_run
@@ -21,7 +22,7 @@ from nn3d.stage.commands import AddOwn, SetEpoch, apply
 from nn3d.stage.compose import initial_state
 from nn3d.stage.own import own_inputs, sample_number
 from nn3d.stage.resident import Resident
-from tests.app.test_window import drive, key, move
+from tests.app.test_window import drive, key, move, offscreen, same_scene  # noqa: F401
 from tests.run.test_own_text import letters_run
 from tests.runs import bundled, mlp_run
 
@@ -265,7 +266,9 @@ def test_a_text_is_written_with_the_keyboard_and_sent_through(display: str) -> N
     assert shown.argmax(-1).tolist() == [3, 1, 3, 0]
 
 
-def test_a_slider_that_is_dragged_makes_its_number_an_input_of_one_s_own(display: str) -> None:
+def test_a_slider_that_is_dragged_makes_its_number_an_input_of_one_s_own(
+    display: str, offscreen: Offscreen  # noqa: F811
+) -> None:
     run = mlp_run()
     found = taken(run)
     assert (found.kind, len(found.features), len(found.recorded)) == ("features", 5, 2)
@@ -293,3 +296,4 @@ def test_a_slider_that_is_dragged_makes_its_number_an_input_of_one_s_own(display
     shown = run.values(run.layers[-1].shown, 0, 1, sample_number(run, hand.last))
     hidden = np.maximum(run.weights("fc0.weight") @ given, 0)
     assert np.allclose(shown, run.weights("fc1.weight") @ hidden, atol=1e-4)
+    same_scene(run, hand, offscreen)
