@@ -9,12 +9,13 @@ keeps sums unbiased (two-stage sampling: Horvitz and Thompson 1952), and only th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from nn3d.analysis import sampling
+from nn3d.analysis.comparison.difference import Difference
 from nn3d.analysis.contribution import contributions, gradient_sums, input_sums, sign_sums, trunk_sums, weights
 from nn3d.analysis.sampling import I64, Chosen
 from nn3d.analysis.wiring import Wiring
@@ -95,6 +96,12 @@ class LargeAmounts:
             out = out * self.by_column[which]
         return out if self.by_row is None else out * self.by_row[:, None]
 
+    def rows(self, begin: int, end: int) -> FloatArray:
+        """(m, J) amounts of the rows from `begin` to before `end`."""
+        out = np.asarray(self.matrix[begin:end], np.float32)
+        out = out if self.by_column is None else out * self.by_column
+        return out if self.by_row is None else out * self.by_row[begin:end, None]
+
     def at(self, index: I64) -> FloatArray:
         """See Amounts."""
         row, col = index // self.matrix.shape[1], index % self.matrix.shape[1]
@@ -130,10 +137,7 @@ class LargeAmounts:
         step = max(1, PIECE // n_cols)
         best, where = np.zeros(0, np.float32), np.zeros(0, np.int64)
         for begin in range(0, self.matrix.shape[0], step):
-            piece = np.asarray(self.matrix[begin : begin + step], np.float32)
-            piece = piece if self.by_column is None else piece * self.by_column
-            piece = piece if self.by_row is None else piece * self.by_row[begin : begin + step, None]
-            magnitude = sampling.finite_magnitude(piece)
+            magnitude = sampling.finite_magnitude(self.rows(begin, begin + step))
             floor = float(best.min()) if best.size >= n else 0.0
             at = np.flatnonzero(magnitude > floor)
             best, where = np.concatenate([best, magnitude[at]]), np.concatenate([where, at + begin * n_cols])
@@ -143,6 +147,49 @@ class LargeAmounts:
         order = np.argsort(where)
         share = min(1.0, float(best.sum(dtype=np.float64)) / (sum(self.signs) or 1.0))
         return Chosen(where[order], best[order], 0.0, share)
+
+
+@dataclass(frozen=True, slots=True)
+class LargeDifference(LargeAmounts):
+    """The amounts of one big matrix minus those of another. after : by the fields of LargeAmounts; before : the other.
+
+    mass : of each column the sum of both, which is no less than Σ|difference|: a column's chance is then never 0.
+    """
+
+    before: LargeAmounts | None = None
+
+    @property
+    def _other(self) -> LargeAmounts:
+        assert self.before is not None
+        return self.before
+
+    def columns(self, which: I64) -> FloatArray:
+        """See LargeAmounts."""
+        return LargeAmounts.columns(self, which) - self._other.columns(which)
+
+    def rows(self, begin: int, end: int) -> FloatArray:
+        """See LargeAmounts."""
+        return LargeAmounts.rows(self, begin, end) - self._other.rows(begin, end)
+
+    def at(self, index: I64) -> FloatArray:
+        """See Amounts."""
+        return LargeAmounts.at(self, index) - self._other.at(index)
+
+
+def subtracted(after: Amounts, before: Amounts, n_edges: int) -> Amounts:
+    """after − before, edge by edge. Of two big matrices nothing is formed; one pass sums up the signs."""
+    if not (isinstance(after, LargeAmounts) and isinstance(before, LargeAmounts)):
+        every = np.arange(n_edges)
+        return WholeAmounts(np.asarray(after.at(every) - before.at(every), np.float32))
+    mass = np.asarray(_finite(after.mass) + _finite(before.mass), np.float32)
+    made = LargeDifference(after.matrix, after.by_column, after.by_row, mass, (0.0, 0.0), before)
+    step = max(1, PIECE // made.matrix.shape[1])
+    signs = [sign_sums(made.rows(k, k + step)) for k in range(0, made.matrix.shape[0], step)]
+    return replace(made, signs=(sum(s[0] for s in signs), sum(s[1] for s in signs)))
+
+
+def _finite(mass: FloatArray) -> FloatArray:
+    return np.nan_to_num(np.asarray(mass, np.float32), posinf=0.0, neginf=0.0)
 
 
 def is_large(wires: Wiring, level: str) -> bool:
@@ -163,11 +210,21 @@ def mode_of(run: Run, wires: Wiring, moment: Moment) -> str:
     return "weight"
 
 
+def moments(run: Difference, moment: Moment) -> tuple[tuple[Run, Moment], tuple[Run, Moment]]:
+    """Both sides of a difference, each with the moment that is meant of it."""
+    before = replace(moment, epoch=run.epoch, sample=run.sample_before(moment.sample))
+    return (run.after, moment), (run.before, before)
+
+
 def amounts_of(run: Run, wires: Wiring, level: str, moment: Moment) -> Amounts | None:
     """The amounts of a link's edges at a level, or None where the mode was not recorded."""
     mode = mode_of(run, wires, moment)
     if not mode:
         return None
+    if isinstance(run, Difference):
+        sides = [amounts_of(side, wires, level, m) for side, m in moments(run, replace(moment, mode=mode))]
+        after, before = sides
+        return None if after is None or before is None else subtracted(after, before, wires.n_edges(level))
     if is_large(wires, level):
         return _large(run, wires, moment, mode)
     w = weights(run, wires.link, moment.epoch)

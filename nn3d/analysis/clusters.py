@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from nn3d.analysis.comparison.difference import Difference
 from nn3d.analysis.contribution import WeightedLink, weighted_link
 from nn3d.analysis.sampling import I64, chance
 from nn3d.run.model import Array, FloatArray
@@ -37,6 +38,7 @@ def clusters_of(run: Run, layer: int, n_tiles: int, *, is_shuffled: bool = False
     Up to 10 tiles are clusters of their own. Without weights in or out, runs of equal length in index order.
     is_shuffled : made the same way of the same weights at other places, as a control.
     """
+    run = run.after if isinstance(run, Difference) else run  # of B: a comparison moves no tile
     made = _FROZEN.setdefault(run, {})
     key = (layer, n_tiles, is_shuffled)
     if key not in made:

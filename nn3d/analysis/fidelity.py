@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nn3d.analysis.amounts import Moment
 from nn3d.analysis.clusters import clusters_of, shuffled
+from nn3d.analysis.comparison.difference import Difference
 from nn3d.analysis.contribution import WeightedLink, gradient_sums, input_sums, weighted_link, weights
 from nn3d.analysis.sampling import I64
 from nn3d.run.model import FloatArray, LayerLink
@@ -49,9 +50,10 @@ def r_squared(m: F64, rows: I64, columns: I64) -> float:
 def fidelity(run: Run, target: int, link: LayerLink, moment: Moment) -> Fidelity | None:
     """Of a linear link's amounts with the clusters of its two layers, and of its weights shuffled, clustered likewise.
 
-    None where the link has no such matrix, or one of more than 1,048,576 entries, or the mode was not recorded.
+    None where the link has no such matrix, or one of more than 1,048,576 entries, or the mode was not recorded; and of
+    a difference of two moments, which no clusters were made for.
     """
-    weighted = weighted_link(run, target, link)
+    weighted = None if isinstance(run, Difference) else weighted_link(run, target, link)
     if weighted is None or len(weighted.shape) != 2 or np.prod(weighted.shape) > MAX_ENTRIES:
         return None
     if moment.mode == "contribution" and not run.has_values(*weighted.source, moment.epoch):

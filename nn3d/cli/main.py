@@ -27,6 +27,7 @@ COMMANDS = {
     "pack": "Pack a run folder into one file.",
     "info": "Print the layers, epochs and metrics of a run.",
     "explain": "Print what one cell is made of, and whether that is the stored value.",
+    "diff": "Print what changed between two epochs of a run, or between two runs.",
 }
 
 # What the dynamic linker says is missing → the Debian package that brings it.

@@ -192,7 +192,7 @@ def parameter_vector(values: Array) -> FloatArray:
 
 def parameter_vector_slices(values: Array) -> Generator[None, None, FloatArray]:
     """`parameter_vector` in slices of some 10 ms each: yields between them, and returns the vector at the end."""
-    flat = np.asarray(values).reshape(-1)
+    flat = values.reshape(-1)
     passed = []
     for piece in _pieces(flat):
         passed.append(_first_pass(piece))
@@ -239,7 +239,7 @@ def _sums(values: Array) -> Generator[None, None, list[Array]]:
     rows, columns = matrix_shape(values.shape)
     if not rows or not columns:
         return [np.zeros(2 * columns + 2 * rows)]
-    matrix = np.asarray(values).reshape(rows, columns)
+    matrix = values.reshape(rows, columns)
     sums = np.zeros((2, columns))
     by_row = np.zeros((2, rows))
     tall, wide = min(rows, PYRAMID), min(columns, PYRAMID)

@@ -7,14 +7,15 @@ are the cell's own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.analysis import sampling
-from nn3d.analysis.amounts import Moment, mode_of
+from nn3d.analysis.amounts import Moment, mode_of, moments
+from nn3d.analysis.comparison.difference import Difference
 from nn3d.analysis.sampling import I64
 from nn3d.analysis.wiring import Ends, Wiring
 from nn3d.layout.bundle import centroids, source_places, strands, target_clusters
@@ -103,6 +104,8 @@ def _products(run: Run, wires: Wiring, cell: tuple[int, int, int], moment: Momen
     mode = mode_of(run, wires, moment)
     if not mode:
         return None
+    if isinstance(run, Difference):
+        return _difference(*(_products(side, wires, cell, m) for side, m in moments(run, replace(moment, mode=mode))))
     tile, row, col = cell
     ends = _ends(wires, tile, row, col)
     c = np.asarray(run.parameter(wires.link.parameter, moment.epoch).reshape(-1)[ends.weight], np.float32)
@@ -115,6 +118,12 @@ def _products(run: Run, wires: Wiring, cell: tuple[int, int, int], moment: Momen
             return None
         c = c * np.float32(g.reshape(wires.target)[tile, row, col])
     return _Products(ends, np.where(ends.source_cell >= 0, c, 0.0).astype(np.float32))
+
+
+def _difference(after: _Products | None, before: _Products | None) -> _Products | None:
+    if after is None or before is None:
+        return None
+    return _Products(after.ends, np.asarray(after.amount - before.amount, np.float32))
 
 
 def _ends(wires: Wiring, tile: int, row: int, col: int) -> Ends:

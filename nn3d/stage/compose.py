@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from nn3d.analysis import outcome as outcomes
 from nn3d.layout.arrange import HALF_THICKNESS
 from nn3d.run.run import Run
 from nn3d.stage import (
@@ -282,10 +283,10 @@ class _Composer:
             logits = [row.values for row in rows]
         if len(logits) < 2:
             return None
-        pair = [structure.probabilities(v, node.op) for v in logits]
+        pair = [outcomes.probabilities(v, node.op) for v in logits]
         mix = self.mix if share is None else share
         shares = pair[0] * (1 - mix) + pair[1] * mix
-        return structure.Outcome(shares, node.op not in structure.PROBABILITIES, tuple(self.run.classes))
+        return structure.Outcome(shares, node.op not in outcomes.PROBABILITIES, tuple(self.run.classes))
 
     def _place_of(self, layer: int, n: int) -> tuple[NDArray[np.int64] | None, float]:
         """Slots of a layer's tiles in the order by flow, and how far they are on their way to them."""

@@ -198,7 +198,8 @@ def thickest(tallest: int) -> float:
 def _bias(run: Run, plan: Plan, layer: int, epoch: int) -> FloatArray:
     """(n,) bias of a layer's neurons at epoch index `epoch`; (0,) where it has none."""
     parameter = run.node(plan.layers[layer].layer.nodes[0]).parameters.get("bias")
-    if parameter is None or plan.layers[layer].tiles.cells != (1, 1):
+    is_known = parameter is not None and run.has_parameter(parameter, epoch)
+    if not is_known or parameter is None or plan.layers[layer].tiles.cells != (1, 1):
         return np.zeros(0, np.float32)
     b = np.asarray(run.parameter(parameter, epoch), np.float32).ravel()
     return b if b.size == plan.layers[layer].tiles.n else np.zeros(0, np.float32)

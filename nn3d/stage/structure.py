@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.layout.heads import NAMES as ATTENTION_PARTS
-from nn3d.run.model import FloatArray
 from nn3d.stage import copies, recurrence
 from nn3d.stage.apart import chosen_items
 from nn3d.stage.bars import Bars, class_bars, px_per_unit
@@ -23,7 +22,6 @@ from nn3d.stage.state import ViewState, type_scale
 
 F64 = NDArray[np.float64]
 
-PROBABILITIES = ("softmax", "sigmoid")
 SHELF_REACH = 1.4
 FLOOR_SHARE = 0.17  # depth of the pool of light, as a share of the network's length
 OUTWARD_PX = 20.0
@@ -50,17 +48,6 @@ class Structure:
     bars: Bars
     probabilities: F64 | None
     is_softmax_ours: bool
-
-
-def probabilities(values: FloatArray, op: str) -> F64:
-    """Shares of the classes from the output layer's values: as they are after a softmax, else exp-normalised."""
-    v = values.astype(np.float64)
-    if op in PROBABILITIES:
-        return v
-    if not np.isfinite(v).all():
-        return np.full(v.shape, np.nan)
-    e = np.exp(v - v.max())
-    return np.asarray(e / e.sum())
 
 
 def build(plan: Plan, state: ViewState, stage: Stage, outcome: Outcome | None) -> Structure:
