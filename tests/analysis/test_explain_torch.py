@@ -267,6 +267,24 @@ def test_recurrent_layers(kind: type[nn.RNNBase], layers: int, both: bool, bias:
     is_explained(recorded(lambda: kind(4, 3, layers, bias=bias, batch_first=True, bidirectional=both), 5, 4))
 
 
+PATCHES: dict[str, Callable[[Tensor], Any]] = {
+    "unfold": lambda x: F.unfold(x, (2, 3), padding=1, stride=2) * 2,
+    "fold": lambda x: F.fold(F.unfold(x, (2, 3), dilation=(2, 1)), (6, 7), (2, 3), dilation=(2, 1)),
+    "fold_strided": lambda x: F.fold(F.unfold(x, 3, padding=1, stride=2), (6, 7), 3, padding=1, stride=2),
+    "power_pool": lambda x: F.lp_pool2d(x.abs() + 0.1, 3, (2, 3), 1),
+}
+
+
+@pytest.mark.parametrize("encoding", ["f32", "u8"])
+@pytest.mark.parametrize("name", PATCHES)
+def test_patches(name: str, encoding: str) -> None:
+    is_explained(recorded(lambda: Calls(PATCHES[name]), 2, 6, 7, encoding=encoding))
+
+
+def test_bilinear_layers() -> None:
+    is_explained(several((rows(0, 3, 5, 4), rows(1, 3, 5, 3)), lambda m, x, y: m[0](x, y), nn.Bilinear(4, 3, 6)))
+
+
 class Cell(nn.Module):
     """A recurrent cell, called twice."""
 

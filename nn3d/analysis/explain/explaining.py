@@ -247,6 +247,8 @@ def _unknown(context: Context, target: Target, cell: tuple[int, ...], flat: I64,
         stored = context.stored(target.ref, flat)
     except Unknown:
         stored = None
+    if stored is None:
+        why = f"its values were not recorded, and {why}"
     none, numbers = np.zeros(0), np.zeros(0, np.int64)
     return Explanation(
         layer=target.layer.name, node=run.node(target.ref.node).name, cell=cell, op=run.node(target.chain[0]).op,

@@ -118,6 +118,21 @@ def _counted(context: Context, node: Node, ref: Ref, at: I64, spaces: list[I64])
     return np.asarray(np.maximum(counts.sum(1), 1))
 
 
+def power_pool(context: Context, node: Node, output: int, cells: I64) -> Terms:
+    """(Σ a^p)^(1/p) of a window (PyTorch, lp_pool): a product is a^p."""
+    ref, p = context.only(node), float(node.attributes.get("norm_type") or 2)
+    at, _ = _windows(context, node, ref, cells, output)
+    read = context.read(ref, at)
+    powers = np.where(at >= 0, np.power(read.values, p), 0.0)
+    value = np.power(np.maximum(powers.sum(1), 0.0), 1 / p)
+    moved = np.power(np.power(np.where(at >= 0, read.slack, 0.0), p).sum(1), 1 / p)
+    none = np.full(at.shape, np.nan)
+    return Terms(
+        (ref,), np.zeros(at.shape[1], np.int64), at, read.values, none, powers, value, np.abs(value), moved,
+        "(Σ a^p)^(1/p)", np.full(at.shape, -1, np.int64), None, None, False, {"p": np.full(len(at), p)},
+    )  # fmt: skip
+
+
 def reduced(context: Context, node: Node, output: int, cells: I64) -> Terms:
     """mean, sum, max and min along axes."""
     ref = context.only(node)

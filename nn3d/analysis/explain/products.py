@@ -11,7 +11,7 @@ import numpy as np
 
 from nn3d.analysis.explain.context import Context
 from nn3d.analysis.explain.geometry import Shape, columns, coords_of, flat_of, grid
-from nn3d.analysis.explain.terms import I64, Ref, Terms, Unknown, exactly, weighted_sum
+from nn3d.analysis.explain.terms import I64, Reading, Ref, Terms, Unknown, exactly, weighted_sum
 from nn3d.run.model import Node
 
 
@@ -49,6 +49,31 @@ def _summed(context: Context, refs: list[Ref], left: I64, right: I64, shape: tup
     )  # fmt: skip
     coords = np.stack(coords_of(right, context.shape(refs[1])), 2)
     return replace(terms, reach={1: np.stack([coords.min(1), coords.max(1) + 1], 2)})
+
+
+def bilinear(context: Context, node: Node, output: int, cells: I64) -> Terms:
+    """Σ_i a_i · (Σ_j W[o, i, j] · b_j) + bias: a term an entry of the first value."""
+    first, second = context.argument(node, "input1"), context.argument(node, "input2")
+    weight = node.parameters.get("weight")
+    if first is None or second is None or weight is None:
+        raise Unknown(f"what {node.name} multiplies was not recorded")
+    _, n, m = context.run.parameter_info(weight).shape
+    lead, i, j = columns(cells)[:-1], np.arange(n), np.arange(m)
+    at = np.broadcast_to(flat_of([*lead, i], context.shape(first)), (len(cells), n))
+    there = np.broadcast_to(flat_of([*lead, j], context.shape(second)), (len(cells), m))
+    w = context.parameter(weight, (cells[:, -1:, None] * n + i[:, None]) * m + j)
+    b = context.read(second, there)
+    gain = np.einsum("nij,nj->ni", w.values, b.values)
+    loose = np.einsum("nij,nj->ni", np.abs(w.values) + w.slack, b.slack)
+    loose += np.einsum("nij,nj->ni", w.slack, np.abs(b.values))
+    terms = weighted_sum(
+        [first, second], np.zeros(n, np.int64), at, context.read(first, at), Reading(gain, loose),
+        formula="Σ a · Σ W·b", bias=context.role(node, "bias", cells[:, -1]),
+    )  # fmt: skip
+    gross = np.einsum("ni,nij,nj->n", np.abs(terms.inputs), np.abs(w.values), np.abs(b.values))
+    coords = np.stack(coords_of(there, context.shape(second)), 2)
+    reach = {1: np.stack([coords.min(1), coords.max(1) + 1], 2)}
+    return replace(terms, scale=np.maximum(terms.scale, gross), reach=reach)
 
 
 def einsum(context: Context, node: Node, output: int, cells: I64) -> Terms:

@@ -22,6 +22,7 @@ from nn3d.analysis.explain import (
     reductions,
     resizing,
     shares,
+    unfolding,
     weighted,
 )
 from nn3d.analysis.explain.context import Context
@@ -35,6 +36,7 @@ Explainer = Callable[[Context, Node, int, I64], Terms]
 EXPLAINERS: dict[str, Explainer] = {
     **dict.fromkeys([*CONV_DIMS, *TRANSPOSED_DIMS], weighted.convolution),
     "linear": weighted.linear,
+    "bilinear": products.bilinear,
     "embedding": weighted.embedding,
     **dict.fromkeys(functions.NAMES, pointwise.activation),
     "prelu": pointwise.prelu,
@@ -78,6 +80,9 @@ EXPLAINERS: dict[str, Explainer] = {
     "matmul": products.matrix_product,
     "einsum": products.einsum,
     "interpolate": resizing.interpolate,
+    "unfold": unfolding.unfolded,
+    "fold": unfolding.folded,
+    **dict.fromkeys(("lp_pool1d", "lp_pool2d"), pooling.power_pool),
     "pad": resizing.padded,
     **dict.fromkeys(("lstm", "gru", "rnn"), recurrent.layer),
     **dict.fromkeys(("lstm_cell", "gru_cell", "rnn_cell"), recurrent_cells.single_step),
