@@ -111,3 +111,12 @@ def there(strands: tuple[StrandLayer, ...], stage: Stage, first: list[int]) -> t
 def places(found: dict[int, T], stage: Stage) -> dict[int, T]:
     """What is said of links, without those that are away."""
     return found if stage.seen is None else {k: v for k, v in found.items() if stage.grow[k] > SHOWN}
+
+
+def gathered(stage: Stage) -> Stage:
+    """The stage as a camera fits it: what is away counts where the middle of all that is there lies."""
+    seen = stage.seen
+    if seen is None or float(seen.sum()) == 0.0:
+        return stage
+    middle = {name: float((getattr(stage, name) * seen).sum() / seen.sum()) for name in ("x", "y", "rail")}
+    return replace(stage, **{name: getattr(stage, name) * seen + at * (1.0 - seen) for name, at in middle.items()})

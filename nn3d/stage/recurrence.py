@@ -174,7 +174,7 @@ def corners(plan: Plan, stage: Stage) -> F64:
     """(n, 3) corners on the bench of what recurrent layers add to their plates: gates, and room for the recurrence."""
     out = [np.zeros((0, 3))]
     for row, p in enumerate(plan.layers):
-        if p.recurrent is None:
+        if p.recurrent is None or (stage.seen is not None and stage.seen[row] == 0.0):
             continue
         at, (height, width) = p.recurrent.places(YAW_RAD) + stage.x[row], p.recurrent.extent
         top = stage.y[row] + height / 2.0 + LOOP_HEIGHT + 1.0

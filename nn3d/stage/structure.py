@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from nn3d.layout.heads import NAMES as ATTENTION_PARTS
 from nn3d.stage import copies, recurrence
 from nn3d.stage.apart import chosen_items
+from nn3d.stage.apart_rows import gathered
 from nn3d.stage.bars import Bars, class_bars, px_per_unit
 from nn3d.stage.frame import BOX, SHADOW, View
 from nn3d.stage.look import colour
@@ -59,8 +60,9 @@ def build(plan: Plan, state: ViewState, stage: Stage, outcome: Outcome | None) -
     has_bars = bool(bars.rows)
     x1 = max(float(stage.x.max()) + 3.0, float(bars.boxes["centre"][:, 0].max()) + 4.0 if has_bars else 0.0)
     x0 = float(stage.x.min()) - 3.0
-    corners = _corners(state, stage, x0, np.concatenate(
-        [bars.corners, recurrence.corners(plan, stage), card_corners(plan, state, stage)]
+    near = gathered(stage)
+    corners = _corners(state, near, float(near.x.min()) - 3.0, np.concatenate(
+        [bars.corners, recurrence.corners(plan, near), card_corners(plan, state, near)]
     ))
     half = float(stage.width.max()) / 2
     rect = ((x0 + x1) / 2, (x1 - x0) / 2 + 4.0, 0.0, max(half + 9.0, FLOOR_SHARE * (x1 - x0)))

@@ -14,7 +14,7 @@ from nn3d.run.reader import open_run
 from nn3d.run.run import Run
 from nn3d.stage import apart_rows
 from nn3d.stage.apart import APART_SECS, wanted
-from nn3d.stage.commands import Advance, Hide, Select, SelectAlso, SetReach, UnfoldAll, apply
+from nn3d.stage.commands import Advance, Hide, Select, SelectAlso, SetCamera, SetReach, UnfoldAll, apply
 from nn3d.stage.compose import compose_frame, initial_state
 from nn3d.stage.controls import Act, Context, answer
 from nn3d.stage.controls.going import settled
@@ -172,8 +172,11 @@ def test_focus_leaves_the_selection_with_its_neighbours_and_says_so(lenet: Walke
     assert "focus" not in hud(lenet.frame)
 
 
-def test_the_camera_frames_what_focus_will_show(lenet: Walker) -> None:
+@pytest.mark.parametrize("is_fit", [True, False])
+def test_the_camera_frames_what_focus_will_show(lenet: Walker, is_fit: bool) -> None:
     lenet.state = apply(lenet.state, Select(Thing(3)))
+    if not is_fit:
+        lenet.state = apply(lenet.state, SetCamera(replace(Context(lenet.state, lenet.frame).camera, fit=False)))
     for keys, shown in ((["I"], {2, 3, 4}), (["Alt Right", "Alt Right"], {4, 5, 6}), (["Shift I"], {3, 4, 5, 6, 7})):
         lenet.press(*keys)
         assert shown_layers(lenet) == shown
@@ -184,7 +187,8 @@ def test_the_camera_frames_what_focus_will_show(lenet: Walker) -> None:
         low, high = spans[:, :2].min(0), spans[:, 2:].max(0)
         assert (low >= (x0 - 2, y0 - 2)).all()
         assert (high <= (x1 + 2, y1 + 2)).all()
-        assert max((high - low) / (x1 - x0, y1 - y0)) > 0.9
+        assert max((high - low) / (x1 - x0, y1 - y0)) > (0.6 if is_fit else 0.9)
+        assert lenet.state.camera.fit == is_fit
 
 
 def test_several_are_selected_framed_and_focused_on_together(lenet: Walker) -> None:

@@ -39,7 +39,9 @@ def wider(c: Context) -> Acts:
 
 
 def _focused(c: Context, reach: int) -> Acts:
-    """Focus, and the camera on all that is shown then, as large as it will be."""
+    """Focus, and the camera on all that is shown then, as large as it will be; a camera that fits does so by itself."""
+    if c.state.camera.fit:
+        return (SetReach(reach),)
     later = replace(c, frame=ahead(c, (SetReach(reach),)))
     return (SetReach(reach), *fly_to_near(later, chosen_items(c.state), reach))
 

@@ -64,6 +64,8 @@ def _walked(c: Context, way: walking.Way) -> Acts:
 def _followed(c: Context, after: Frame, thing: Thing) -> tuple[Command, ...]:
     """The camera travels to what is out of sight, and to a tile that is too small to be told from its neighbours."""
     if thing.tile < 0 and c.state.reach:
+        if c.state.camera.fit:
+            return ()
         return fly_to_near(replace(c, frame=after), (thing.layer,), c.state.reach)
     if thing.tile >= 0:
         plate = walking.plate_of(after, thing.layer)
