@@ -441,6 +441,9 @@ def test_embeddings() -> None:
         torch.manual_seed(0)
         run = nn3d.capture(nn.Embedding(9, 4), torch.tensor([[1, 8, 0], [3, 3, 2]]))
     is_explained(run)
+    for mode in ("mean", "sum"):
+        bag = nn.EmbeddingBag(9, 4, mode=mode)
+        is_explained(nn3d.capture(bag, torch.tensor([[1, 8, 0], [3, 3, 2], [5, 4, 4]])))
     found = explain(run, run.layers[1].name, (1, 2))
     assert found.extras["token"] == 8
     assert found.weight_index.tolist() == [8 * 4 + 2]

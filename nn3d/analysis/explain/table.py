@@ -38,6 +38,7 @@ EXPLAINERS: dict[str, Explainer] = {
     "linear": weighted.linear,
     "bilinear": products.bilinear,
     "embedding": weighted.embedding,
+    "embedding_bag": weighted.embedding_bag,
     **dict.fromkeys(functions.NAMES, pointwise.activation),
     "prelu": pointwise.prelu,
     **dict.fromkeys(("dropout", "alpha_dropout", "drop_path", "cast"), pointwise.identity),

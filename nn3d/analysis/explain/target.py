@@ -13,7 +13,7 @@ from nn3d.run.ops import op_of
 from nn3d.run.run import Run
 
 # Operations that make one value of one value, and can be read as a step after a sum.
-_STEPS = NAMES | {"prelu", "batch_norm", "dropout", "alpha_dropout", "drop_path", "cast", "scale"}
+_STEPS = NAMES | {"prelu", "batch_norm", "dropout", "alpha_dropout", "drop_path", "cast"}
 _ARITHMETIC = frozenset(("add", "sub", "mul", "div", "pow"))
 
 

@@ -84,6 +84,23 @@ def linear(context: Context, node: Node, output: int, cells: I64) -> Terms:
     )  # fmt: skip
 
 
+def embedding_bag(context: Context, node: Node, output: int, cells: I64) -> Terms:
+    """The mean, sum or largest of the rows that the tokens choose; an input is the share of its token."""
+    ref, weight = input_of(context, node), weights_of(context, node)
+    mode, source = str(node.attributes.get("mode", "mean")), context.shape(ref)
+    if mode not in ("mean", "sum") or len(source) != 1 or node.attributes.get("padding_idx") is not None:
+        raise Unknown(f"how {node.name} puts its rows together, {mode}, is not known")
+    n, width = source[0], weight.shape[1]
+    at = np.broadcast_to(np.arange(n), (len(cells), n))
+    token = np.rint(context.read(ref, at).values).astype(np.int64)
+    number = token * width + cells[:, -1:]
+    shares = exactly(np.full(at.shape, 1.0 / n if mode == "mean" else 1.0))
+    return weighted_sum(
+        [ref], np.zeros(n, np.int64), at, shares, weight.read(context, number),
+        formula=f"{mode} of w[token]", parameter=weight.parameter, weight_at=number,
+    )  # fmt: skip
+
+
 def embedding(context: Context, node: Node, output: int, cells: I64) -> Terms:
     """One term: the row of the table that the token chooses. Its input is 1, the token's number is an extra."""
     ref, weight = input_of(context, node), weights_of(context, node)

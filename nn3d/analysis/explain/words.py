@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nn3d.analysis.explain.explanation import Box, Explanation
+from nn3d.analysis.explain.explanation import Box, Explanation, Step
 from nn3d.analysis.explain.patch import Patch
 from nn3d.run.model import JSON
 from nn3d.run.run import Run
@@ -19,9 +19,7 @@ N_LISTED, MOST_COLUMNS = 12, 7
 
 def as_json(run: Run, found: Explanation, *, epoch: int, sample: int) -> dict[str, JSON]:
     """What `nn3d explain --json` prints. A number that there is not is null, NaN and ±∞ too."""
-    names, outputs = found.sources, [run.output(*ref).name for ref in found.source_nodes]
-    coords = [[int(i) for i in row if i >= 0] for row in found.cells]
-    columns = (found.source, coords, found.inputs, found.weights, found.products)
+    measured = ("stored", "computed", "abs_error", "tolerance", "bias", "before")
     return {
         "layer": found.layer,
         "node": found.node,
@@ -30,41 +28,43 @@ def as_json(run: Run, found: Explanation, *, epoch: int, sample: int) -> dict[st
         "sample": sample,
         "op": found.op,
         "formula": found.formula,
-        "stored": _number(found.stored),
-        "computed": _number(found.computed),
-        "abs_error": _number(found.abs_error),
-        "tolerance": _number(found.tolerance),
+        **{name: _number(getattr(found, name)) for name in measured},
         "known": found.known,
         "reason": found.reason,
-        "bias": _number(found.bias),
         "is_sum": found.is_sum,
-        "before": _number(found.before),
-        "steps": [
-            {
-                "node": s.node,
-                "op": s.op,
-                "formula": s.formula,
-                "value": _number(s.value),
-                "stored": _number(s.stored),
-                "extras": {name: _number(value) for name, value in s.extras.items()},
-            }
-            for s in found.steps
-        ],
-        "terms": [
-            {
-                "source": names[s],
-                "output": outputs[s],
-                "cell": c,
-                "input": _number(a),
-                "weight": _number(w),
-                "product": _number(p),
-            }
-            for s, c, a, w, p in zip(*columns, strict=True)
-        ],
+        "steps": [_step_json(step) for step in found.steps],
+        "terms": _terms_json(run, found),
         "weights_of": found.weight_names[0] if found.weight_names else None,
         "receptive_field": {name: [list(axis) for axis in box] for name, box in found.receptive_field.items()},
         "extras": {name: _plain(value) for name, value in found.extras.items()},
     }
+
+
+def _step_json(step: Step) -> dict[str, JSON]:
+    return {
+        "node": step.node,
+        "op": step.op,
+        "formula": step.formula,
+        "value": _number(step.value),
+        "stored": _number(step.stored),
+        "extras": {name: _number(value) for name, value in step.extras.items()},
+    }
+
+
+def _terms_json(run: Run, found: Explanation) -> list[dict[str, JSON]]:
+    outputs = [run.output(*ref).name for ref in found.source_nodes]
+    columns = (found.source.tolist(), found.cells.tolist(), found.inputs, found.weights, found.products)
+    return [
+        {
+            "source": found.sources[s],
+            "output": outputs[s],
+            "cell": [i for i in cell if i >= 0],
+            "input": _number(a),
+            "weight": _number(w),
+            "product": _number(p),
+        }
+        for s, cell, a, w, p in zip(*columns, strict=True)
+    ]
 
 
 def _number(value: Any) -> float | None:
