@@ -25,6 +25,7 @@ from nn3d.stage.commands import (
     SetOrder,
     SetPrint,
     SetRamp,
+    SetReach,
     SetSample,
     SetScope,
     SetSelection,
@@ -53,6 +54,7 @@ _OPTIONS = (
     click.option("--print", "print_", type=click.Choice(PRINTS), help="grey dashes negative strands.  [colour]"),
     click.option("--order", type=click.Choice(ORDERS), help="Tiles by index, or by flow: few crossings.  [index]"),
     click.option("--strength", type=click.FloatRange(0.0, 1.0), metavar="B", help="0 straight to 1 bundled.  [1]"),
+    click.option("--focus", type=click.IntRange(0, 9), metavar="N", help="The selection and N links around it alone."),
     click.option("--memory", type=click.IntRange(1, 1 << 20), metavar="MB", help="Most data in memory.  [1024]"),
     click.option("--state", metavar="STATE", help="A view: its string, JSON, a file of either, or a picture we made."),
     click.option("--script", metavar="FILE", help="A JSON list of commands to play first."),
@@ -82,6 +84,7 @@ def apply_view_options(
     by: str | None = None,
     strength: float | None = None,
     order: str | None = None,
+    focus: int | None = None,
     memory: int | None = None,
     print_: str | None = None,
 ) -> ViewState:
@@ -103,6 +106,8 @@ def apply_view_options(
         todo.append(SetOrder(order, at_once=True))
     if strength is not None:
         todo.append(SetStrength(strength, at_once=True))
+    if focus is not None:
+        todo.append(SetReach(focus, at_once=True))
     if memory is not None:
         todo.append(SetBudget(replace(state.budget, memory_mb=memory)))
     if edges is not None:

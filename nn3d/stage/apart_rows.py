@@ -78,7 +78,7 @@ def thinned(stage: Stage, plan: Plan, part: F64 | None) -> Stage:
 
 
 def words(folded: Folded, state: ViewState) -> tuple[str, ...]:
-    """What the picture says of it: "focus: conv2 ± 1 link, 3 of 8 shown", "2 nearer hidden"."""
+    """What the picture says of it: "focus: conv2 ± 1 link: 3 of 8 plates"."""
     goal = wanted(state)
     if same(goal, ALL):
         return ("focus: select a layer",) if state.reach else ()
@@ -91,7 +91,7 @@ def words(folded: Folded, state: ViewState) -> tuple[str, ...]:
         said.append(f"focus: {folded.names[goal.around[0]]}{more} {links}")
     if goal.hidden:
         said.append(f"{len(goal.hidden)} nearer hidden")
-    return (f"{', '.join(said)}: {left} of {n} shown",)
+    return (f"{', '.join(said)}: {left} of {n} plates",)
 
 
 def is_there(stage: Stage, row: int) -> bool:

@@ -162,7 +162,7 @@ def test_focus_leaves_the_selection_with_its_neighbours_and_says_so(lenet: Walke
     lenet.state = apply(lenet.state, Select(Thing(3)))
     lenet.press("I")
     assert shown_layers(lenet) == {2, 3, 4}
-    assert "focus: conv2 ± 1 link, 3 of 8 shown" in hud(lenet.frame).replace(": 3 of", ", 3 of")
+    assert "focus: conv2 ± 1 link: 3 of 8 plates" in hud(lenet.frame)
     lenet.press("Alt Right")
     assert shown_layers(lenet) == {3, 4, 5}
     lenet.press("Shift I")
