@@ -6,6 +6,7 @@ import dataclasses
 import math
 import types
 import typing
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from nn3d.stage.commands import COMMANDS, Command
 from nn3d.stage.state import Anchors, Budget, Camera, Thing, ViewState
 from nn3d.stage.viewstring import to_text
 
+MOST_OWN = 3
 NOT_HERE = ("Resize", "Restore", "Recall", "Advance", "Grow")
 WORDS = [
     *views.ARRANGEMENTS, *views.LEVELS, *views.MODES, *views.ORDERS, *views.PRINTS, *views.RAMPS, *views.SCOPES,
@@ -30,7 +32,8 @@ BY_NAME: dict[str, tuple[str, ...]] = {
 
 def random_command(rng: np.random.Generator, state: ViewState) -> Command:
     """A command of any kind but those of time and size."""
-    names = sorted(set(COMMANDS) - set(NOT_HERE))
+    full = ("AddOwn",) if len(state.own) >= MOST_OWN else ()
+    names = sorted(set(COMMANDS) - set(NOT_HERE) - set(full))
     kind = COMMANDS[names[int(rng.integers(len(names)))]]
     command: Command = _built(rng, kind, state)
     return command
@@ -75,7 +78,7 @@ def _value(rng: np.random.Generator, hint: Any, name: str, state: ViewState) -> 
 
 def _word(rng: np.random.Generator, name: str, state: ViewState) -> str:
     if name == "view":
-        return to_text(state)
+        return to_text(replace(state, bookmarks=()))
     words = BY_NAME.get(name, WORDS) if rng.random() < 0.95 else WORDS
     return str(words[int(rng.integers(len(words)))])
 
