@@ -118,7 +118,8 @@ class _Walk:
         amounts: list[float] = []
         for i in range(min(len(e.products), MOST_TERMS)):
             source, cell = sources[e.source[i]], tuple(int(c) for c in e.cells[i] if c >= 0)
-            if source.index != layer.index and len(cell) == len(source.shape):
+            is_shown = self.run.output(*e.source_nodes[e.source[i]]).shape == source.shape
+            if source.index != layer.index and is_shown:
                 ends.append((source.index, _flat(source, cell)))
                 amounts.append(float(np.nan_to_num(e.products[i])))
         return _Found(ends, np.array(amounts), _sum(e.products))
@@ -187,8 +188,8 @@ class _Walk:
         for number in _same_place(layer, cell, target):
             e = self._explain(target, number)
             for i in range(min(len(e.products), MOST_TERMS)):
-                source = self.run.layer(e.sources[e.source[i]])
-                if source.index == layer.index and tuple(int(c) for c in e.cells[i] if c >= 0) == cell:
+                source = e.source_nodes[e.source[i]]
+                if source == (layer.shown, layer.shown_output) and tuple(int(c) for c in e.cells[i] if c >= 0) == cell:
                     ends.append((target.index, number))
                     amounts.append(float(np.nan_to_num(e.products[i])))
                     break
