@@ -15,6 +15,7 @@ from nn3d.stage.explained import Explained, ExplainNeed
 from nn3d.stage.focus import wanted
 from nn3d.stage.folding import Folded
 from nn3d.stage.frame import Palette, TileLayer, View
+from nn3d.stage.lit import is_paired
 from nn3d.stage.microscope import Patch, Spot, cell_of, patches, shown_node, spot_of
 from nn3d.stage.microscope_frames import frames, lit_plates, path_plates
 from nn3d.stage.resident import Resident
@@ -40,8 +41,11 @@ class Lens:
         self.sum: Explained | None = None
         self.cell: tuple[int, ...] = ()
         self.path: BrightPath | None = None
+        self._onward: tuple[int, ...] = ()
         if self.spot is None:
             return
+        links = [k for k in folded.plan.links if k.source == self.spot.row and is_paired(folded.plan, k)]
+        self._onward = tuple(dict.fromkeys(k.target for k in links))
         node, depth, spot = shown_node(run, state, self.spot), state.lens.depth, self.spot
         self.patches = patches(run, folded, spot, resident.field(spot.layer, node, spot.cell, depth), depth)
         need = ExplainNeed(spot.layer, node, spot.cell, round(state.time.epoch), state.sample)
@@ -75,7 +79,7 @@ class Lens:
             return path_plates(tiles, first, self.spot, self.patches, self._share)
         slide = self._state.slide
         n_done = None if slide is None else int(slide.at) + 1
-        return lit_plates(tiles, first, self.spot, self.patches, self._share, n_done)
+        return lit_plates(tiles, first, self.spot, self.patches, self._share, n_done, self._onward)
 
     def frames(
         self, tiles: tuple[TileLayer, ...], first: Sequence[int], view: View, palette: Palette

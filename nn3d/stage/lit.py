@@ -34,7 +34,7 @@ def lit_links(plan: Plan, thing: Thing | None) -> dict[int, LIT]:
                 old = out.get(link.index, (-1, -1, True))
                 out[link.index] = (thing.tile, old[1], True) if way else (old[0], thing.tile, True)
                 onward = link.target if way else link.source
-                if _is_paired(plan, link) and onward not in seen:
+                if is_paired(plan, link) and onward not in seen:
                     here.append(onward)
     return out
 
@@ -43,7 +43,8 @@ def _from(links: Iterable[LinkPlan], row: int, way: int) -> list[LinkPlan]:
     return [k for k in links if (k.source if way else k.target) == row]
 
 
-def _is_paired(plan: Plan, link: LinkPlan) -> bool:
+def is_paired(plan: Plan, link: LinkPlan) -> bool:
+    """Whether a link joins equal tiles one to one, without weights."""
     return link.weighted is None and plan.layers[link.source].tiles.n == plan.layers[link.target].tiles.n
 
 

@@ -34,18 +34,22 @@ MANY: Final = 640
 
 def lit_plates(
     tiles: tuple[TileLayer, ...], first: Sequence[int], spot: Spot, patches: Sequence[Patch], share: float,
-    n_done: int | None = None,
+    n_done: int | None = None, onward: Sequence[int] = (),
 ) -> tuple[TileLayer, ...]:  # fmt: skip
     """The plates with the light of one cell: its tile, and what it was made from, are bright, the rest of them dims.
 
     first : where the plates of each row begin. share : 0 … 1, how far the rest has dimmed. n_done : how many cells of
-    the spot's tile are computed so far, None all.
+    the spot's tile are computed so far, None all. onward : rows that read each tile into one of their own.
     """
     out = list(tiles)
     rows, cols = tiles[first[spot.row]].cells
     done = (-1, 0) if n_done is None else (spot.thing.tile, n_done)
     own = Lit(spot.thing.tile, spot.thing.tile + 1, 0, rows, 0, cols, done)
     out[first[spot.row]] = _lit(tiles[first[spot.row]], own, share)
+    for row in onward:
+        rows, cols = tiles[first[row]].cells
+        tile = Lit(spot.thing.tile, spot.thing.tile + 1, 0, rows, 0, cols)
+        out[first[row]] = _lit(tiles[first[row]], tile, share)
     for patch in patches:
         k = first[patch.row]
         lo, hi = _span(patch)
