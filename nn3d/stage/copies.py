@@ -24,7 +24,7 @@ def part_bars(plan: Plan, state: ViewState, stage: Stage) -> NDArray[np.void]:
     rows: list[tuple[float, float, float, float]] = []
     for link in plan.links:
         target = plan.layers[link.target]
-        if not target.parts or column[link.target] - column[link.source] < 2:
+        if not target.parts or column[link.target] - column[link.source] < 2 or stage.grow[link.index] == 0.0:
             continue
         arguments = [k.argument for k in target.layer.links]
         if link.link.argument not in arguments:  # a closed group that ends in a concatenation
@@ -48,7 +48,8 @@ def row_frames(plan: Plan, state: ViewState, stage: Stage) -> NDArray[np.void]:
     """(b,) BOX: thin frames in the accent colour around the rows that a slice takes."""
     boxes = [
         _frame(plan, stage, link.source, low, high)
-        for link in plan.links if link.stave is not None for low, high in link.stave.picked
+        for link in plan.links if link.stave is not None and stage.grow[link.index] > 0.0
+        for low, high in link.stave.picked
     ]
     if not boxes:
         return np.zeros(0, BOX)
