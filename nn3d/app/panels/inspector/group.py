@@ -27,7 +27,8 @@ def _draw(page: Page, y: float) -> list[Act]:
     groups = page.facts.groups
     group = groups.of_item(page.item)
     assert group is not None
-    equal = f", {len(group.equal)} of them equal" if len(group.equal) > 1 else ""
+    n_equal = len(group.equal)
+    equal = "" if n_equal < 2 else ", all equal" if n_equal == group.count else f", {n_equal} of them equal"
     parts = groups.parts(group.index)
     head(page, y, "Inside", f"{group.count} × {group.kind}{equal}" if group.count > 1 else f"{len(parts)} parts")
     y += HEAD

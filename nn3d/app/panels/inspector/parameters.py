@@ -125,6 +125,7 @@ def _picture(page: Page, y: float, parameter: Parameter, height: float) -> list[
         caption(page, y, "…")
         return []
     words = f"99.5 % of {'' if scale.n_values == scale.n_all else '1 M of '}{count_text(scale.n_all)}"
+    words = f"each of red, green, blue; {words}" if is_colour else words
     legend(page, under, scale.full, words, key="colour" if is_colour else "signed")
     groups = page.facts.run.node(page.layer.nodes[0]).attributes.get("groups", 1) if page.layer is not None else 1
     return draw_sheet(page, y, sheet, parameter.id, scale.full, int(groups or 1), is_colour=is_colour)
