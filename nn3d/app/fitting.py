@@ -15,7 +15,7 @@ from nn3d.stage.commands import Resize, SetSelection, apply
 from nn3d.stage.compose import compose_frame
 from nn3d.stage.framing import screen_boxes
 from nn3d.stage.resident import Resident
-from nn3d.stage.state import Anchors, Fold, ViewState
+from nn3d.stage.state import Anchors, Focus, Fold, Lens, ViewState
 
 F64 = NDArray[np.float64]
 Rect = tuple[float, float, float, float]
@@ -77,7 +77,11 @@ def _moved(boxes: F64, n_plates: int, base: Rect, rect: Rect) -> tuple[float, F6
 
 
 def _settled(state: ViewState) -> ViewState:
+    """The bare network at rest: what is selected, traced or said does not move the camera, and costs nothing here."""
     views = tuple(replace(v, opening=1.0 if v.is_open else 0.0, blend=1.0) for v in state.layers)
     state = apply(state, SetSelection("off"))
     fold = Fold(state.fold.after, state.fold.after)
-    return replace(state, layers=views, fold=fold, flight=None, camera=replace(state.camera, fit=True))
+    return replace(
+        state, layers=views, fold=fold, flight=None, camera=replace(state.camera, fit=True), selection=None, hover=None,
+        slide=None, lens=Lens(path=0), focus=Focus(), wave=None, caption="",
+    )  # fmt: skip
