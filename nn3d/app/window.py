@@ -45,6 +45,7 @@ from nn3d.stage.commands import (
     AddOwn,
     Advance,
     Command,
+    EditOwn,
     FlyTo,
     Follow,
     Grow,
@@ -80,6 +81,7 @@ from nn3d.stage.controls.requests import (
 )
 from nn3d.stage.frame import Frame
 from nn3d.stage.framing import group_at, layer_at_post
+from nn3d.stage.own import own_inputs
 from nn3d.stage.resident import Need, Resident
 from nn3d.stage.state import Thing, ViewState
 from nn3d.stage.tour import Tour
@@ -214,11 +216,20 @@ class Viewer:
                 is_new = False
             elif isinstance(act, Request):
                 self._ask(act)
-            else:
+            elif not isinstance(act, AddOwn | EditOwn) or self._takes(act.input):
                 self._apply(act)
             self._settle = SETTLE_FRAMES
         if is_new and stroke is not None:
             self._tracks.note(before, self.state, stroke)
+
+    def _takes(self, own: OwnInput) -> bool:
+        """Whether an input of one's own fits the run; if not, that is said."""
+        try:
+            own_inputs(self._run).number(own)
+        except Nn3dError as error:
+            self._surface.say(str(error), time.monotonic())
+            return False
+        return True
 
     def _apply(self, command: Command) -> None:
         """The one place where the window changes its state."""

@@ -192,6 +192,23 @@ def taken_sheet(run: Run) -> OwnInput:
     return with_canvas(OwnInput("own 1", ()), np.zeros(shape, np.uint8))
 
 
+def test_an_input_that_does_not_fit_is_refused_with_a_line_and_the_window_stays(display: str) -> None:
+    run = bundled()
+    other = with_canvas(OwnInput("own 1", ()), np.zeros((1, 8, 8), np.uint8))
+    said: list[str] = []
+
+    def on_frame(viewer: Viewer) -> None:
+        if viewer.draws == 3:
+            viewer.do([AddOwn(other)])
+            said.append(viewer._surface._toast.message)
+        elif viewer.draws > 6:
+            viewer.stop()
+
+    last = show(run, max_secs=30, on_frame=on_frame, size_px=(640, 420))
+    assert not last.own
+    assert said == ["own input: shape should be (1, 28, 28) for this network, got (1, 8, 8)"]
+
+
 def test_a_run_whose_values_are_not_its_weights_takes_nothing_and_says_by_how_much(small_run: Run) -> None:
     found = taken(small_run)
     assert found.kind == ""
