@@ -5,6 +5,7 @@ from __future__ import annotations
 from nn3d.app.picture import Picture
 from nn3d.run.run import Run
 from nn3d.stage.frame import Frame
+from nn3d.stage.pointed import Pointed
 from nn3d.stage.tips import Lines, Met, tip_lines
 
 At = tuple[float, float]
@@ -35,5 +36,12 @@ class Hovering:
             self._asked = frame, self._at
             found = self._picture.pointed(*self._at)
             shown = self._picture.frame
-            self._lines = () if found is None or shown is None else tip_lines(self._run, shown, found, self._met)
+            self._lines = ()
+            if found is not None and shown is not None and not _is_pinned(frame, found):
+                self._lines = tip_lines(self._run, shown, found, self._met)
         return (self._lines, self._at) if self._lines else None
+
+
+def _is_pinned(frame: Frame, found: Pointed) -> bool:
+    """Whether the card says all of it already."""
+    return found.kind == "cell" and found.thing == frame.state.selection

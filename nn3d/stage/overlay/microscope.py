@@ -69,7 +69,7 @@ def _path_blocks(f: Facts, lens: Lens) -> list[Block]:
     if lens.path is None:
         return []
     said = [f"{abs(s)} {'back' if s < 0 else 'on'} {percent(share)}" for s, share in lens.path.path.covered]
-    words = "bright path, of |contribution|:  " + ("   ".join(said) if said else "nothing is known")
+    words = "bright path, of |contribution|: " + (" · ".join(said) if said else "nothing is known")
     return wrapped(f, words)
 
 
