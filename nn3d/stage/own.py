@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +22,15 @@ from nn3d.stage.state import ViewState, smooth
 
 # Of the wave's time, how long one layer takes to change.
 FADE = 0.15
+_MAKING = Lock()
 
 
 def own_inputs(run: Run, engine: Engine | None = None) -> OwnInputs:
     """What a run makes of inputs of one's own; computed in numpy from the run itself unless an engine is given."""
-    if run.own is None or engine is not None:
-        run.own = OwnInputs(run, NumpyEngine(run) if engine is None else engine)
-    return run.own
+    with _MAKING:
+        if run.own is None or engine is not None:
+            run.own = OwnInputs(run, NumpyEngine(run) if engine is None else engine)
+        return run.own
 
 
 def sample_number(run: Run, state: ViewState) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -268,3 +269,28 @@ def test_a_wave_that_waits_for_its_values_begins_when_it_is_let(start: ViewState
     assert begun.wave == replace(state.wave, is_held=False, waits=False)
     assert apply(begun, StartWave()) == begun
     assert apply(start, StartWave()) == start
+
+
+def test_threads_that_ask_at_once_get_the_same_values_and_one_computation(start: ViewState) -> None:
+    run = bundled()
+    calls: list[int] = []
+
+    class Counting:
+        name, reason = "counting", ""
+
+        def infer(self, inputs: object, epoch: int, is_stopped: object = None) -> dict[tuple[int, int], np.ndarray]:
+            calls.append(epoch)
+            return Network(run).infer(inputs, epoch)  # type: ignore[arg-type]
+
+    before, run.own = run.own, None
+    try:
+        ours = own_inputs(run, Counting())
+        numbers = [ours.number(sheet(k)) for k in range(4)]
+        asked = [(node.id, n) for n in numbers for node in run.graph.nodes[1:]] * 3
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda at: run.values(at[0], 0, 10, at[1]).tobytes(), asked))
+        alone = {at: run.values(at[0], 0, 10, at[1]).tobytes() for at in asked}
+        assert [alone[at] for at in asked] == found
+        assert calls == [10] * 4
+    finally:
+        run.own = before
