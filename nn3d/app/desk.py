@@ -78,6 +78,8 @@ def draw_panels(
             acts += tree_panel(ui, state, facts, context, boxes["tree"])
         if "inspector" in boxes:
             acts += inspector_panel(ui, state, facts, frame, context, boxes["inspector"])
+        else:
+            ui.memory["resizing"] = False
         if "pad" in boxes:
             acts += pad_panel(ui, state, facts, boxes["pad"])
         if "banner" in boxes:

@@ -73,12 +73,17 @@ def inspector_panel(ui: Ui, state: ViewState, facts: Facts, frame: Frame, contex
 def _page(ui: Ui, state: ViewState, facts: Facts, frame: Frame, context: Context, box: Box) -> Page:
     item = -1 if state.selection is None else state.selection.layer
     layer = None if item < 0 else facts.layer(item)
-    return Page(ui, state, facts, frame, context, item, layer, None if item < 0 else _tiles(frame, item), box)
+    return Page(ui, state, facts, frame, context, item, layer, None if item < 0 else _tiles(ui, frame, item), box)
 
 
-def _tiles(frame: Frame, item: int) -> TileLayer | None:
+def _tiles(ui: Ui, frame: Frame, item: int) -> TileLayer | None:
+    """The item's plate with its values, or while these are being read its last ones; None where it is not visible."""
     found = next((t for t in frame.tiles if t.layer == item), None)
-    return found if found is not None and found.values is not None else None
+    if found is None or found.values is not None:
+        ui.memory["inspected plate"] = found
+        return found
+    last: TileLayer | None = ui.memory.get("inspected plate")
+    return last if last is not None and last.layer == item else None
 
 
 def _parts(page: Page) -> list[Part]:

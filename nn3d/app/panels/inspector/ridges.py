@@ -59,7 +59,7 @@ def _draw_values(page: Page, y: float) -> list[Act]:
     is_one = len(epochs) == 1
     is_signed = any(s.is_signed for _, s in known)
     title = ("Size of the values" if is_signed else "Active values") + ("" if is_one else " by epoch")
-    head(page, y, title, "log scale" if is_one else "log scale, each to its own peak")
+    head(page, y, title, "log scale")
     height = _height(page, len(epochs))
     if not known:
         caption(page, y + HEAD, "…")
@@ -67,10 +67,11 @@ def _draw_values(page: Page, y: float) -> list[Act]:
     window = window_of([s for _, s in known])
     ridges = [(epoch, ridge_of(spread, window)) for epoch, spread in known]
     ticks = _decades(window)
-    _ridges(page, y + HEAD, height, ridges, ticks)
+    _ridges(page, y + HEAD, height, epochs, ridges, ticks)
     last = known[-1][1]
     n = last.n_samples
     words = f"{count_text(n)} sample{'s' * (n != 1)} × {count_text(last.n_all // max(1, n))} cells"
+    words += "" if is_one else ", each to its own peak"
     words += "" if last.n_values == last.n_all else f", {count_text(last.n_values)} read"
     caption(page, y + HEAD + height, words)
     return []
@@ -112,20 +113,26 @@ def _draw_weights(page: Page, y: float) -> list[Act]:
         return []
     most, rows = common_ridges([s for _, s in known])
     ticks = [(0.0, number_text(-most)), (0.5, "0"), (1.0, number_text(most))]
-    _ridges(page, y + HEAD, _height(page, len(epochs)), list(zip([e for e, _ in known], rows, strict=True)), ticks)
+    ridges = list(zip([e for e, _ in known], rows, strict=True))
+    _ridges(page, y + HEAD, _height(page, len(epochs)), epochs, ridges, ticks)
     return []
 
 
 def _ridges(
-    page: Page, y: float, height: float, ridges: Sequence[tuple[int, FloatArray]], ticks: list[tuple[float, str]]
-) -> None:
-    """Lines filled with the panel's colour, so that each stands before the one behind it; the shown epoch in accent."""
-    ui, n = page.ui, len(ridges)
+    page: Page, y: float, height: float, epochs: Sequence[int], ridges: Sequence[tuple[int, FloatArray]],
+    ticks: list[tuple[float, str]],
+) -> None:  # fmt: skip
+    """Lines filled with the panel's colour, so that each stands before the one behind it; the shown epoch in accent.
+
+    epochs : all that have a place; ridges : those that are known, with their heights.
+    """
+    ui, n = page.ui, len(epochs)
     left, width = page.x + LABELS, page.w - LABELS
     pitch = (height - PEAK - AXIS - 8) / max(1, n - 1)
     ids = page.facts.run.epochs
     step = 1 if pitch >= 12 else 5 if n > 5 else max(1, n - 1)
-    for k, (epoch, heights) in enumerate(ridges):
+    for epoch, heights in ridges:
+        k = epochs.index(epoch)
         base = y + PEAK + k * pitch
         is_on = epoch == page.epoch
         xs = left + np.linspace(0.0, width, len(heights))
@@ -134,7 +141,7 @@ def _ridges(
         ui.area([*points, (left + width, base + 1), (left, base + 1)], "panel")
         share = 0.35 + 0.45 * k / max(1, n - 1)
         ui.curve(points, "accent" if is_on else "text3", 1.8 if is_on else 1.0, 1.0 if is_on else share)
-        is_free = all(abs(j - k) * pitch >= 11 for j, (e, _) in enumerate(ridges) if e == page.epoch)
+        is_free = page.epoch not in epochs or abs(epochs.index(page.epoch) - k) * pitch >= 11
         if is_on or (k % step == 0 and is_free):
             ui.text(page.x + LABELS - 8, base, f"{ids[epoch].id}", 10, "medium" if is_on else "regular",
                     "accent" if is_on else "text3", "r")  # fmt: skip
@@ -144,5 +151,3 @@ def _ridges(
         ui.line(x, base + 2, x, base + 5, "text3", alpha=0.7)
         half = ui.type.width(words, 10) / 2
         ui.text(min(max(x, left + half), left + width - half), base + 12, words, 10, "regular", "text3", "c")
-
-

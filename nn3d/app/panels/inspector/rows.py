@@ -10,6 +10,7 @@ from nn3d.app.panels.inspector.page import HEAD, ROW, WIDE, Page, Part, head
 from nn3d.run.model import JSON
 from nn3d.run.ops import op_of
 from nn3d.stage.controls import Act
+from nn3d.stage.resident import LayerValues
 
 Rows = list[tuple[str, str]]
 COLUMN_GAP: Final = 28.0
@@ -93,7 +94,8 @@ def _value_rows(page: Page) -> Rows:
     if node is None or tiles is None or layer is None or op_of(layer.op).family == "input":
         return []
     sample = page.facts.number(page.state)
-    found = page.facts.values(layer.index, page.epoch, sample, page.stage)
+    now = page.facts.values(layer.index, page.epoch, sample, page.stage)
+    found: LayerValues | None = page.kept("figures", (page.item, page.stage), now)
     if found is None:
         return []
     what = "maps" if tiles.cells != (1, 1) else "units"
