@@ -183,6 +183,8 @@ def trunk_sums(run: Run, link: WeightedLink, epoch: int, sample: int | None) -> 
 
 def _difference_sums(run: Difference, link: WeightedLink, epoch: int, sample: int) -> tuple[float, float]:
     """The same of a·w of B minus a·w of A: one pass over both weights, a few rows at a time."""
+    if not run.has_parameter(link.parameter, epoch):
+        return 0.0, 0.0
     sides = (run.after, epoch, sample), (run.before, run.epoch, run.sample_before(sample))
     matrices = [side.parameter(link.parameter, e) for side, e, _ in sides]
     sums = [input_sums(side, link, e, s) for side, e, s in sides]

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from nn3d.cli.comparing import compared_with
 from nn3d.cli.own import with_own
 from nn3d.cli.sources import SourceOptions, open_any, source_options
 from nn3d.cli.states import read_state
@@ -51,7 +52,8 @@ def command(
     file: Path, output: Path, size: tuple[int, int] | None, scale: float | None, yaw: float | None, pitch: float | None,
     near: str | None, hover: str | None, select: str | None, tour: str | None, frames: int, transparent: bool,
     stats: Path | None, dump: Path | None,
-    state: str | None, script: str | None, source: SourceOptions, **view: Any,
+    state: str | None, script: str | None, source: SourceOptions, against: str | None, against_epoch: str | None,
+    **view: Any,
 ) -> None:  # fmt: skip
     """Render FILE to a picture: a run, or anything that extract can read."""
     from nn3d.cli.pointing import pointed, selected
@@ -76,7 +78,7 @@ def command(
         seen = with_own(run, seen, source)
         if size is not None or scale is not None:
             seen = play(seen, [Resize(size or seen.size_px, scale or seen.scale)])
-        seen = apply_view_options(run, seen, **view)
+        seen = compared_with(run, apply_view_options(run, seen, **view), source, against, against_epoch)
         seen = play(selected(run, _turned(seen, yaw, pitch), select), commands)
         if tour is not None:
             seen = at_step(run, seen, resident, tour)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nn3d.cli.comparing import compared_with
 from nn3d.cli.own import with_own
 from nn3d.cli.sources import SourceOptions, open_any, source_options
 from nn3d.cli.states import read_state
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @source_options
 def command(
     file: Path | None, tour: str | None, state: str | None, script: str | None, source: SourceOptions, follow: bool,
-    record: Path | None, **view: Any,
+    record: Path | None, against: str | None, against_epoch: str | None, **view: Any,
 ) -> None:  # fmt: skip
     """Open FILE in the window: a run, or anything that extract can read. There, ? shows every key.
 
@@ -47,6 +48,7 @@ def command(
     opener = partial(open_any, source=source)
     if file is None:
         options = {**view, "state": state, "script": script, "tour": tour, "follow": follow, "record": record}
+        options |= {"against": against, "against-epoch": against_epoch}
         given = [name for name, value in options.items() if value]
         if given:
             raise click.UsageError(f"--{given[0].rstrip('_')} needs a FILE to look at")
@@ -56,7 +58,8 @@ def command(
 
     def begin(run: Run, resident: Resident) -> ViewState:
         first = read_state(run, state) if state is not None else initial_state(run, resident)
-        return apply_view_options(run, with_own(run, first, source), **view)
+        seen = apply_view_options(run, with_own(run, first, source), **view)
+        return compared_with(run, seen, source, against, against_epoch)
 
     if follow and file.is_file():
         raise click.UsageError(f"--follow needs the folder of a run, {file} is a file")

@@ -56,6 +56,8 @@ _OPTIONS = (
     click.option("--strength", type=click.FloatRange(0.0, 1.0), metavar="B", help="0 straight to 1 bundled.  [1]"),
     click.option("--focus", type=click.IntRange(0, 9), metavar="N", help="The selection and N links around it alone."),
     click.option("--memory", type=click.IntRange(1, 1 << 20), metavar="MB", help="Most data in memory.  [1024]"),
+    click.option("--against", metavar="FILE", help="Show FILE minus this other run, its last epoch."),
+    click.option("--against-epoch", metavar="E", help="Show everything minus epoch E: of the run, or of --against."),
     click.option("--state", metavar="STATE", help="A view: its string, JSON, a file of either, or a picture we made."),
     click.option("--script", metavar="FILE", help="A JSON list of commands to play first."),
 )

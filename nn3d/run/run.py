@@ -55,6 +55,7 @@ class Run:
         self._layer_index: dict[str, int] = {}
         self._computed: dict[tuple[int, int], ParameterStats] = {}
         self.own: OwnInputs | None = None
+        self.other: Run | None = None  # what it may be compared with (nn3d.stage.comparing)
 
     def __enter__(self) -> Run:
         return self

@@ -37,7 +37,10 @@ HALF_HEIGHT = 0.46
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A class bar: places in u of its name beside the tile, of the bar's own start and of its end; share 0 … 1."""
+    """A class bar: places in u of its name beside the tile, of the bar's own start and of its end; share 0 … 1.
+
+    In a comparison `share` is its change, −1 … 1, and the bar as long as that.
+    """
 
     index: int
     share: float
@@ -99,8 +102,8 @@ def class_bars(plan: Plan, state: ViewState, stage: Stage, shares: F64 | None, n
 
 
 def strongest(shares: F64, k: int) -> NDArray[np.int64]:
-    """Indices of the k largest shares, strongest first; not finite ones last, equal ones in their own order."""
-    return np.argsort(-np.nan_to_num(shares, nan=-1.0), kind="stable")[:k]
+    """Indices of the k largest shares (or changes), strongest first; not finite ones last, equal ones in order."""
+    return np.argsort(-np.abs(np.nan_to_num(shares, nan=0.0)) + np.isnan(shares), kind="stable")[:k]
 
 
 def top_bars(
@@ -120,7 +123,8 @@ def top_bars(
         slant = half_width * abs(math.cos(state.camera.yaw_rad))
         gap = min(MOST_GAP, max(gap, ((words + 22.0 * k) / unit + slant) / yaw))
     pitch = float(np.abs(np.diff(y)).min()) if len(y) > 1 else 2.0
-    shown = np.clip(np.nan_to_num(shares[order], nan=0.0), 0.0, 1.0)
+    change = np.nan_to_num(shares[order], nan=0.0)
+    shown = np.clip(np.abs(change), 0.0, 1.0)
     start, ends = x + gap, x + gap + length * shown
     rows = tuple(
         Bar(int(n), float(shares[n]), (x + 0.2, v, half_width + 0.1), (start, v, 0.0), (float(e), v, 0.0))
@@ -128,6 +132,9 @@ def top_bars(
     )
     half = min(HALF_HEIGHT, 0.36 * pitch)
     boxes = _boxes(state, y, shown, (start, length), half)
+    if state.compare is not None:
+        up, down = (colour(state.theme, name)[:3] for name in ("positive", "negative"))
+        boxes["colour"][len(y) :] = np.where((change < 0)[:, None], down, up)
     beyond = x + gap + length + 0.5
     corners = np.array([[beyond, y.max(initial=0.0) + 0.8, 0.0], [beyond, y.min(initial=0.0) - 0.8, 0.0]])
     return Bars(rows, boxes, corners, len(shares), is_above, half)

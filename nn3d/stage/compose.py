@@ -16,6 +16,7 @@ from nn3d.layout.arrange import HALF_THICKNESS
 from nn3d.run.run import Run
 from nn3d.stage import (
     apart_rows,
+    comparing,
     cubes,
     next_token,
     reorder,
@@ -105,6 +106,9 @@ class _Composer:
     def __init__(self, run: Run, state: ViewState, resident: Resident) -> None:
         """In here `state`, `plan` and all indices are in rows: what is visible (nn3d.stage.folding)."""
         self.run, self.given, self.resident = run, state, resident.asking()
+        self.compared = comparing.begun(run, state, self.resident)
+        if self.compared is not None and state.compare is not None:
+            self.resident = self.resident.compared(state.compare)
         shown = unfolding.shown(resident.folds, state)
         self.folded, self.plan = shown.folded, shown.plan
         self.stage = apart_rows.thinned(shown.stage, shown.plan, apart_rows.seen(shown.folded, state))
@@ -152,7 +156,7 @@ class _Composer:
             self.run, self.plan, self.state, self.palette, shown, tables, built.probabilities, built.is_softmax_ours,
             needs, neurons, self.orders, self.full[round(self.mix)],
             (*cubes.words(tiles, n_flat), *apart_rows.words(self.folded, self.given)),
-            self.front,
+            self.front, comparing.told(self.compared, built.probabilities, built.before),
         )
         feet = structure.feet(self.plan, self.state, stage, built.floor_y, view)
         bars = bar_marks(facts, built.bars, view)
@@ -221,11 +225,15 @@ class _Composer:
 
         stage : after which of the layer's stages; None as the view says.
         """
-        if self.resident.plan.layers[index].shows == "nothing":
+        if self.resident.plan.layers[index].shows == "nothing" or self._is_alone(index):
             return None
         found = [self.resident.values(n) for n in self._needs(index, stage)]
         a, b = found
         return None if a is None or b is None else (a, b)
+
+    def _is_alone(self, index: int) -> bool:
+        """Whether a layer of the run has no partner to be compared with."""
+        return self.compared is not None and index in self.compared.alone
 
     def _needs(self, index: int, stage: int | None = None, *, is_fading: bool = False) -> tuple[ValuesNeed, ValuesNeed]:
         """What the two ends of a layer's mix are: two epochs, or where it is fading, two samples."""
@@ -273,6 +281,8 @@ class _Composer:
         if found is None or not (plan.is_classes or is_text) or plan.shows != "values":
             return None
         node = self.run.node(plan.layer.shown)
+        if self.compared is not None:
+            return self._changed(plan, node.op)
         found, share = self._faded(self.plan.output, found, LAST)
         assert found is not None
         logits = [v.values.cells.ravel() for v in found]
@@ -287,6 +297,19 @@ class _Composer:
         mix = self.mix if share is None else share
         shares = pair[0] * (1 - mix) + pair[1] * mix
         return structure.Outcome(shares, node.op not in outcomes.PROBABILITIES, tuple(self.run.classes))
+
+    def _changed(self, plan: LayerPlan, op: str) -> structure.Outcome | None:
+        """What the bars show of a comparison: the shares of B, and those of A."""
+        sample = self.front.number(self.plan.output)
+        needs = [comparing.OutcomeNeed(plan.layer.index, e, sample) for e in self.epochs]
+        found = [self.resident.outcomes(need) for need in needs]
+        a, b = found
+        if a is None or b is None:
+            return None
+        pair = [outcomes.probabilities(v.after, op) for v in (a, b)]
+        after = pair[0] * (1 - self.mix) + pair[1] * self.mix
+        before = outcomes.probabilities(b.before, op)
+        return structure.Outcome(after, op not in outcomes.PROBABILITIES, tuple(self.run.classes), before)
 
     def _place_of(self, layer: int, n: int) -> tuple[NDArray[np.int64] | None, float]:
         """Slots of a layer's tiles in the order by flow, and how far they are on their way to them."""
@@ -314,7 +337,8 @@ class _Composer:
         self, plan: LayerPlan, values: tuple[LayerValues, LayerValues] | None, *, is_fading: bool = False
     ) -> shades.Shade:
         """How a layer's values become colours, in the scope of the state."""
-        shade = shades.shade_of(plan.input, values, is_weights=plan.shows == "weights")
+        is_signed = plan.shows == "weights" or (values is not None and values[0].is_difference)
+        shade = shades.shade_of(plan.input, values, is_weights=is_signed)
         if values is None or self.state.scope == "layer":
             return shade
         if self.state.scope == "network":

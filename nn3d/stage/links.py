@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from nn3d.analysis.comparison.difference import Difference
 from nn3d.analysis.contribution import trunk_sums
 from nn3d.layout.bundle import centroids, ribbon, rope, source_clusters, strands, target_clusters
 from nn3d.layout.staves import strand_rows
@@ -22,6 +23,7 @@ RIBBON = 26
 MAX_PAIRS = 64
 NOT_RECORDED = "gradient not recorded"
 NOT_YET = "not known yet"
+NO_PARTNER = "not compared, no partner"
 
 
 def rope_size(n_links: int) -> int:
@@ -37,6 +39,8 @@ def choose_strands(run: Run, plan: Plan, need: StrandsNeed) -> StrandTable | Str
         return cell_strands(run, plan, link, need)
     if link.weighted is None:
         return _keyed(_plain(plan, link, need, per_sign), need)
+    if isinstance(run, Difference) and not all(_is_compared(run, plan, link, need, e) for e in need.epochs):
+        return _keyed(_unknown(plan, link, per_sign, NO_PARTNER), need)
     if not need.is_known:
         return _keyed(_unknown(plan, link, per_sign, NOT_YET), need)
     if need.single and link.wiring is not None and link.path != "arc":
@@ -48,6 +52,12 @@ def choose_strands(run: Run, plan: Plan, need: StrandsNeed) -> StrandTable | Str
     under = [plan.links[k] for k in need.under]
     sums = [_all_signs(run, [link, *under], e, need) for e in need.epochs]
     return _keyed(_rope_only(plan, link, per_sign, need, sums), need)
+
+
+def _is_compared(run: Difference, plan: Plan, link: LinkPlan, need: StrandsNeed, epoch: int) -> bool:
+    """Whether both runs have a weight of the link, or of those under its rope."""
+    weighted = [k.weighted for k in (link, *(plan.links[k] for k in need.under)) if k.weighted is not None]
+    return any(run.has_parameter(w.parameter, epoch) for w in weighted)
 
 
 def _keyed(table: StrandTable, need: StrandsNeed) -> StrandTable:

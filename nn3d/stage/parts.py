@@ -30,6 +30,7 @@ GOALS: Final[dict[str, Callable[[ViewState], Any]]] = {
     "lens": lambda s: s.lens,
     "focus": lambda s: s.reach,
     "hidden": lambda s: s.hidden,
+    "compare": lambda s: s.compare,
 }
 PARTS: Final = tuple(GOALS)
 KEPT: Final = tuple(p for p in PARTS if p not in ("theme", "print"))
@@ -37,6 +38,7 @@ WORDS: Final = {
     "groups": "open groups", "layers": "open layers", "level": "level of edges", "mode": "what edges show",
     "edges": "edges drawn", "print": "colour of print", "scope": "full colour", "ramp": "colours",
     "order": "order of tiles", "lens": "microscope", "hidden": "what is hidden",
+    "compare": "comparison",
 }  # fmt: skip
 
 

@@ -50,13 +50,14 @@ class Recurrences:
 
     def _plate(self, plan: LayerPlan, found: Recurrent, number: int, own: TileLayer, x: float) -> TileLayer:
         piece, identity = found.pieces[number], self.resident.identity
+        is_change = self.resident.against is not None
         pair = self._values(plan.layer.index, number)
         gain = (1.0, 1.0) if piece.is_true_scale or pair is None else (1.0 / pair[0].full, 1.0 / pair[1].full)
         half = (piece.tiles.half[0] * own.scale, piece.tiles.half[1] * own.scale)
         return replace(
             own, layer=PART + own.layer, key=(identity, "piece", plan.layer.index, number), cells=piece.tiles.cells,
             table=tile_table(piece.tiles), x=x, open_half=half, mosaic_half=half,
-            block_half=_half(found, piece, own.scale), lut="seq" if piece.is_true_scale else "div",
+            block_half=_half(found, piece, own.scale), lut="seq" if piece.is_true_scale and not is_change else "div",
             power=1.0 if piece.is_true_scale else SIGNED_POWER, gain=gain, offset=(0.0, 0.0), gains=None,
             values=None if pair is None else (pair[0].values, pair[1].values),
         )  # fmt: skip

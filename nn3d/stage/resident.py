@@ -7,15 +7,18 @@ renderer) calls `warm` with it. Every method may be called from any thread.
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from threading import Lock
 
 import numpy as np
 
+from nn3d.analysis.comparison.difference import Difference, minus
 from nn3d.layout.arrange import fold
 from nn3d.run.model import FloatArray
 from nn3d.run.run import Run
 from nn3d.stage.bright_path import BrightPath, PathNeed, bright_path
+from nn3d.stage.comparing import ComparedNeed, OutcomeNeed, Outcomes, difference_of, outcomes
 from nn3d.stage.explained import Explained, ExplainNeed, explained
 from nn3d.stage.filters import filter_faces
 from nn3d.stage.folding import Folds
@@ -29,12 +32,14 @@ from nn3d.stage.plan import Plan, make_plan
 from nn3d.stage.shades import SEQUENTIAL_QUANTILE, SIGNED_QUANTILE, Peaks, PeaksNeed, dressed, peaks_of
 from nn3d.stage.small import Neurons, NeuronsNeed, neurons
 from nn3d.stage.stages import node_of
+from nn3d.stage.state import Compare
 from nn3d.stage.steps import PieceNeed, Steps, StepsNeed, lane_cells, piece_cells, steps_of
 from nn3d.stage.strands import StrandHistory, StrandsNeed, StrandTable
 from nn3d.stage.sums import Sums, SumsNeed
 
 QUANTILE_CELLS = 1 << 20
 KEPT_FIELDS = 64
+KEPT_COMPARED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ class LayerValues:
 
     full : the value that is drawn at full colour, a quantile of the layer. lowest, highest : of the finite cells.
     silent : tiles without any value above 0. zero_share : of all cells. n_nonfinite : NaN and ±Inf.
-    picture : the cells of a colour picture in its own colours, else None.
+    picture : the cells of a colour picture in its own colours, else None. is_difference : B − A, signed by its nature.
     """
 
     values: Values
@@ -66,6 +71,7 @@ class LayerValues:
     silent: int
     n_nonfinite: int
     picture: Values | None = None
+    is_difference: bool = False
 
     @property
     def nbytes(self) -> int:
@@ -81,24 +87,33 @@ class LayerValues:
 
     @property
     def is_signed(self) -> bool:
-        """True when a noticeable part of the layer is negative."""
-        return self.lowest < -1e-3 * max(self.highest, 1e-12)
+        """True when a noticeable part of the layer is negative, and of every difference."""
+        return self.is_difference or self.lowest < -1e-3 * max(self.highest, 1e-12)
 
 
 Need = (
     ValuesNeed | StrandsNeed | NeuronsNeed | PieceNeed | StepsNeed | PeaksNeed | SumsNeed | OrderNeed | LastRowNeed
-    | ExplainNeed | PathNeed
+    | ExplainNeed | PathNeed | OutcomeNeed | ComparedNeed
 )  # fmt: skip
-Held = LayerValues | StrandTable | StrandHistory | Neurons | Steps | Peaks | Orders | LastRow | Explained | BrightPath
+Held = (
+    LayerValues | StrandTable | StrandHistory | Neurons | Steps | Peaks | Orders | LastRow | Explained | BrightPath
+    | Outcomes
+)  # fmt: skip
 
 
 class Resident:
-    """The cache of one run. `plan` is what of the run does not depend on the view."""
+    """The cache of one run. `plan` is what of the run does not depend on the view.
+
+    against : what its values are compared with, None: they are the run's own.
+    """
 
     def __init__(self, run: Run, budget_bytes: int = BUDGET_BYTES) -> None:
         self.run = run
         self.held: Holding[Held] = Holding(budget_bytes)
         self.asked: dict[Need, bool] | None = None
+        self.against: Compare | None = None
+        self._compared: dict[Compare, Resident] = {}
+        self._comparing = Lock()
         self._sums = Sums(run)
         self._by_flow: tuple[Orders, Plan] | None = None
         self._fields: dict[tuple[int, int, tuple[int, ...], int], dict[int, Ranges]] = {}
@@ -109,6 +124,32 @@ class Resident:
         same = copy(self)
         same.asked = {}
         return same
+
+    def compared(self, against: Compare) -> Resident:
+        """The same memory of what differs: values, weights and strands are B − A; the order of tiles and paths B's."""
+        _ = self.plan, self.folds, self.identity
+        with self._comparing:
+            made = self._compared.get(against)
+            if made is None:
+                made = copy(self)
+                made.run = difference_of(self.run, against)
+                made.against, made._sums = against, Sums(made.run)
+                made.__dict__["identity"] = made.run.identity
+                self._compared[against] = made
+                while len(self._compared) > KEPT_COMPARED:
+                    self._compared.pop(next(iter(self._compared)))
+        same = copy(made)
+        same.asked = self.asked
+        return same
+
+    def peek(self, need: Need) -> Held | None:
+        """What is held, without noting that it was looked up."""
+        return self.held.get(self._named(need))
+
+    def _named(self, need: Need) -> Need:
+        """The need as the one memory of all knows it."""
+        is_own = self.against is None or isinstance(need, OrderNeed | ExplainNeed | PathNeed | ComparedNeed)
+        return need if is_own or self.against is None else ComparedNeed(self.against, need)
 
     @cached_property
     def identity(self) -> str:
@@ -170,6 +211,11 @@ class Resident:
         found = self._find(need)
         return found if isinstance(found, LastRow) else None
 
+    def outcomes(self, need: OutcomeNeed) -> Outcomes | None:
+        """What both sides of a comparison say, or None when it is not in memory."""
+        found = self._find(need)
+        return found if isinstance(found, Outcomes) else None
+
     def explained(self, need: ExplainNeed) -> Explained | None:
         """What a cell is made of, or None when it is not in memory."""
         found = self._find(need)
@@ -190,16 +236,17 @@ class Resident:
         return self._fields[key]
 
     def _find(self, need: Need) -> Held | None:
-        found = self.held.get(need)
+        name = self._named(need)
+        found = self.held.get(name)
         if self.asked is not None:
-            self.asked[need] = found is not None
+            self.asked[name] = found is not None
         return found
 
     def knows(self, need: SumsNeed) -> bool:
         """Whether sums of weights can be had at once."""
         found = self._sums.knows(need)
         if self.asked is not None:
-            self.asked[need] = found
+            self.asked[self._named(need)] = found
         return found
 
     def warm(self, need: Need, wanted: Wanted | None = None) -> bool:
@@ -207,9 +254,11 @@ class Resident:
 
         False: a slice of it is done, and there is more to do.
         """
+        if isinstance(need, ComparedNeed):
+            return self.compared(need.against).warm(need.need, wanted)  # type: ignore[arg-type]
         if isinstance(need, SumsNeed):
             return self._sums.go_on(need)
-        if self.held.get(need) is not None:
+        if self.peek(need) is not None:
             return True
         made: Held
         if isinstance(need, NeuronsNeed):
@@ -218,6 +267,9 @@ class Resident:
             made = self._recurrent(need)
         elif isinstance(need, LastRowNeed):
             made = last_row(self.run, self.plan.layers[need.layer], need)
+        elif isinstance(need, OutcomeNeed):
+            assert isinstance(self.run, Difference)
+            made = outcomes(self.run, self.plan.layers[need.layer].layer, need)
         elif isinstance(need, PathNeed):
             made = bright_path(self.run, need)
         elif isinstance(need, ExplainNeed):
@@ -225,11 +277,11 @@ class Resident:
         elif isinstance(need, OrderNeed):
             made = orders_of(self.run, self.plan)
         elif isinstance(need, PeaksNeed):
-            held = self.held.get(need.values)
+            held = self.peek(need.values)
             made = peaks_of(held if isinstance(held, LayerValues) else self._read(need.values))
         else:
             made = self._read(need) if isinstance(need, ValuesNeed) else self._woven(need)
-        self.held.put(need, made, made.nbytes, wanted)
+        self.held.put(self._named(need), made, made.nbytes, wanted)
         return True
 
     def _woven(self, need: StrandsNeed) -> StrandTable | StrandHistory:
@@ -238,11 +290,22 @@ class Resident:
     def _recurrent(self, need: PieceNeed | StepsNeed) -> LayerValues | Steps:
         plan = self.plan.layers[need.layer]
         assert plan.recurrent is not None
-        if isinstance(need, StepsNeed):
-            return steps_of(self.run, plan.recurrent, need.layer, need)
-        cells = np.ascontiguousarray(piece_cells(self.run, plan.recurrent, plan.layer.shown, need))
+        run, recurrent = self.run, plan.recurrent
+        if isinstance(run, Difference):
+            sample = run.sample_before(need.sample)
+            if isinstance(need, StepsNeed):
+                first = steps_of(run.before, recurrent, need.layer, replace(need, epoch=run.epoch, sample=sample))
+                return steps_of(run.after, recurrent, need.layer, need).since(first)
+            first_cells = piece_cells(
+                run.before, recurrent, plan.layer.shown, replace(need, epoch=run.epoch, sample=sample)
+            )
+            cells = minus(piece_cells(run.after, recurrent, plan.layer.shown, need), first_cells)
+        elif isinstance(need, StepsNeed):
+            return steps_of(run, recurrent, need.layer, need)
+        else:
+            cells = np.ascontiguousarray(piece_cells(run, recurrent, plan.layer.shown, need))
         cells.setflags(write=False)
-        return figures(Values((self.identity, need), cells))
+        return figures(Values((self.identity, need), cells), is_difference=isinstance(run, Difference))
 
     def _read(self, need: ValuesNeed) -> LayerValues:
         plan = self.plan.layers[need.layer]
@@ -260,7 +323,8 @@ class Resident:
             cells = np.full((plan.tiles.n, rows, cols), np.nan, np.float32)
         cells = np.ascontiguousarray(cells, np.float32)
         cells.setflags(write=False)
-        return dressed(figures(Values((self.identity, need), cells)), plan)
+        is_difference = isinstance(self.run, Difference) and layer.op != "input"
+        return dressed(figures(Values((self.identity, need), cells), is_difference=is_difference), plan)
 
 
 def pooled(cells: FloatArray, pool: tuple[int, int]) -> FloatArray:
@@ -271,15 +335,16 @@ def pooled(cells: FloatArray, pool: tuple[int, int]) -> FloatArray:
     return np.asarray(sums / np.outer(*counts), np.float32)
 
 
-def figures(values: Values) -> LayerValues:
+def figures(values: Values, *, is_difference: bool = False) -> LayerValues:
     """The figures of a layer's cells (K, R, C)."""
     cells = values.cells
     finite = np.isfinite(cells)
     good = cells.ravel() if finite.all() else cells[finite]
     if not good.size:
-        return LayerValues(values, 1.0, 0.0, 0.0, float("nan"), float("nan"), 0.0, 0, int(cells.size))
+        none = float("nan")
+        return LayerValues(values, 1.0, 0.0, 0.0, none, none, 0.0, 0, int(cells.size), is_difference=is_difference)
     lowest, highest = float(good.min()), float(good.max())
-    signed = lowest < -1e-3 * max(highest, 1e-12)
+    signed = is_difference or lowest < -1e-3 * max(highest, 1e-12)
     pool = np.abs(good) if signed else good[good > 0]
     if pool.size > QUANTILE_CELLS:
         pool = pool[:: pool.size // QUANTILE_CELLS + 1]
@@ -288,5 +353,5 @@ def figures(values: Values) -> LayerValues:
         values, full if full > 0 else 1.0, lowest, highest, float(good.mean(dtype=np.float64)),
         float(good.std(dtype=np.float64)), float((good == 0).mean()),
         int((np.nan_to_num(cells.reshape(cells.shape[0], -1), nan=1.0).max(1) <= 0).sum()),
-        int(cells.size - good.size),
+        int(cells.size - good.size), is_difference=is_difference,
     )  # fmt: skip

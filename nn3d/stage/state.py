@@ -158,6 +158,14 @@ class Live:
 
 
 @dataclass(frozen=True, slots=True)
+class Compare:
+    """What is subtracted from everything: epoch index `epoch` of the run on screen, or of the other one beside it."""
+
+    epoch: int = 0
+    is_other: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Anchors:
     """Where the picture may go: rectangle (x0, y0, x1, y1) that the camera fits, and corners of title, key and HUD.
 
@@ -311,6 +319,7 @@ class ViewState:
     own : inputs of one's own, samples after the recorded ones. wave : one of them on its way through the layers.
     writing : a text that has the keyboard.
     live : how the run is followed while it grows; None where it is not.
+    compare : what the picture is compared with; None: values are shown as they are.
     """
 
     n_epochs: int
@@ -325,6 +334,7 @@ class ViewState:
     order_blend: float = 1.0
     time: Time = field(default_factory=Time)
     live: Live | None = None
+    compare: Compare | None = None
     sample: int = 0
     camera: Camera = field(default_factory=Camera)
     flight: Flight | None = None

@@ -59,6 +59,12 @@ class Steps:
         """Memory of the sums."""
         return self.through_input.nbytes + self.through_state.nbytes
 
+    def since(self, before: Steps) -> Steps:
+        """What changed: of each step Σ − Σ before, and its magnitude in the place of Σ|·|."""
+        pairs = (self.through_input, before.through_input), (self.through_state, before.through_state)
+        moved = [a[..., 0] - b[..., 0] for a, b in pairs]
+        return Steps(*(np.stack([d, np.abs(d)], -1) for d in moved))
+
 
 def piece_cells(run: Run, found: Recurrent, node: int, need: PieceNeed) -> FloatArray:
     """(K, T, H) cells of a piece, lane by lane; NaN where the epoch does not hold them."""

@@ -30,11 +30,20 @@ OUTWARD_PX = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Probabilities (n classes,) of the sample on screen; ours: softmax of the stored logits; names of the classes."""
+    """Probabilities (n classes,) of the sample on screen; ours: softmax of the stored logits; names of the classes.
+
+    before : those of A in a comparison: the bars then show how far each class went.
+    """
 
     shares: F64
     is_ours: bool
     classes: tuple[str, ...] = ()
+    before: F64 | None = None
+
+    @property
+    def bars(self) -> F64:
+        """What the bars are as long as: shares, or their change."""
+        return self.shares if self.before is None else self.shares - self.before
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +58,14 @@ class Structure:
     bars: Bars
     probabilities: F64 | None
     is_softmax_ours: bool
+    before: F64 | None = None
 
 
 def build(plan: Plan, state: ViewState, stage: Stage, outcome: Outcome | None) -> Structure:
     """All structure of a picture."""
     bench = world_from_bench(state)
     floor = float(stage.rail.min()) * float(bench[1, 1])
-    known = None if outcome is None else outcome.shares
+    known = None if outcome is None else outcome.bars
     bars = class_bars(plan, state, stage, known, () if outcome is None else outcome.classes)
     has_bars = bool(bars.rows)
     x1 = max(float(stage.x.max()) + 3.0, float(bars.boxes["centre"][:, 0].max()) + 4.0 if has_bars else 0.0)
@@ -72,7 +82,7 @@ def build(plan: Plan, state: ViewState, stage: Stage, outcome: Outcome | None) -
              copies.part_bars(plan, state, stage), copies.row_frames(plan, state, stage)]
         ),
         _shadows(stage, floor, bench), floor, rect, corners, bars, None if outcome is None else outcome.shares,
-        outcome is not None and outcome.is_ours,
+        outcome is not None and outcome.is_ours, None if outcome is None else outcome.before,
     )  # fmt: skip
 
 

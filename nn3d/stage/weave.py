@@ -112,7 +112,7 @@ class Weaver:
         """What was held before a live run recorded one more epoch: drawn until the new window is made."""
         if len(need.epochs) < 3 or not set(self.epochs) <= set(need.epochs[:-1]):
             return None
-        held = self.resident.held.get(replace(need, epochs=need.epochs[:-1]))
+        held = self.resident.peek(replace(need, epochs=need.epochs[:-1]))
         return held if isinstance(held, StrandTable | StrandHistory) else None
 
     def _counted(self, table: StrandTable | None) -> StrandTable | None:

@@ -63,7 +63,7 @@ def minus(after: Array, before: Array) -> FloatArray:
 
 
 class Difference(Run):
-    """B − A. after : B, of any epoch. before : A at epoch index `epoch`, under the ids of B. other : A itself.
+    """B − A. after : B, of any epoch. before : A at epoch index `epoch`, under the ids of B. against : A itself.
 
     Inputs are shown as they are: B's. alone : layers of B without a partner, index → why. is_same_input : whether the
     samples that both have are the same inputs. Figures are computed from the differences, never the stored ones.
@@ -73,7 +73,7 @@ class Difference(Run):
         super().__init__(_NOTHING, after.header, path=after.path)
         if not other.epochs:
             raise Nn3dError("compare: the other run should have an epoch, it has none")
-        self.after, self.other, self.epoch = after, other, min(epoch, len(other.epochs) - 1)
+        self.after, self.against, self.epoch = after, other, min(epoch, len(other.epochs) - 1)
         self.matching: Matching = matched(after, other)
         self.before = seen_as(after, other, self.matching)
         self.own = after.own
@@ -88,7 +88,7 @@ class Difference(Run):
     @property
     def identity(self) -> str:
         """Twelve digits, of both runs and the epoch."""
-        text = f"{self.after.identity}-{self.other.identity}-{self.other.epochs[self.epoch].id}"
+        text = f"{self.after.identity}-{self.against.identity}-{self.against.epochs[self.epoch].id}"
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def _epoch(self, epoch: int) -> int:

@@ -10,8 +10,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
+
 from nn3d.analysis.comparison.matching import Matching
-from nn3d.run.model import Array, Store
+from nn3d.run.model import Array, FloatArray, Store
 from nn3d.run.run import Run
 
 _PARAMETER: Final = re.compile(r"(e\d+/(?:w|gw|s/w)/)(\d+)(.*)")
@@ -53,6 +55,17 @@ class PartnerStore:
         """Nothing: the files belong to the run itself."""
 
 
+class Partner(Run):
+    """`before` under the ids of `after`. Samples that it has not are NaN: it has nothing to say of them."""
+
+    def values(self, node: int, output: int, epoch: int, sample: int) -> FloatArray:
+        """See Run."""
+        is_own = self.own is not None and self.own.knows(sample)
+        if sample >= len(self.samples) and not is_own and self.output(node, output).per_sample:
+            return np.full(self.output(node, output).shape, np.nan, np.float32)
+        return super().values(node, output, epoch, sample)
+
+
 def seen_as(after: Run, before: Run, matching: Matching) -> Run:
     """`before` with the graph of `after`. The run itself where both are the same."""
     if after is before:
@@ -60,7 +73,7 @@ def seen_as(after: Run, before: Run, matching: Matching) -> Run:
     ours, theirs = (_inputs(run) for run in (after, before))
     numbers = {k: theirs.index(matching.nodes[n]) for k, n in enumerate(ours) if matching.nodes.get(n) in theirs}
     header = replace(before.header, graph=after.graph, epochs=before.epochs, samples=before.samples)
-    return Run(PartnerStore(before.store, matching, numbers), header, path=before.path)
+    return Partner(PartnerStore(before.store, matching, numbers), header, path=before.path)
 
 
 def _inputs(run: Run) -> list[int]:

@@ -90,7 +90,7 @@ class Report:
 
 def difference_report(found: Difference, epoch: int, *, done: Callable[[], None] = lambda: None) -> Report:
     """Compare B at an epoch with A. done : called after each layer. Reads every tensor that both have, in slices."""
-    n_samples = min(len(found.after.samples), len(found.other.samples))
+    n_samples = min(len(found.after.samples), len(found.against.samples))
     rows = {p.id: parameter_rows(found, p.id, epoch) for p in found.graph.parameters}
     layers = []
     for layer in found.layers:
@@ -117,7 +117,7 @@ def _parameters(found: Difference, rows: dict[int, Rows | None]) -> list[Paramet
     for info in found.graph.parameters:
         known = rows[info.id]
         if known is not None:
-            partner = found.other.parameter_info(found.matching.parameters[info.id]).name
+            partner = found.against.parameter_info(found.matching.parameters[info.id]).name
             out.append(ParameterLine(info.name, partner, info.kind, info.shape, known.whole))
     return out
 
@@ -132,7 +132,7 @@ def _layer(
     known = [rows[p] for p in layer.parameters if kinds[p] == "parameter"]
     weights = _together([r.whole for r in known if r is not None])
     values = None if layer.op == "input" else values_changed(found, layer, epoch, n_samples)
-    return LayerLine(layer.index, layer.name, found.other.layers[pair.before].name, pair.how, weights, values)
+    return LayerLine(layer.index, layer.name, found.against.layers[pair.before].name, pair.how, weights, values)
 
 
 def _together(changes: list[Change]) -> Change | None:
@@ -180,12 +180,12 @@ def _alone(
 ) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
     """Layers and parameters that only B has, and those that only A has."""
     after = [(found.layers[k].name, why) for k, why in sorted(found.alone.items())]
-    before = [(found.other.layers[k].name, why) for k, why in sorted(found.matching.alone_before.items())]
+    before = [(found.against.layers[k].name, why) for k, why in sorted(found.matching.alone_before.items())]
     lone = {p for k in found.alone for p in found.layers[k].parameters}
     after += [(p.name, "parameter") for p in found.graph.parameters if rows[p.id] is None and p.id not in lone]
     taken = set(found.matching.parameters.values())
-    lone = {p for k in found.matching.alone_before for p in found.other.layers[k].parameters}
-    others = found.other.graph.parameters
+    lone = {p for k in found.matching.alone_before for p in found.against.layers[k].parameters}
+    others = found.against.graph.parameters
     before += [(p.name, "parameter") for p in others if p.id not in taken and p.id not in lone]
     return tuple(after), tuple(before)
 

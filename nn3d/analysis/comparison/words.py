@@ -19,7 +19,7 @@ BAR = 14
 def as_json(found: Difference, report: Report, epoch: int) -> dict[str, JSON]:
     """One object; lists are sorted most changed first. Numbers that are not finite are null."""
     return {
-        "a": _moment_json(found.other, found.epoch),
+        "a": _moment_json(found.against, found.epoch),
         "b": _moment_json(found.after, epoch),
         "same_inputs": report.is_same_input,
         "samples_shared": report.n_samples,
@@ -76,11 +76,11 @@ def text(found: Difference, report: Report, epoch: int) -> str:
 
 
 def _head(found: Difference, report: Report, epoch: int) -> str:
-    a, b = (_moment(run, e) for run, e in ((found.other, found.epoch), (found.after, epoch)))
-    name = f"{found.after.name or 'unnamed model'}: " if found.other is found.after else ""
+    a, b = (_moment(run, e) for run, e in ((found.against, found.epoch), (found.after, epoch)))
+    name = f"{found.after.name or 'unnamed model'}: " if found.against is found.after else ""
     lines = [f"{name}B − A", f"  A  {a}", f"  B  {b}"]
-    if found.other is not found.after:
-        n = len(found.layers), len(found.other.layers)
+    if found.against is not found.after:
+        n = len(found.layers), len(found.against.layers)
         by_shape = sum(line.how == "shape" for line in report.layers)
         how = f", {by_shape} of them by shape" if by_shape else " by name"
         known = f"{len(report.layers)}" if report.layers else "none"

@@ -11,9 +11,22 @@ from typing import Any
 from nn3d.errors import Nn3dError
 from nn3d.stage import exact, jsonable
 from nn3d.stage import slide as slides
-from nn3d.stage.commands import apart, edges, finding, layers, microscope, own, picture, recalling, restoring, time
+from nn3d.stage.commands import (
+    apart,
+    comparing,
+    edges,
+    finding,
+    layers,
+    microscope,
+    own,
+    picture,
+    recalling,
+    restoring,
+    time,
+)
 from nn3d.stage.commands.apart import Hide, SetReach
 from nn3d.stage.commands.common import Appliers
+from nn3d.stage.commands.comparing import SetCompare
 from nn3d.stage.commands.edges import (
     SetLevel,
     SetMode,
@@ -98,6 +111,7 @@ __all__ = [
     "SetBookmark",
     "SetBudget",
     "SetCamera",
+    "SetCompare",
     "SetDepth",
     "SetEpoch",
     "SetLevel",
@@ -136,7 +150,7 @@ Command = (
     Advance | Grow | Follow | SetEpoch | StepEpoch | Play | SetLoop | SetSpeed | SetSample | SetOpen | OpenGroup
     | OpenLevel | UnfoldAll | FoldAll | Arrange | Select | Hover | SetCamera | FlyTo | SetLevel | SetMode | SetSelection
     | SetStrength | SetOrder | SetTheme | SetScope | SetStage | SetRamp | SetBudget | SetPrint | Say | Resize
-    | SetPanels | SetSearch | Restore | Recall | SetBookmark | SetReach | Hide | SelectAlso
+    | SetPanels | SetSearch | SetCompare | Restore | Recall | SetBookmark | SetReach | Hide | SelectAlso
     | SetDepth | SetPath | StartSlide | PlaySlide
     | StepSlide | SetSlideSpeed | StopSlide
     | AddOwn | EditOwn | RemoveOwn | SetWriting | StartWave
@@ -147,7 +161,7 @@ COMMANDS: dict[str, type[Any]] = {c.__name__: c for c in Command.__args__}
 _APPLY: Appliers = {
     **finding.APPLY, **restoring.APPLY, **recalling.APPLY, **apart.APPLY,
     **time.APPLY, **layers.APPLY, **edges.APPLY, **picture.APPLY, **own.APPLY,
-    **microscope.APPLY,
+    **microscope.APPLY, **comparing.APPLY,
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nn3d.stage.bars import Bar, Bars
 from nn3d.stage.frame import Colour, Mark, Text, View
-from nn3d.stage.overlay.facts import Facts, class_name, free_words, percent, pill
+from nn3d.stage.overlay.facts import Facts, class_name, free_words, percent, pill, points
 from nn3d.stage.type import text_width
 
 # Of the picture, kept free left and right of the line of notes, px.
@@ -27,7 +27,7 @@ def bar_marks(f: Facts, bars: Bars, view: View) -> list[Mark]:
     inside = (names >= 0).all(1) & (names <= size).all(1)
     if not inside.any():
         return []  # close up, somewhere else: no note at the edge about bars that nobody sees
-    best = max(rows, key=lambda b: b.share).index if all(math.isfinite(b.share) for b in rows) else -1
+    best = max(rows, key=lambda b: abs(b.share)).index if all(math.isfinite(b.share) for b in rows) else -1
     truth = f.run.sample(f.outcome_sample).label if f.run.samples else None
     kept = _with_room(rows, names[:, 1], {best: 2.0, truth: 1.0}, (34.0 if bars.is_above else 14.5) * f.k)
     least = 0.0 if len(rows) < bars.total else LEAST_SAID
@@ -76,6 +76,9 @@ def _end(
     """A share behind its bar, and the word "truth". how : the least share that is said, and the way bars grow."""
     least, way = how
     said, anchor = percent(bar.share) if bar.share >= least else "", "l" if way > 0 else "r"
+    if f.compared is not None:
+        said = points(bar.share) if abs(bar.share) >= least else ""
+        look = look[0], f.ink("positive" if bar.share > 0 else "negative")
     x, y = float(at[0]) + way * 7 * f.k, float(at[1])
     out: list[Mark] = pill(f, x, y, said, 12 * f.k, look, anchor) if said else []
     if is_truth:
@@ -88,7 +91,8 @@ def _with_room(
     rows: tuple[Bar, ...], y: NDArray[np.float64], first: dict[int | None, float], pitch: float
 ) -> list[int]:
     """Numbers of the rows whose words do not run into each other: the best and the truth first, then by share."""
-    rank = sorted(range(len(rows)), key=lambda k: (-first.get(rows[k].index, 0.0), -np.nan_to_num(rows[k].share), k))
+    size = [abs(float(np.nan_to_num(row.share))) for row in rows]
+    rank = sorted(range(len(rows)), key=lambda k: (-first.get(rows[k].index, 0.0), -size[k], k))
     kept: list[int] = []
     for k in rank:
         if all(abs(float(y[k] - y[other])) >= pitch for other in kept):
@@ -100,6 +104,8 @@ def _notes(f: Facts, bars: Bars, n_named: int, at: tuple[float, float], way: flo
     """Whose softmax the shares are, and how many of all classes have a bar or a name."""
     whose = "stored" if f.outcome_sample < len(f.run.samples) else "computed"
     said = [f"softmax of the {whose} logits"] if f.is_softmax_ours else []
+    if f.compared is not None:
+        said.insert(0, "change in points")
     if len(bars.rows) < bars.total:
         said.insert(0, f"top {len(bars.rows)} of {bars.total:,}")
     if n_named < len(bars.rows):

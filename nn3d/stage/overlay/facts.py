@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.run.run import Run
+from nn3d.stage.comparing import Compared
 from nn3d.stage.frame import Colour, Mark, Palette, Rect, Text
 from nn3d.stage.look import colour
 from nn3d.stage.ordering import Orders
@@ -35,7 +36,7 @@ class Facts:
     """What the overlay tells about: layer values by layer index, strand tables by link index, probabilities.
 
     full : the value that has full colour in the scope "network", at the nearer epoch. notes : more for the foot line.
-    front : how far a new input has come, None where no row is told apart.
+    front : how far a new input has come, None where no row is told apart. compared : None: values are as they are.
     """
 
     run: Run
@@ -52,6 +53,7 @@ class Facts:
     full: float = 1.0
     notes: tuple[str, ...] = ()
     front: Front | None = None
+    compared: Compared | None = None
 
     @property
     def outcome_sample(self) -> int:
@@ -79,6 +81,12 @@ def percent(share: float) -> str:
     if 99.95 <= value < 100.0:
         return "> 99.9 %"
     return f"{value:.0f} %" if value in (0.0, 100.0) else f"{value:.1f} %" if value >= 0.05 else "< 0.1 %"
+
+
+def points(change: float) -> str:
+    """How far a share went, in points: "+2.1", "−12.0", "0"."""
+    value = 100.0 * change
+    return "0" if abs(value) < 0.05 else f"{value:+.1f}".replace("-", "−")
 
 
 def class_name(run: Run, index: int) -> str:

@@ -6,7 +6,7 @@ from nn3d.stage import stance
 from nn3d.stage.ends import is_picture, scale_of
 from nn3d.stage.frame import Mark, Text
 from nn3d.stage.overlay.facts import Facts, number
-from nn3d.stage.overlay.memory import memory_words, note_words
+from nn3d.stage.overlay.memory import memory_words, named, note_words
 from nn3d.stage.plan import LinkPlan
 from nn3d.stage.small import joins_columns
 from nn3d.stage.state import EXACT_PASSES
@@ -14,6 +14,8 @@ from nn3d.stage.strands import StrandTable
 from nn3d.stage.type import shorten, text_width, unknown
 
 MAGNITUDES = {"weight": "|w|", "contribution": "|c|", "gradient": "|c · ∂L|"}
+
+COMPARED = {"weight": "|Δw|", "contribution": "|Δ(a·w)|", "gradient": "|Δ(c · ∂L)|"}
 
 MAX_NAMES = 100
 
@@ -32,7 +34,8 @@ def hud_marks(f: Facts) -> list[Mark]:
     elif f.state.edges.print == "grey":
         right.insert(0, "dashed = negative")
     right = [*stance.words(f.state), *right]
-    right = [*memory_words(f), *folded_words(f), *_font_words(f), *_order_words(f), *f.notes, *right]
+    said = [*compared_words(f), *memory_words(f), *folded_words(f), *_font_words(f), *_order_words(f), *f.notes]
+    right = [*said, *right]
     pooled = (p for p in f.plan.layers if p.pool != (1, 1))
     right += [f"{p.layer.name}: a cell is the mean of {p.pool[0] * p.pool[1]}" for p in pooled]
     tail = ", ".join(right)
@@ -46,6 +49,16 @@ def hud_marks(f: Facts) -> list[Mark]:
         Text(x0, y, line, size, "regular", f.ink("text3"), "la"),
         Text(x1, above, shorten(tail, size, x1 - x0), size, "regular", f.ink("text3"), "ra"),
     ]
+
+
+def compared_words(f: Facts) -> list[str]:
+    """Layers that have no partner in A, and that A's samples are other inputs."""
+    found = f.compared
+    if found is None:
+        return ["the other run of this comparison was not given"] if f.state.compare is not None else []
+    names = [f.run.layers[k].name for k in sorted(found.alone)]
+    said = [] if found.difference.is_same_input else ["A has other inputs: compared sample by sample all the same"]
+    return [f"without partner in A, shown empty: {named(names)}", *said] if names else said
 
 
 def folded_words(f: Facts) -> list[str]:
@@ -92,7 +105,7 @@ def strand_figures(f: Facts, *, with_units: bool = True) -> list[str]:
     """
     if f.state.edges.selection == "off":
         return ["strands off"]
-    what = MAGNITUDES[f.state.edges.mode]
+    what = (MAGNITUDES if f.compared is None else COMPARED)[f.state.edges.mode]
     singles, ropes, pairs, columns = [], 0, 0, 0
     for i, table in sorted(f.tables.items()):
         link = f.plan.links[i]
@@ -121,8 +134,9 @@ def strand_figures(f: Facts, *, with_units: bool = True) -> list[str]:
     if ropes:
         out.append(f"{ropes} {'pair' if ropes == 1 else 'pairs'} as ropes, one a sign, area ~ share of Σ{what}")
     if any(p.recurrent is not None for p in f.plan.layers):
-        met = "|w|" if f.state.edges.mode == "weight" else "|a·w|"
-        out.append(f"recurrent: one strand a step, area ~ Σ{met}, without biases")
+        met = "w" if f.state.edges.mode == "weight" else "a·w"
+        what = f"Σ|{met}|" if f.compared is None else f"|ΔΣ {met}|"
+        out.append(f"recurrent: one strand a step, area ~ {what}, without biases")
     if pairs:
         ink = "dark" if f.palette.is_light else "ivory"
         out.append(f"grey: no weight, {ink}: copies" if _has_copies(f) else "grey: no weight")

@@ -18,6 +18,13 @@ STRAND_WORDS = {
 }
 
 
+COMPARED_WORDS = {
+    "weight": ("change of w", "less", "more"),
+    "contribution": ("change of a · w", "less", "more"),
+    "gradient": ("change of c · ∂L", "less", "more"),
+}
+
+
 def key_marks(f: Facts) -> list[Mark]:
     """The colour keys, right-aligned at the anchor: activation, signed values, strands, not finite."""
     anchor = f.state.anchors.key
@@ -82,15 +89,16 @@ def _sequential_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
 
 
 def _gates_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
-    """Sigmoid gates are shown as they are, from 0 to 1."""
+    """Sigmoid gates are shown as they are, from 0 to 1; their change from −1 to 1."""
     pieces = [piece for p in f.plan.layers if p.recurrent is not None for piece in p.recurrent.pieces]
     letters = {letter for piece in pieces if piece.is_true_scale for letter in piece.letters}
     marks: list[Mark] = [
         Text(x, y, "gates " + ", ".join(sorted(letters, key="ifrzo".find)), 11 * f.k, "medium", f.ink("text2")),
         Text(x + w, y, "true scale", 10 * f.k, "regular", f.ink("text3"), "ra"),
-        *_ramp_marks(f, "seq", x, y, w),
+        *_ramp_marks(f, "seq" if f.compared is None else "div", x, y, w),
     ]
-    for t, label, anchor in ((0.0, "0", "la"), (0.5, "½", "ma"), (1.0, "1", "ra")):
+    low, middle = ("0", "½") if f.compared is None else ("−1", "0")
+    for t, label, anchor in ((0.0, low, "la"), (0.5, middle, "ma"), (1.0, "1", "ra")):
         marks += _tick(f, x + w * t, y, label, anchor)
     return marks
 
@@ -98,6 +106,7 @@ def _gates_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
 def _signed_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
     what = "weights" if any(p.shows == "weights" for p in f.plan.layers) else "signed values"
     what = "signed" if what != "weights" and f.state.scope == "network" else what
+    what = what if f.compared is None else "difference  B − A" if f.state.scope != "network" else "B − A"
     marks: list[Mark] = [
         Text(x, y, what, 11 * f.k, "medium", f.ink("text2")),
         Text(x + w, y, _scope(f, "97 %"), 10 * f.k, "regular", f.ink("text3"), "ra"),
@@ -109,7 +118,8 @@ def _signed_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
 
 
 def _strand_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
-    what, low, high = STRAND_WORDS[f.state.edges.mode]
+    known = STRAND_WORDS if f.compared is None else COMPARED_WORDS
+    what, low, high = known[f.state.edges.mode]
     fog, up, down = (np.array(f.ink(n)[:3]) for n in ("fog", "positive", "negative"))
     marks: list[Mark] = [Text(x, y, what, 11 * f.k, "medium", f.ink("text2"))]
     if f.neurons is not None and f.plan.tallest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 
+from nn3d.stage.comparing import ComparedNeed
 from nn3d.stage.overlay.facts import Facts, number
 from nn3d.stage.resident import ValuesNeed
 from nn3d.stage.strands import StrandsNeed
@@ -39,6 +40,7 @@ def named(names: Iterable[str]) -> str:
 
 def _name(f: Facts, need: Hashable) -> str:
     layers = f.run.layers
+    need = need.need if isinstance(need, ComparedNeed) else need
     if isinstance(need, ValuesNeed):
         return f"values of {layers[need.layer].name}"
     if isinstance(need, StrandsNeed):

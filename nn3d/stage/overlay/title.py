@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from nn3d.stage.comparing import name_of
 from nn3d.stage.frame import Mark, Text
 from nn3d.stage.overlay.facts import Facts, class_name, number
 
@@ -30,7 +31,10 @@ def subtitle(f: Facts) -> list[str]:
     if len(ids) > 1:
         index = f.state.time.epoch
         at = np.interp(index, np.arange(len(ids)), ids)
-        parts.append(f"epoch {at:.{1 if index % 1 else 0}f} of {ids[-1]}")
+        shown = f"epoch {at:.{1 if index % 1 else 0}f}"
+        parts.append(f"{shown} of {ids[-1]}" if f.compared is None else _difference_words(f, shown))
+    elif f.compared is not None:
+        parts.append(_difference_words(f, f"epoch {ids[0]}"))
     if f.probabilities is not None:
         parts.append(_verdict(f, f.probabilities))
     if all(not v.is_open for v in f.state.layers) and f.state.layers:
@@ -61,5 +65,21 @@ def _verdict(f: Facts, p: NDArray[np.float64]) -> str:
     if not np.isfinite(p).all():
         return "no prediction: not finite"
     best, truth = int(p.argmax()), f.run.sample(f.outcome_sample).label if f.run.samples else None
-    said = f"predicted {class_name(f.run, best)}"
+    said = f"predicted {_before(f, best)}{class_name(f.run, best)}"
     return said if truth is None else f"{said}, truth {class_name(f.run, truth)}"
+
+
+def _difference_words(f: Facts, shown: str) -> str:
+    """"epoch 10 − epoch 0"; of two runs each with its name."""
+    found = f.compared
+    assert found is not None
+    shown = f"{name_of(f.run)} {shown}" if found.is_other else shown
+    return f"{shown} − {found.baseline}"
+
+
+def _before(f: Facts, best: int) -> str:
+    """What A predicted, where it is another class: "9 → "."""
+    shares = None if f.compared is None else f.compared.before
+    if shares is None or not np.isfinite(shares).all() or int(shares.argmax()) == best:
+        return ""
+    return f"{class_name(f.run, int(shares.argmax()))} → "
