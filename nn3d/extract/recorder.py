@@ -7,14 +7,17 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from nn3d.errors import TraceError
+from nn3d.extract.choice import Choice, chosen
 from nn3d.extract.gradients import Loss, cross_entropy_of
 from nn3d.extract.graph import Preprocessing
 from nn3d.extract.trace import Probe, samples_of
+from nn3d.extract.updates import Updates
+from nn3d.run.folder import holds_epochs, open_folder
 from nn3d.run.model import Epoch
 from nn3d.run.writer import RunWriter, write_packed
 
@@ -25,8 +28,13 @@ class Recorder:
     The folder is a whole run after every epoch, whatever happens to the process; `nn3d view RUN/ --follow` watches it
     grow. A folder that holds a run of the same model is continued. Arguments as for `nn3d.capture`.
 
+    every : of so many calls of `record`, one records; the others return None at once. layers : names or patterns
+    ("conv*", "features") of the layers that are recorded, None for all. samples : only the first so many inputs.
+    max_bytes : of the recorded epochs together; above it, every second of the older ones goes, and the run says so.
     gradients : True records the gradients of the samples' cross-entropy (logits against labels, summed over the
     samples) too, by the parameters and by the activations; a function of what the model returns is another loss.
+    updates : True records for each parameter the norms of its change since the last record and of the gradient that
+    training left; "full" the changes as well.
 
     Raises TraceError when the model cannot run on the inputs, RunFormatError when the folder holds something else.
     """
@@ -44,34 +52,59 @@ class Recorder:
         encoding: str | None = None,
         batch_axis: int | None = None,
         preprocessing: Preprocessing | None = None,
+        every: int = 1,
+        layers: Sequence[str] | None = None,
+        samples: int | None = None,
+        max_bytes: int | None = None,
         gradients: bool | Loss = False,
+        updates: bool | Literal["full"] = False,
     ) -> None:
+        for name, value in (("every", every), ("samples", samples), ("max_bytes", max_bytes)):
+            if value is not None and int(value) < 1:
+                raise TraceError(f"{name}: expected a whole number above 0, got {value}")
+        labels = None if labels is None else labels[:samples]
+        names = None if names is None else names[:samples]
+        tokens = None if tokens is None else tokens[:samples]
         self._loss = gradients if callable(gradients) else cross_entropy_of(labels) if gradients else None
         self.folder = Path(folder)
-        self._probe = Probe(model, inputs, batch_axis=batch_axis, preprocessing=preprocessing)
+        self._probe = Probe(model, inputs, batch_axis=batch_axis, preprocessing=preprocessing, samples=samples)
         self._samples = samples_of(self._probe.n_samples, labels, names, tokens)
         self._classes = tuple(classes)
-        self._encoding = encoding
+        self._encoding, self._max_bytes = encoding, max_bytes
+        self._layers = None if layers is None else (layers,) if isinstance(layers, str) else tuple(layers)
+        self._choice: Choice | None = None
+        self._updates = Updates(self._probe.parameters, is_full=updates == "full") if updates else None
         self._writer: RunWriter | None = None
-        self._next = 0
+        self._every, self._calls = int(every), 0
+        self._next = _next_id(self.folder)
 
-    def record(self, epoch: int | None = None, *, step: int | None = None, **metrics: Any) -> Epoch:
-        """Record this moment; returns when it is on the disk.
+    def record(self, epoch: int | None = None, *, step: int | None = None, **metrics: Any) -> Epoch | None:
+        """Record this moment; returns when it is on the disk. None where `every` passes it over.
 
-        epoch : its id, rising; by default one more than the last. metrics : numbers, e.g. loss=0.3; tensors of one
-        element will do.
+        epoch : its id, rising; by default one more than the last. step : of training; by default, with `every`, how
+        often `record` was called before. metrics : numbers, e.g. loss=0.3; tensors of one element will do.
         """
+        calls, self._calls = self._calls, self._calls + 1
+        if calls % self._every:
+            return None
         number = self._next if epoch is None else int(epoch)
+        step = calls if step is None and self._every > 1 else step
         values = {name: _number(name, value) for name, value in metrics.items()}
         moment = self._probe.shoot(Epoch(number, step, time.time(), values), self._loss)
         if self._writer is None:
             self._writer = self._open()
+        moment = moment if self._choice is None else self._choice.of(moment)
+        updates, changes = ({}, {}) if self._updates is None else self._updates.since(
+            self._probe.known_graph, moment.parameters
+        )  # fmt: skip
         self._writer.write_epoch(
             moment.epoch,
             moment.activations,
             moment.parameters,
             parameter_gradients=moment.parameter_gradients,
             activation_gradients=moment.activation_gradients,
+            updates=updates,
+            changes=changes,
         )
         self._next = number + 1
         return moment.epoch
@@ -87,6 +120,8 @@ class Recorder:
         """Nothing to close: every epoch is whole when `record` returns."""
 
     def _open(self) -> RunWriter:
+        if self._layers is not None:
+            self._choice = chosen(self._probe.known_graph, self._layers)
         return RunWriter(
             self.folder,
             self._probe.known_graph,
@@ -94,8 +129,18 @@ class Recorder:
             source=f"torch {torch.__version__}",
             samples=self._samples,
             classes=self._classes,
+            left_out=() if self._choice is None else self._choice.left_out,
             encoding=self._encoding,
+            max_bytes=self._max_bytes,
         )
+
+
+def _next_id(folder: Path) -> int:
+    """One more than the last epoch that a folder holds, 0 where it holds none. Raises RunFormatError."""
+    if not holds_epochs(folder):
+        return 0
+    with open_folder(folder) as run:
+        return run.epochs[-1].id + 1
 
 
 def _number(name: str, value: Any) -> float:

@@ -32,7 +32,7 @@ Inputs = Any
 class Probe:
     """A model, its recorded inputs, and the graph of the first pass.
 
-    inputs : a tensor or array (N, ...), a tuple of them (positional), or a mapping (keywords).
+    inputs : a tensor or array (N, ...), a tuple of them (positional), or a mapping (keywords). samples : only so many.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Probe:
         *,
         batch_axis: int | None = None,
         preprocessing: Preprocessing | None = None,
+        samples: int | None = None,
     ) -> None:
         if not isinstance(model, torch.nn.Module):
             raise TraceError(f"model: expected a torch.nn.Module, got {type(model).__name__}. Pass the module itself.")
@@ -54,6 +55,9 @@ class Probe:
         self.named = _named_inputs(model, inputs)
         self.batch_axis = _batch_axis(model, self.named) if batch_axis is None else batch_axis
         self.n_samples = _count(self.named, self.batch_axis)
+        if samples is not None and samples < self.n_samples:
+            self.named = {n: _first(t, self.batch_axis, self.n_samples, samples) for n, t in self.named.items()}
+            self.n_samples = samples
         self.places: list[list[Placement]] = []
         self.traced: Traced | None = None
         self.graph: Graph | None = None
@@ -221,6 +225,11 @@ def _count(named: Mapping[str, torch.Tensor], axis: int) -> int:
     if first is None or not first.shape[axis]:
         raise TraceError("inputs: expected at least one sample along the sample axis, got none. Pass (N, ...) arrays.")
     return int(first.shape[axis])
+
+
+def _first(tensor: torch.Tensor, axis: int, n: int, most: int) -> torch.Tensor:
+    """The first samples of an input; one without a sample axis as it is."""
+    return tensor.narrow(axis, 0, most).clone() if tensor.ndim > axis and tensor.shape[axis] == n else tensor
 
 
 def _parameters_of(model: torch.nn.Module) -> dict[int, tuple[str, torch.Tensor]]:

@@ -118,20 +118,23 @@ class EpochList:
         self._path = path
         self._at = 0
         self._last_id = -1
+        self._file = 0
 
     @property
     def is_cut(self) -> bool:
-        """The list is shorter than what was read of it: somebody began another one."""
+        """It is another file, or shorter than what was read of it: somebody began it anew, or thinned it."""
         try:
-            return self._path.stat().st_size < self._at
+            found = self._path.stat()
         except OSError:
             return False
+        return found.st_size < self._at or (self._file != 0 and found.st_ino != self._file)
 
     def new(self) -> tuple[Epoch, ...]:
         """Epochs listed since the last call. Raises RunFormatError on a line that is none."""
         if not self._path.is_file():
             return ()
         with self._path.open("rb") as file:
+            self._file = self._file or os.fstat(file.fileno()).st_ino
             file.seek(self._at)
             text = file.read(MAX_BYTES)
         whole = text[: text.rfind(b"\n") + 1]
@@ -196,7 +199,7 @@ class GrowingRun(Run):
 
     @property
     def is_replaced(self) -> bool:
-        """Another run has been begun in the folder: another id, or a list that starts over."""
+        """Another run has been begun in the folder (another id), or its list was written anew: open it again."""
         path = self._folder_store.folder / MANIFEST_FILE
         stamp = _stamp(path)
         if stamp is not None and stamp != self._stamp:

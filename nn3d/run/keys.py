@@ -39,6 +39,16 @@ def parameter_stats_key(epoch_id: int, parameter: int) -> str:
     return f"{epoch_prefix(epoch_id)}/s/w/{parameter}"
 
 
+def update_stats_key(epoch_id: int, parameter: int) -> str:
+    """Figures of a parameter's change since the epoch before, optional (nn3d.run.updates.UpdateStats)."""
+    return f"{epoch_prefix(epoch_id)}/s/u/{parameter}"
+
+
+def update_key(epoch_id: int, parameter: int) -> str:
+    """A parameter's change since the epoch before, optional."""
+    return f"{epoch_prefix(epoch_id)}/u/{parameter}"
+
+
 def parameter_gradient_key(epoch_id: int, parameter: int) -> str:
     """Gradient of the loss by a parameter, optional."""
     return f"{epoch_prefix(epoch_id)}/gw/{parameter}"

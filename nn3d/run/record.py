@@ -23,10 +23,14 @@ def epoch_arrays(
     *,
     parameter_gradients: Mapping[str, Array] | Mapping[int, Array] | None = None,
     activation_gradients: Mapping[str, Array] | Mapping[tuple[int, int], Array] | None = None,
+    updates: Mapping[int, Array] | None = None,
+    changes: Mapping[int, Array] | None = None,
     encoding: str = "f16",
     statistics: bool = True,
 ) -> dict[str, Array]:
     """Members of one epoch.
+
+    updates : parameter id → figures of its change (nn3d.run.updates). changes : parameter id → the change itself.
 
     activations : (node id, output) or "node name" or "node name.output" → (N, *shape), or shape where not per sample.
     parameters : id or name → array, canonical layout. Raises RunFormatError when a name or a shape does not fit.
@@ -54,6 +58,12 @@ def epoch_arrays(
         parameter, shape = find_parameter(which)
         values = _fitting(np.asarray(array), shape, f"gradient of {which}")
         members |= encode(values, weights).members(keys.parameter_gradient_key(epoch_id, parameter))
+    for which, vector in (updates or {}).items():
+        members[keys.update_stats_key(epoch_id, which)] = vector
+    for which, array in (changes or {}).items():
+        parameter, shape = find_parameter(which)
+        values = _fitting(np.asarray(array), shape, f"change of {which}")
+        members |= encode(values, weights).members(keys.update_key(epoch_id, parameter))
     for name, array in (activation_gradients or {}).items():
         node, output, info = find_node(name)
         values = _fitting_output(np.asarray(array), info, node)

@@ -20,8 +20,9 @@ from nn3d.run.run import Run
 from nn3d.run.statistics import CHANNEL_BINS, CHANNEL_COLUMNS, SAMPLE_COLUMNS, n_channels, parameter_vector_size
 
 _INSIDE = re.compile(r"(a|ga|s)/(\d{1,16})\.(\d{1,6})(\.samples|\.lo|\.scale|\.nonfinite)?")
-_WEIGHT = re.compile(r"(w|gw|s/w)/(\d{1,16})(\.lo|\.scale|\.nonfinite)?")
+_WEIGHT = re.compile(r"(w|gw|u|s/w|s/u)/(\d{1,16})(\.lo|\.scale|\.nonfinite)?")
 _INPUT = re.compile(r"in/(\d{1,6})(\.lo|\.scale|\.nonfinite)?")
+UPDATES = 5
 Shape = tuple[int, ...]
 
 
@@ -70,6 +71,8 @@ class Expectations:
         if parameter not in self._parameters:
             raise RunFormatError(f"{key}: should be a parameter of the graph, got {parameter}")
         shape = self._parameters[parameter].shape
+        if kind == "s/u":
+            return (UPDATES,)
         return (parameter_vector_size(shape),) if kind == "s/w" else _sidecar(shape, suffix)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from nn3d.errors import RunFormatError
-from nn3d.run import keys
+from nn3d.run import keys, thinning
 from nn3d.run.archive import atomic, write_archive
 from nn3d.run.describe import dump_json, epoch_json, manifest_json
 from nn3d.run.folder import EPOCHS_FILE, INPUTS_FILE, MANIFEST_FILE, epoch_file, open_folder
@@ -31,6 +31,7 @@ class RunWriter:
 
     A folder that holds a run of the same graph is continued. encoding : of activations, "f32", "f16" or "u8", None for
     float16 until the run holds 256 MB of them and uint8 from then on; weights are float32 with "f32", else float16.
+    max_bytes : of all epochs; above it, every second of the older ones goes, and the run says so (nn3d.run.thinning).
     Raises RunFormatError when the folder holds something else.
     """
 
@@ -48,8 +49,12 @@ class RunWriter:
         encoding: str | None = None,
         statistics: bool = True,
         extra: Mapping[str, JSON] | None = None,
+        max_bytes: int | None = None,
     ) -> None:
         self.folder = Path(folder)
+        self._max_bytes = max_bytes
+        self._listed: list[Epoch] = []
+        self._sizes: list[int] = []
         self._graph = graph
         self._encoding = encoding
         self._statistics = statistics
@@ -72,6 +77,10 @@ class RunWriter:
             extra=dict(extra or {}) | {"encoding": {"activations": encoding or "f16, u8 above 256 MB"}},
         )
         parse_manifest(parse_json(dump_json(manifest), MANIFEST_FILE), MANIFEST_FILE)
+        self._write_manifest(manifest)
+
+    def _write_manifest(self, manifest: Mapping[str, JSON]) -> None:
+        self._manifest = dict(manifest)
         with atomic(self.folder / MANIFEST_FILE) as file:
             file.write(json.dumps(manifest, ensure_ascii=False, allow_nan=False, indent=1).encode())
 
@@ -83,12 +92,19 @@ class RunWriter:
                     f"{self.folder}: should hold a run of this model, got another graph. Use a new folder."
                 )
             self._last_id = run.epochs[-1].id if run.epochs else -1
+            self._manifest = dict(run.manifest)
+            self._listed = list(run.epochs)
+            self._sizes = [_size_of(self.folder / epoch_file(e.id)) for e in run.epochs]
+            if self._max_bytes is not None:
+                thinning.remove_unlisted(self.folder, run.epochs)
             held = (run.store[key].nbytes for key in listed_keys(run) if keys.ACTIVATION_KEY.fullmatch(key))
             self._activation_bytes = sum(held)
         path = self.folder / EPOCHS_FILE
         if path.exists():
             with path.open("r+b") as file:
                 file.truncate(file.read().rfind(b"\n") + 1)
+        for left in self.folder.glob(".*.tmp"):
+            left.unlink(missing_ok=True)
 
     def write_inputs(self, activations: Arrays) -> None:
         """Store the values of the input nodes, once for all epochs; other names are passed over."""
@@ -102,6 +118,8 @@ class RunWriter:
         *,
         parameter_gradients: Parameters | None = None,
         activation_gradients: Arrays | None = None,
+        updates: Mapping[int, Array] | None = None,
+        changes: Mapping[int, Array] | None = None,
     ) -> None:
         """Record one epoch; ids must rise. Returns when it is on the disk and listed.
 
@@ -119,6 +137,8 @@ class RunWriter:
             parameters,
             parameter_gradients=parameter_gradients,
             activation_gradients=activation_gradients,
+            updates=updates,
+            changes=changes,
             encoding=self._encoding or self._next_encoding(activations),
             statistics=self._statistics,
         )
@@ -129,11 +149,40 @@ class RunWriter:
             file.flush()
             os.fsync(file.fileno())
         self._last_id = epoch.id
+        self._listed.append(epoch)
+        self._sizes.append(_size_of(self.folder / epoch_file(epoch.id)))
+        if self._max_bytes is not None and sum(self._sizes) > self._max_bytes:
+            self._thin(self._max_bytes)
+
+    @property
+    def last_id(self) -> int:
+        """Id of the last listed epoch, −1 without one."""
+        return self._last_id
+
+    def _thin(self, most: int) -> None:
+        """Drop every second of the older epochs until the others fit, and say so in the manifest."""
+        stays = thinning.thin(self.folder, self._listed, self._sizes, most)
+        dropped = len(stays) - sum(stays)
+        if not dropped:
+            return
+        self._listed = [e for e, keep in zip(self._listed, stays, strict=True) if keep]
+        self._sizes = [n for n, keep in zip(self._sizes, stays, strict=True) if keep]
+        before = self._manifest.get("thinned")
+        total = dropped + (before if isinstance(before, int) else 0)
+        notes = [n for n in self._manifest.get("notes") or () if not str(n).startswith(thinning.WORD)]
+        self._write_manifest(self._manifest | {"thinned": total, "notes": [*notes, thinning.note(total, most)]})
 
     def _next_encoding(self, activations: Arrays) -> str:
         """float16 as long as the run's activations stay below 256 MB with it."""
         more = 2 * sum(np.asarray(a).size for a in activations.values())
         return "f16" if self._activation_bytes + more <= MAX_HALF_BYTES else "u8"
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def whole_manifest(run: Run) -> dict[str, JSON]:
