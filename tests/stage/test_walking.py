@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from nn3d.paths import bundled_runs
 from nn3d.run.reader import open_run
 from nn3d.run.run import Run
-from nn3d.stage import apart_rows
+from nn3d.stage import apart_rows, jsonable
 from nn3d.stage.apart import APART_SECS, wanted
 from nn3d.stage.commands import Advance, Hide, Select, SelectAlso, SetCamera, SetReach, UnfoldAll, apply
 from nn3d.stage.compose import compose_frame, initial_state
-from nn3d.stage.controls import Act, Context, answer
+from nn3d.stage.controls import TABLE, Act, Context, answer
 from nn3d.stage.controls.going import settled
 from nn3d.stage.controls.parting import items_nearer
 from nn3d.stage.controls.requests import Request, Tell
@@ -265,3 +265,13 @@ def test_nothing_apart_is_the_picture_as_it_was(lenet: Walker) -> None:
     after = lenet.picture(apply(state, Advance(0.0)))
     assert [t.scale for t in after.tiles] == [t.scale for t in before.tiles]
     assert hud(after) == hud(before)
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.lists(st.sampled_from(sorted(t for row in TABLE for t, _, _ in row.key_words())), max_size=10))
+def test_any_keys_of_the_table_in_any_order_give_a_picture_and_a_state_that_survives_json(keys: list[str]) -> None:
+    walker = Walker("lenet-mnist")
+    for key in keys:
+        walker.press(key)
+        assert jsonable.from_json(ViewState, jsonable.to_json(walker.state)) == walker.state
+    assert len(walker.frame.tiles) >= 2

@@ -43,7 +43,7 @@ def toast_panel(ui: Ui, message: str, window: tuple[float, float], above: float)
     width = ui.type.width(shown, 12, "medium") + 54
     box = Box(round((window[0] - width) / 2), above - 48, width, 36)
     with ui.card("toast", box):
-        ui.icon(box.x + 22, box.y + 18, "check", 15, "accent")
+        ui.icon(box.x + 22, box.y + 18, "info", 15, "accent")
         ui.text(box.x + 38, box.y + 18, shown, 12, "medium")
 
 
