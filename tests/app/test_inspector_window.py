@@ -1,4 +1,4 @@
-"""The inspector in a real window, with a real mouse: kernels are scrolled to, saved, copied; the edge is dragged."""
+"""The inspector in a real window, with a real mouse: weights are scrolled to, saved, copied; the edge is dragged."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nn3d.analysis.tensors import kernel_shape
 from nn3d.app import clipboard
 from nn3d.app.cards import Box
+from nn3d.app.panels.inspector.kernels import sheet_of
 from nn3d.app.window import Viewer
+from nn3d.run.memory import LayerSpec, run_from_arrays
+from nn3d.run.run import Run
 from nn3d.stage.commands import Select
 from nn3d.stage.state import Thing
 from tests.app.test_window import Step, click_at, drive, key, move
-from tests.runs import bundled
 
 
 def chosen(layer: int, tile: int = -1) -> Step:
@@ -58,51 +61,60 @@ def scroll_to(name: str) -> Step:
     return lambda v: wheel, is_there
 
 
-def test_kernels_are_scrolled_to_and_saved_and_copied_as_the_run_has_them(
-    display: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_weights_are_scrolled_to_and_saved_and_copied_as_the_run_has_them(
+    display: str, small_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = bundled()
-    conv2 = run.layer("conv2")
-    assert conv2.weight is not None
-    weights = np.asarray(run.parameter(conv2.weight, -1))
+    run = small_run
+    fc1 = run.layer("fc1")
+    assert fc1.weight is not None
+    weights = np.asarray(run.parameter(fc1.weight, -1))
     monkeypatch.chdir(tmp_path)
 
     def are_weights(viewer: Viewer) -> bool:
-        lines = [line.split("\t") for line in clipboard.read().splitlines() if line]
-        return len(lines) == 16 * 6 * 5 and np.array_equal(np.array(lines, np.float32).reshape(16, 6, 5, 5), weights)
+        lines = [line.split("\t") for line in clipboard.read().splitlines()]
+        return len(lines) == 5 and len(lines[0]) == 64 and np.array_equal(np.array(lines, np.float32), weights)
 
     drive(
         run,
-        chosen(conv2.index),
+        chosen(fc1.index),
         scroll_to("weights0"),
         (click_at(middle("weights0")), lambda v: any(tmp_path.glob("*.npy"))),
         (click_at(middle("weights1")), lambda v: any(tmp_path.glob("*.png"))),
         (click_at(middle("weights2")), are_weights),
-        (key("ctrl+c"), lambda v: len([x for x in clipboard.read().splitlines() if x]) == 16 * 10),
+        (key("ctrl+c"), lambda v: len(clipboard.read().splitlines()) == 5 and "\t" not in clipboard.read()),
     )
     (path,) = tmp_path.glob("*.npy")
     assert np.array_equal(np.load(path), weights)
 
 
 def test_a_click_on_a_kernel_selects_its_map_and_another_parameter_takes_its_place(display: str) -> None:
-    run = bundled()
-    conv2 = run.layer("conv2")
-    bias = next(p for p in conv2.parameters if p != conv2.weight)
+    rng = np.random.default_rng(11)
+    values = {"weight": [rng.normal(size=(6, 2, 3, 3)).astype(np.float32)], "bias": [np.ones(6, np.float32)]}
+    conv = LayerSpec("conv", "conv2d", parameters=values, attributes={"padding": [1, 1], "stride": [1, 1]})
+    maps = {"input": rng.random((1, 2, 8, 8), np.float32), "conv": [rng.random((1, 6, 8, 8), np.float32)]}
+    run = run_from_arrays([LayerSpec("input", "input"), conv], maps)
+    weight, bias = run.layers[1].parameters
+    shape = kernel_shape((6, 2, 3, 3))
+    assert shape is not None
+    assert run.layers[1].weight == weight
 
     def kernel(viewer: Viewer) -> tuple[float, float]:
         box = viewer._surface._ui.places["kernels"]
-        return box.x + 20 + 5 * 18 + 8, box.y + 16 + 8
+        x, y = sheet_of(shape, box.w, is_colour=False).place(5, 1)
+        return box.x + x + 8, box.y + y + 8
 
     drive(
         run,
-        chosen(conv2.index),
-        scroll_to(f"parameter{bias}"),
-        (click_at(kernel), lambda v: v.state.selection == Thing(conv2.index, 5)),
+        chosen(1),
+        scroll_to("weights0"),
+        (click_at(kernel), lambda v: v.state.selection == Thing(1, 5)),
         (click_at(middle(f"parameter{bias}")), lambda v: v.state.panels.tensor == bias),
     )
 
 
-def test_the_inspector_follows_its_edge_and_the_picture_makes_room_when_it_is_let_go(display: str) -> None:
+def test_the_inspector_follows_its_edge_and_the_picture_makes_room_when_it_is_let_go(
+    display: str, small_run: Run
+) -> None:
     def free(viewer: Viewer) -> float:
         return viewer.state.anchors.free[2]
 
@@ -115,7 +127,7 @@ def test_the_inspector_follows_its_edge_and_the_picture_makes_room_when_it_is_le
                 "sleep", "0.1", *move(box.x - 100, box.y + 150), "sleep", "0.1", "mouseup", "1"]  # fmt: skip
 
     hand = drive(
-        bundled(),
+        small_run,
         (drag, lambda v: abs(v.layout.boxes["inspector"].w - 424) <= 3 and free(v) < before[0] - 50),
         (click_at(lambda v: (v.layout.boxes["inspector"].x1 - 24, v.layout.boxes["inspector"].y + 24)),
          lambda v: v.state.panels.inspector_w == 324.0),
