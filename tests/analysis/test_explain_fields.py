@@ -55,6 +55,9 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "padded": (lambda: positive(nn.Conv2d(1, 2, 3, padding=1, padding_mode="replicate"), nn.ReLU()), (1, 5, 6)),
     "joined": (lambda: positive(lambda x: torch.cat([F.avg_pool2d(x, 2), x[:, :, ::2, ::2]], 1)), (2, 6, 6)),
     "rows": (lambda: positive(lambda x: x.flatten(2).transpose(1, 2), nn.Linear(2, 4), lambda x: x[:, 3]), (2, 3, 3)),
+    "far_out": (
+        lambda: positive(nn.Conv2d(1, 2, 2, 1, 3, 2), nn.Conv2d(2, 2, 3, 2)), (1, 5, 6)
+    ),
     "adaptive": (lambda: positive(nn.AdaptiveAvgPool2d((3, 2)), nn.Conv2d(2, 2, 2)), (2, 7, 5)),
     "shuffled": (lambda: positive(nn.Conv2d(2, 4, 3), nn.PixelShuffle(2), nn.ReLU()), (2, 5, 5)),
 }  # fmt: skip

@@ -8,11 +8,11 @@ from math import prod
 
 import numpy as np
 
-from nn3d.analysis.contribution import TRANSPOSED_DIMS
 from nn3d.analysis.explain.context import Context
 from nn3d.analysis.explain.explanation import Box
 from nn3d.analysis.explain.fields import box_of, union
 from nn3d.analysis.explain.geometry import Shape
+from nn3d.analysis.explain.spans import has_window, window_box
 from nn3d.analysis.explain.table import UNFIT, terms_of
 from nn3d.analysis.explain.target import Target, checked_cells, target_of
 from nn3d.analysis.explain.terms import I64, Reading, Ref, Unknown
@@ -105,6 +105,11 @@ def _read(context: Context, node: Node, ref: Ref, box: Box) -> Iterator[tuple[Re
     if op_of(node.op).family == "recurrent" and len(context.shape(Ref(node.id, 0))) == 2:
         yield from _steps_seen(context, node, ref, box)
         return
+    if has_window(node):
+        source, found = window_box(context, node, box)
+        if found:
+            yield source, found
+        return
     terms = terms_of(context, node, ref.output, _probes(node, box))
     numbers = np.broadcast_to(terms.source, terms.at.shape[1:])
     for number, source in enumerate(terms.refs):
@@ -137,11 +142,10 @@ def _steps_seen(context: Context, node: Node, ref: Ref, box: Box) -> Iterator[tu
 def _probes(node: Node, box: Box) -> I64:
     """(n, axes) cells of a box that reach as far as all of them do.
 
-    Its corners, where an operation keeps the order along each axis; with holes between (a transposed convolution, a
-    shuffle of pixels) those beside them too; where axes are cut and put together, each axis as a whole.
+    Its corners, where an operation keeps the order along each axis; of a shuffle of pixels those beside them too; where
+    axes are cut and put together, each axis as a whole.
     """
-    near = {"pixel_shuffle": int(node.attributes.get("upscale_factor") or 1)}.get(node.op, 1)
-    near = 3 if node.op in TRANSPOSED_DIMS else near
+    near = int(node.attributes.get("upscale_factor") or 1) if node.op == "pixel_shuffle" else 1
     found = [_corners(box, near)]
     if op_of(node.op).family in _CUT:
         for axis, (a, b) in enumerate(box):
