@@ -78,7 +78,7 @@ def hovers(viewer: Viewer) -> bool:
     values = bundled().values(bundled().layers[CONV2].shown, 0, 10, 0)
     plates = {bundled().layers[t.layer].name for t in viewer.frame.tiles if t.lit is not None}
     said = viewer.tooltip[0] == f"conv2   {values[tile, row, col]:.6g}" and viewer.tooltip[2] == "16 × 10 × 10"
-    field = plates == {"input", "conv1", "pool1", "conv2"}
+    field = plates == {"input", "conv1", "pool1", "conv2", "pool2"}
     return said and field and (layer, found.explanation.cell) == (CONV2, (tile, row, col)) and found.explanation.known
 
 
