@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from threading import Event
 
 import numpy as np
 import torch
@@ -35,7 +36,8 @@ class TorchEngine:
         self._module: torch.nn.Module = made.module.eval()
         self._tensors = dict([*self._module.named_parameters(), *self._module.named_buffers()])
         self._check_parameters(spec)
-        self._trust = Trust(run, self)
+        self.stopping = Event()
+        self._trust = Trust(run, self, self.stopping)
 
     @property
     def reason(self) -> str:

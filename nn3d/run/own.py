@@ -128,7 +128,7 @@ class OwnInputs:
         self._given = {n.id: i for i, n in enumerate(n for n in run.graph.nodes if n.op == "input")}
         self._bytes = 4 * sum(prod(o.shape) for n in run.graph.nodes if n.id in self._following for o in n.outputs)
         self._naming, self._computing = Lock(), Lock()
-        self._stopped = Event()
+        self._stopped: Event = getattr(engine, "stopping", None) or Event()  # what the engine looks at, too
 
     def number(self, own: OwnInput) -> int:
         """The sample number of a content. Raises Nn3dError when it does not fit the run's inputs."""

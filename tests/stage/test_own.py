@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from nn3d.analysis.forward.engine import NumpyEngine
 from nn3d.analysis.forward.network import Network
 from nn3d.errors import Nn3dError
 from nn3d.run.model import InputInfo
@@ -294,3 +295,12 @@ def test_threads_that_ask_at_once_get_the_same_values_and_one_computation(start:
         assert calls == [10] * 4
     finally:
         run.own = before
+
+
+def test_a_comparison_that_was_stopped_is_made_again(run: Run) -> None:
+    engine = NumpyEngine(run)
+    engine.stopping.set()
+    assert "stopped" in engine.reason
+    engine.stopping.clear()
+    assert engine.reason == ""
+    assert engine.check.n_outputs == 12

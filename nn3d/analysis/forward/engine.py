@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from threading import Lock
+from threading import Event, Lock
 
 from nn3d.analysis.forward.check import MOST_SAMPLES, Check, checked
 from nn3d.analysis.forward.network import Network, recorded_inputs
 from nn3d.analysis.forward.step import ForwardError
+from nn3d.errors import Nn3dError
 from nn3d.run.model import Array
 from nn3d.run.ports import Engine
 from nn3d.run.run import Run
 
 
 class NumpyEngine:
-    """nn3d.run.ports.Engine of a run by its own graph and weights. Any thread may ask."""
+    """nn3d.run.ports.Engine of a run by its own graph and weights, for any thread. stopping : ends its work soon."""
 
     name = "numpy"
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self.stopping = Event()
         self._network = Network(run)
-        self._trust = Trust(run, self._network)
+        self._trust = Trust(run, self._network, self.stopping)
 
     @property
     def reason(self) -> str:
@@ -43,11 +45,12 @@ class NumpyEngine:
 
 
 class Trust:
-    """Whether an engine gives what a run recorded, found out once, by whoever asks first."""
+    """Whether an engine gives what a run recorded, found out once, by whoever asks first and is not stopped."""
 
-    def __init__(self, run: Run, engine: Engine | Network) -> None:
+    def __init__(self, run: Run, engine: Engine | Network, stopping: Event) -> None:
         self._run = run
         self._engine = engine
+        self._stopping = stopping
         self._check: Check | None = None
         self._lock = Lock()
 
@@ -55,9 +58,12 @@ class Trust:
     def check(self) -> Check:
         """The comparison at the last epoch; a reason instead where it cannot be made."""
         with self._lock:
-            if self._check is None:
-                self._check = self._compared()
-            return self._check
+            if self._check is not None:
+                return self._check
+            found = self._compared()
+            if not self._stopping.is_set():
+                self._check = found
+            return found
 
     def _compared(self) -> Check:
         run = self._run
@@ -65,6 +71,9 @@ class Trust:
             return Check("no values were recorded to compare with")
         epoch, samples = len(run.epochs) - 1, range(min(MOST_SAMPLES, len(run.samples)))
         try:
-            return checked(run, self._engine.infer, recorded_inputs(run, epoch, samples), epoch, samples)
-        except ForwardError as error:
+            return checked(run, self._infer, recorded_inputs(run, epoch, samples), epoch, samples)
+        except Nn3dError as error:
             return Check(str(error))
+
+    def _infer(self, inputs: Sequence[Array], epoch: int) -> Mapping[tuple[int, int], Array]:
+        return self._engine.infer(inputs, epoch, self._stopping.is_set)
