@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from nn3d.analysis.tensors import evenly_spread
 from nn3d.run.encoding import Encoded, decode
 from nn3d.run.model import FloatArray
 from nn3d.run.run import Run
@@ -58,7 +59,7 @@ class Moments:
 def spread_of(run: Run, node: int, output: int, epoch: int) -> Spread | None:
     """Sizes of the active values of all samples, or None where nothing was recorded.
 
-    Of more than 4 M values every n-th is read, n as small as that allows.
+    Of more than 4 M values so many are read, evenly spread.
     """
     if not run.has_values(node, output, epoch):
         return None
@@ -80,7 +81,7 @@ def _thinned(stored: Encoded) -> tuple[FloatArray, int]:
     if step <= 1 or not shape:
         return decode(stored).ravel(), size
     if stored.lo is None:
-        return np.asarray(stored.data.reshape(-1)[::step], np.float32), size
+        return evenly_spread(stored.data.reshape(-1), MOST_VALUES), size
     n = shape[0]
     kept = max(1, n // step)
     rows = [decode(stored, int(i)).ravel() for i in np.linspace(0, n - 1, kept).astype(int)]

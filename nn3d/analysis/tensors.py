@@ -14,12 +14,14 @@ from typing import Final
 import numpy as np
 
 from nn3d.run.model import Array, FloatArray
+from nn3d.run.run import Run
 
 QUANTILE: Final = 0.995
 SCALE_VALUES: Final = 1 << 20
 MATRIX_VALUES: Final = 1 << 24
 SLICE_VALUES: Final = 1 << 20
 BINS: Final = 64
+BLOCK: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,14 @@ class Scale:
     n_values: int
     n_all: int
     n_nonfinite: int
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How often which values stand in a tensor. counts : (64,), equal bins from −most to +most, the largest size."""
+
+    most: float
+    counts: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +83,22 @@ class Matrix:
     read_share: float
 
 
+def evenly_spread(flat: Array, most: int) -> FloatArray:
+    """(n,) float32: all of a flat array, or of a longer one than `most` about so many, in blocks of 4,096 in a row.
+
+    Blocks, since of a mapped file every page is read that holds one of the values.
+    """
+    if flat.size <= most:
+        return np.asarray(flat, np.float32)
+    n_blocks = max(1, most // BLOCK)
+    starts = np.linspace(0, flat.size - BLOCK, n_blocks).astype(np.int64)
+    return np.concatenate([np.asarray(flat[a : a + BLOCK], np.float32) for a in starts.tolist()])
+
+
 def scale_of(values: Array) -> Scale:
     """The scale of a tensor, from at most about 1 M of its values."""
     flat = values.reshape(-1)
-    some = np.asarray(flat[:: max(1, -(-flat.size // SCALE_VALUES))], np.float32)
+    some = evenly_spread(flat, SCALE_VALUES)
     finite = some[np.isfinite(some)]
     size = np.abs(finite)
     most = float(size.max(initial=0.0))
@@ -92,7 +114,18 @@ def scale_of(values: Array) -> Scale:
     )
 
 
-def common_ridges(scales: Sequence[Scale]) -> tuple[float, list[FloatArray]]:
+def histogram_of(run: Run, parameter: int, epoch: int) -> Histogram | None:
+    """The histogram of a parameter: the stored one, else of about 1 M of its values; None where it was not recorded."""
+    stored = run.parameter_stats(parameter, epoch)
+    if stored is not None:
+        return Histogram(stored.max_abs, stored.histogram)
+    if not run.has_parameter(parameter, epoch):
+        return None
+    scale = scale_of(run.parameter(parameter, epoch))
+    return Histogram(scale.most, scale.counts)
+
+
+def common_ridges(scales: Sequence[Histogram]) -> tuple[float, list[FloatArray]]:
     """(most, a row of 64 heights 0 … 1 each): histograms brought to equal bins from −most to +most, to their own peaks.
 
     A bin's values are taken to be spread evenly over it.

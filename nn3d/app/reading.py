@@ -1,8 +1,8 @@
 """How a fact is read from a run by its key: figures, kernels and matrices of the inspector. Runs on the loader thread.
 
 Keys: ("spread", node, output, epoch), ("moments", node, output, epoch), ("scale", parameter, epoch),
-("kernels", parameter, epoch, outs, ins) with [from, to) pairs, ("matrix", parameter, epoch, (rows, columns)).
-("own",) of nn3d.app.own_input. Epochs are indices.
+("histogram", parameter, epoch), ("kernels", parameter, epoch, outs, ins) with [from, to) pairs,
+("matrix", parameter, epoch, (rows, columns)), ("own",) of nn3d.app.own_input. Epochs are indices.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from nn3d.analysis.activity import Moments, Spread, moments_of, spread_of
-from nn3d.analysis.tensors import Matrix, Scale, matrix_of, read_kernels, scale_of
+from nn3d.analysis.tensors import Matrix, Scale, histogram_of, matrix_of, read_kernels, scale_of
 from nn3d.app.own_input import taken
 from nn3d.run.model import FloatArray
 from nn3d.run.run import Run
@@ -57,6 +57,7 @@ def _matrix(run: Run, parameter: int, epoch: int, most: Pair) -> Matrix | None:
 _READERS: Final = MappingProxyType[str, Callable[..., Any]](
     {
         "own": taken,
-        "spread": _spread, "moments": _moments, "scale": _scale, "kernels": _kernels, "matrix": _matrix,
+        "spread": _spread, "moments": _moments, "scale": _scale, "histogram": histogram_of,
+        "kernels": _kernels, "matrix": _matrix,
     }
 )  # fmt: skip

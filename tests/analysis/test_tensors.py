@@ -10,7 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nn3d.analysis import tensors
-from nn3d.analysis.tensors import common_ridges, kernel_shape, matrix_of, matrix_shape, read_kernels, scale_of
+from nn3d.analysis.tensors import (
+    Histogram,
+    common_ridges,
+    evenly_spread,
+    histogram_of,
+    kernel_shape,
+    matrix_of,
+    matrix_shape,
+    read_kernels,
+    scale_of,
+)
+from nn3d.run.memory import LayerSpec, run_from_arrays
 
 
 def weights(seed: int, *shape: int) -> np.ndarray:
@@ -93,8 +104,33 @@ def test_any_shape_is_a_matrix_of_all_its_values(shape: list[int]) -> None:
     assert rows * cols == math.prod(shape)
 
 
+def test_of_a_long_tensor_whole_blocks_from_end_to_end_are_read() -> None:
+    flat = np.arange(10_000_000, dtype=np.float32)
+    some = evenly_spread(flat, 1 << 20)
+    assert some.size == 1 << 20
+    assert (some[0], some[-1]) == (flat[0], flat[-1])
+    assert (np.diff(some.reshape(-1, 4096), axis=1) == 1).all()
+    assert np.diff(some[::4096]).std() <= 1.0
+
+
+def test_a_stored_histogram_is_taken_and_equals_the_computed_one() -> None:
+    values = weights(8, 20, 30)
+    layers = [LayerSpec("input", "input"), LayerSpec("fc", "linear", parameters={"weight": [values]})]
+    maps = {"input": np.zeros((1, 30), np.float32), "fc": [np.zeros((1, 20), np.float32)]}
+    stored = run_from_arrays(layers, maps)
+    bare = run_from_arrays(layers, maps, statistics=False)
+    assert stored.parameter_stats(0, 0) is not None
+    assert bare.parameter_stats(0, 0) is None
+    a, b = histogram_of(stored, 0, 0), histogram_of(bare, 0, 0)
+    assert a is not None
+    assert b is not None
+    assert np.isclose(a.most, b.most)
+    assert np.abs(a.counts - b.counts).sum() <= 4
+
+
 def test_common_ridges_keep_the_shape_of_the_widest_and_narrow_the_others() -> None:
-    narrow, wide = scale_of(weights(5, 300, 300)), scale_of(weights(6, 300, 300) * np.float32(4.0))
+    found = [scale_of(weights(5, 300, 300)), scale_of(weights(6, 300, 300) * np.float32(4.0))]
+    narrow, wide = (Histogram(s.most, s.counts) for s in found)
     most, (a, b) = common_ridges([narrow, wide])
     assert most == wide.most
     assert np.allclose(b, wide.counts / wide.counts.max(), atol=1e-6)

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from nn3d.analysis.activity import Spread, decade_of, ridge_of, window_of
-from nn3d.analysis.tensors import Scale, common_ridges
+from nn3d.analysis.tensors import Histogram, common_ridges
 from nn3d.app.facts import count_text
 from nn3d.app.panels.inspector.page import HEAD, WIDE, Page, Part, caption, head, number_text
 from nn3d.app.panels.inspector.parameters import chosen
@@ -100,11 +100,11 @@ def _draw_weights(page: Page, y: float) -> list[Act]:
     parameter, run = chosen(page), page.facts.run
     assert parameter is not None
     epochs = [e for e in shown_epochs(page.state.n_epochs, page.epoch) if run.has_parameter(parameter.id, e)]
-    known: list[tuple[int, Scale]] = []
+    known: list[tuple[int, Histogram]] = []
     for epoch in epochs:
-        scale: Scale | None = page.facts.ask("scale", parameter.id, epoch)
-        if scale is not None:
-            known.append((epoch, scale))
+        found: Histogram | None = page.facts.ask("histogram", parameter.id, epoch)
+        if found is not None:
+            known.append((epoch, found))
     short = parameter.name.rpartition(".")[2]
     head(page, y, f"{short.capitalize()} by epoch" if len(epochs) > 1 else f"{short.capitalize()}, how often",
          "each to its own peak" if len(epochs) > 1 else "")  # fmt: skip
