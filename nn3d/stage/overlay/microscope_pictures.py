@@ -119,8 +119,9 @@ def _minis(f: Facts, p: Pictures, e: Explanation, n: int, scales: tuple[float, f
     rows, cols = p.inputs.shape[1:]
     k = f.k
     cell = max(1.5, min(11.0, 45.0 / max(rows, cols))) * k
-    pitch, down = max(cols * cell + 10 * k, 54.0 * k), rows * cell + 4 * k
     label, size = 40.0 * k, 9.5 * k
+    names = max(text_width(name, size) for name in p.names[1 : n + 1])
+    pitch, down = max(cols * cell + 10 * k, 54.0 * k, names + 8 * k), rows * cell + 4 * k
 
     def draw(x: float, y: float) -> list[Mark]:
         out: list[Mark] = []
