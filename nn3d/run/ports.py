@@ -29,7 +29,7 @@ class Engine(Protocol):
 
     @property
     def reason(self) -> str:
-        """Why it cannot compute this run, one line; "" when it can, as far as is known before trying."""
+        """Why it cannot compute this run, one line; "" when it can. The first question may compute recorded samples."""
         ...
 
     def infer(
