@@ -35,6 +35,7 @@ class Entry:
     kind : of KINDS; groups count as layers. name, detail, figure : what the line shows, left to right.
     more : further words that find it. thing : where one flies. trigger : the gesture that it stands for.
     fill : what it puts into the field, to be completed with a value. number : of an offer in the list it came from.
+    parameter : its id.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class Entry:
     trigger: str = ""
     fill: str = ""
     number: int = -1
+    parameter: int = -1
     caps: tuple[str, ...] = ()
 
 
@@ -213,6 +215,7 @@ def _parameter_entries(run: Run) -> list[Entry]:
         Entry(
             "parameter", p.name, f"of {run.layers[owner[p.id]].name}" if p.kind == "parameter" else p.kind,
             " × ".join(str(n) for n in p.shape) or "1", "parameter tensor", "sigma", Thing(owner[p.id]),
+            parameter=p.id,
         )
         for p in run.graph.parameters
         if p.id in owner

@@ -20,6 +20,8 @@ from nn3d.stage.controls import TABLE, Act, Context, answer
 from nn3d.stage.controls.going import settled
 from nn3d.stage.controls.parting import items_nearer
 from nn3d.stage.controls.requests import Request, Tell
+from nn3d.stage.controls.searching import taken
+from nn3d.stage.finding import network_entries
 from nn3d.stage.frame import Frame, Text
 from nn3d.stage.resident import Resident
 from nn3d.stage.spots import screen_box
@@ -275,3 +277,15 @@ def test_any_keys_of_the_table_in_any_order_give_a_picture_and_a_state_that_surv
         walker.press(key)
         assert jsonable.from_json(ViewState, jsonable.to_json(walker.state)) == walker.state
     assert len(walker.frame.tiles) >= 2
+
+
+def test_a_parameter_that_was_found_is_flown_to_and_shown_in_the_inspector(lenet: Walker) -> None:
+    entries = network_entries(lenet.run, lenet.resident.plan.groups)
+    bias = next(e for e in entries if e.kind == "parameter" and e.name.endswith("conv2.bias"))
+    acts = taken(Context(lenet.state, lenet.frame, compose=lenet.picture), bias, ())
+    assert not isinstance(acts, str)
+    for act in acts:
+        lenet.take(act)
+    assert lenet.state.selection == Thing(3)
+    assert lenet.run.parameter_info(lenet.state.panels.tensor).name == bias.name
+    assert lenet.state.panels.inspector

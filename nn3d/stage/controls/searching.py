@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from nn3d.stage.commands import Hover, SelectAlso, SetSearch
+from nn3d.stage.commands import Hover, SelectAlso, SetPanels, SetSearch
 from nn3d.stage.controls.common import Act, Acts, Context
 from nn3d.stage.controls.going import go, open_up
 from nn3d.stage.controls.offers import Offer
@@ -68,7 +68,7 @@ def key_pressed(c: Context, trigger: str, shown: Listing, given: tuple[Offer, ..
 
 
 def taken(c: Context, entry: Entry, given: tuple[Offer, ...], trigger: str = "Enter") -> Acts | str:
-    """What taking an entry does: Enter flies there or runs it, Tab opens it."""
+    """What taking an entry does: Enter flies there or runs it, Tab opens it; a parameter is shown in the inspector."""
     if entry.fill:
         n = len(entry.fill)
         return (SetSearch(Search("all", entry.fill, n, n)),)
@@ -80,7 +80,10 @@ def taken(c: Context, entry: Entry, given: tuple[Offer, ...], trigger: str = "En
         return ()
     if trigger == "Shift Enter":
         return (SelectAlso(entry.thing.layer),)
-    return (*CLOSE, *_taken_thing(c, entry.thing, trigger))
+    shown: Acts = ()
+    if entry.parameter >= 0:
+        shown = (SetPanels(replace(c.state.panels, inspector=True, tensor=entry.parameter)),)
+    return (*CLOSE, *_taken_thing(c, entry.thing, trigger), *shown)
 
 
 def _taken_thing(c: Context, thing: Thing, trigger: str) -> tuple[Act, ...]:
