@@ -1,7 +1,7 @@
 """What of a view a user changes, part by part: what undo brings back, and what a bookmark keeps.
 
 A part has a goal: where it is once nothing moves any more. Not among them: time that passes, the pointer, the window's
-size and cards, what may be drawn, inputs of one's own.
+size and cards, what may be drawn. Inputs of one's own are undone stroke by stroke, but no bookmark keeps them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ GOALS: Final[dict[str, Callable[[ViewState], Any]]] = {
     "layers": lambda s: tuple((v.is_open, v.arrangement, v.stage) for v in s.layers),
     "selection": lambda s: (s.selection, s.also),
     "epoch": lambda s: s.time.target,
+    "own": lambda s: s.own,
     "sample": lambda s: s.sample,
     "level": lambda s: s.edges.level,
     "mode": lambda s: s.edges.mode,
@@ -33,12 +34,12 @@ GOALS: Final[dict[str, Callable[[ViewState], Any]]] = {
     "compare": lambda s: s.compare,
 }
 PARTS: Final = tuple(GOALS)
-KEPT: Final = tuple(p for p in PARTS if p not in ("theme", "print"))
+KEPT: Final = tuple(p for p in PARTS if p not in ("theme", "print", "own"))
 WORDS: Final = {
     "groups": "open groups", "layers": "open layers", "level": "level of edges", "mode": "what edges show",
     "edges": "edges drawn", "print": "colour of print", "scope": "full colour", "ramp": "colours",
     "order": "order of tiles", "lens": "microscope", "hidden": "what is hidden",
-    "compare": "comparison",
+    "compare": "comparison", "own": "own input",
 }  # fmt: skip
 
 

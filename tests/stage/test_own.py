@@ -26,6 +26,7 @@ from nn3d.stage.commands import (
     Command,
     EditOwn,
     RemoveOwn,
+    Restore,
     SetSample,
     StartWave,
     apply,
@@ -36,6 +37,7 @@ from nn3d.stage.commands import (
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import initial_state
 from nn3d.stage.frame import Frame, Text
+from nn3d.stage.history import History, recorded, redone, undone
 from nn3d.stage.own import check_own, own_inputs, sample_number
 from nn3d.stage.resident import Resident
 from nn3d.stage.state import ViewState
@@ -304,3 +306,20 @@ def test_a_comparison_that_was_stopped_is_made_again(run: Run) -> None:
     engine.stopping.clear()
     assert engine.reason == ""
     assert engine.check.n_outputs == 12
+
+
+def test_undo_takes_back_a_stroke_and_redo_draws_it_again(start: ViewState) -> None:
+    first = apply(start, AddOwn(sheet(), "at once"))
+    history = recorded(History(), start, first, 1)
+    drawn = apply(first, EditOwn(0, sheet(1), "hold"))
+    history = recorded(history, first, drawn, 2)
+    second = apply(drawn, EditOwn(0, sheet(2), "at once"))
+    history = recorded(history, drawn, second, 2)
+    state, seen = second, []
+    for turned in (undone, undone, redone, redone):
+        history, turn = turned(history)
+        assert turn is not None
+        state = apply(state, Restore(turn.view, turn.parts))
+        assert state.n_recorded == start.n_recorded
+        seen.append((state.own, state.sample))
+    assert seen == [(first.own, 16), ((), 0), (first.own, 16), (second.own, 16)]

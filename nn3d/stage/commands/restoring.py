@@ -85,11 +85,17 @@ def _epoch(state: ViewState, view: ViewState) -> ViewState:
     return replace(state, time=replace(state.time, target=goal, is_playing=False))
 
 
+def _own(state: ViewState, view: ViewState) -> ViewState:
+    n = state.n_recorded + len(view.own)
+    return replace(state, own=view.own, n_samples=n, sample=min(state.sample, max(0, n - 1)), wave=None)
+
+
 _BACK: Final[dict[str, Callable[[ViewState, ViewState], ViewState]]] = {
     "groups": _groups,
     "layers": _layers,
     "selection": lambda s, v: replace(s, selection=v.selection, also=v.also),
     "epoch": _epoch,
+    "own": _own,
     "sample": lambda s, v: replace(s, sample=min(v.sample, s.n_samples - 1)),
     "level": lambda s, v: set_level(s, SetLevel(v.edges.level)),
     "mode": lambda s, v: replace(s, edges=replace(s.edges, mode=v.edges.mode)),
