@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -20,6 +20,7 @@ from nn3d.run.folder import GrowingRun, holds_epochs
 from nn3d.run.model import Epoch
 from nn3d.run.ports import Follower, Opener
 from nn3d.run.run import Run
+from nn3d.stage.state import ViewState
 
 POLL_SECS: Final = 0.25
 SLOWEST_POLL_SECS: Final = 1.0
@@ -169,6 +170,25 @@ def followed(run: Run | None, folder: Path | None, opener: Opener, wake: Callabl
         return None
     run.bear_losses()
     return Following(run, run, opener, wake)
+
+
+def resumed(before: Run, run: Run, last: ViewState) -> ViewState | None:
+    """The view of a run goes on in the one that took its place, where both are the same network; else None.
+
+    A playhead that is held goes to the epoch whose id is nearest; one that follows, to the last.
+    """
+    if [(layer.name, layer.shape) for layer in before.layers] != [(layer.name, layer.shape) for layer in run.layers]:
+        return None
+    at, ids = len(run.epochs) - 1, [e.id for e in run.epochs]
+    if last.live is not None and last.live.is_held and before.epochs:
+        id_ = before.epochs[min(round(last.time.target), len(before.epochs) - 1)].id
+        at = min(range(len(ids)), key=lambda i: abs(ids[i] - id_))
+    n_samples = max(1, len(run.samples)) + len(last.own)
+    moment = replace(last.time, epoch=float(at), target=float(at))
+    return replace(
+        last, n_epochs=len(run.epochs), n_samples=n_samples, sample=min(last.sample, n_samples - 1), time=moment,
+        wave=None, hover=None,
+    )  # fmt: skip
 
 
 class Waiting:

@@ -22,7 +22,7 @@ from nn3d.app.errands import Errands
 from nn3d.app.events import Events, Gesture, Window, framebuffer_scale
 from nn3d.app.facts import Facts
 from nn3d.app.fitting import grown
-from nn3d.app.following import Following, followed
+from nn3d.app.following import Following, followed, resumed
 from nn3d.app.guide import Guide, tour_of
 from nn3d.app.hovering import Hovering
 from nn3d.app.loader import Loader
@@ -146,7 +146,7 @@ class Viewer:
         self._tracks = Tracks(visit.shelf(run.identity))
         self.state = self._tracks.first(self._given_state(state))
         self._first_fit()
-        if following is not None:
+        if following is not None and self.state.live is None:
             self._apply(Follow(round(self.state.time.target) == self.state.n_epochs - 1))
         self.frame: Frame = self._composed()
         self.layout = self._surface.lay_out(self.state, self.frame)
@@ -465,7 +465,9 @@ class Viewer:
             following.growing.take(news.epochs)
             self.do([Grow(len(self._run.epochs))])
         if news.successor is not None:
-            self.visit.message = f"Another run was begun in {following.path.name}"
+            same = news.successor.header.run_id == self._run.header.run_id
+            what = "The run was thinned" if same else "Another run was begun"
+            self.visit.message = f"{what} in {following.path.name}"
             self.next = (following.path, news.successor)
         self._surface.pulse = following.pulse
 
@@ -583,8 +585,13 @@ def show(
             if viewer.next is None:
                 return last
             path, run = viewer.next
-            own, script, resident, tour = run, script if begin is not None else None, None, None
-            state, begin = _begun(run, last, begin), None
+            is_awaited = begin is not None and path == follow
+            own, script, resident, tour = run, script if is_awaited else None, None, None
+            if is_awaited and begin is not None:
+                state = begin(run, Resident(run))
+            else:
+                state = resumed(bench, run, last) if path == follow else None
+            state, begin = state or _begun(run, last), None
             on_command = on_command if viewer.is_empty else _unheard
             visit.remember(path, run)
     finally:
@@ -594,9 +601,7 @@ def show(
         window.destroy()
 
 
-def _begun(run: Run, last: ViewState, begin: Callable[[Run, Resident], ViewState] | None) -> ViewState:
+def _begun(run: Run, last: ViewState) -> ViewState:
     """The first view of a run that follows another in the same window: its theme and its panels stay."""
-    if begin is not None:
-        return begin(run, Resident(run))
     state = initial_state(run, Resident(run), size_px=last.size_px, scale=last.scale, theme=last.theme)
     return replace(state, panels=replace(last.panels, help=False))
