@@ -198,7 +198,12 @@ def is_large(wires: Wiring, level: str) -> bool:
 
 
 def mode_of(run: Run, wires: Wiring, moment: Moment) -> str:
-    """The mode that can be had: contribution falls back to weight without inputs; gradient to "" where not recorded."""
+    """The mode that can be had: contribution falls back to weight without inputs; gradient to "" where not recorded.
+
+    Of a difference "" where the weight has no partner.
+    """
+    if isinstance(run, Difference) and not run.has_parameter(wires.link.parameter, moment.epoch):
+        return ""
     has_input = run.has_values(*wires.link.source, moment.epoch)
     if moment.mode == "contribution":
         return "contribution" if has_input else "weight"

@@ -102,11 +102,11 @@ def outcomes(found: Difference, layer: Layer, need: OutcomeNeed) -> Outcomes:
 
 
 def alone(found: Difference, sample: int) -> dict[int, str]:
-    """Layers that are not compared, index → why; all of them where A has no such sample."""
+    """Layers that are not compared, index → why; all where A has no such sample. Inputs are shown as they are."""
     n = len(found.against.samples)
     if sample >= n and sample < len(found.after.samples):
         return {la.index: f"A has {n} samples" for la in found.layers if la.op != "input"}
-    return found.alone
+    return {k: why for k, why in found.alone.items() if found.layers[k].op != "input"}
 
 
 @dataclass(frozen=True, slots=True)

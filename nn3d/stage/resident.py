@@ -310,12 +310,13 @@ class Resident:
     def _read(self, need: ValuesNeed) -> LayerValues:
         plan = self.plan.layers[need.layer]
         layer, (rows, cols) = plan.layer, plan.tiles.cells
+        run = self.run.after if isinstance(self.run, Difference) and layer.op == "input" else self.run
         if plan.shows == "weights":
             assert layer.weight is not None
-            cells = filter_faces(self.run, layer.weight, need.epoch, (rows, cols))
-        elif self.run.has_values(layer.shown, layer.shown_output, need.epoch):
-            node, output = node_of(self.run, layer, need.stage, need.epoch)
-            raw = self.run.values(node, output, need.epoch, need.sample)
+            cells = filter_faces(run, layer.weight, need.epoch, (rows, cols))
+        elif run.has_values(layer.shown, layer.shown_output, need.epoch):
+            node, output = node_of(run, layer, need.stage, need.epoch)
+            raw = run.values(node, output, need.epoch, need.sample)
             lanes = 1 if plan.recurrent is None else plan.recurrent.directions
             cells = lane_cells(raw, lanes) if lanes > 1 else raw.reshape(-1, *fold(layer.shape, layer.axes)[1:])
             cells = cells if plan.pool == (1, 1) else pooled(cells, plan.pool)
@@ -323,7 +324,7 @@ class Resident:
             cells = np.full((plan.tiles.n, rows, cols), np.nan, np.float32)
         cells = np.ascontiguousarray(cells, np.float32)
         cells.setflags(write=False)
-        is_difference = isinstance(self.run, Difference) and layer.op != "input"
+        is_difference = isinstance(run, Difference)
         return dressed(figures(Values((self.identity, need), cells), is_difference=is_difference), plan)
 
 

@@ -169,8 +169,8 @@ class Compare:
 class Anchors:
     """Where the picture may go: rectangle (x0, y0, x1, y1) that the camera fits, and corners of title, key and HUD.
 
-    None hides a part. `key`: right end and top of the colour key. `hud`: x0, x1 and y of the strands line. `room`: where
-    the card of a cell may lie, x0, y0, x1, y1; None anywhere.
+    None hides a part. `key`: right end and top of the colour key. `hud`: x0, x1 and y of the strands line. `room`:
+    where the card of a cell may lie, x0, y0, x1, y1; None anywhere.
     """
 
     free: tuple[float, float, float, float] = (64.0, 120.0, 1462.0, 775.0)
@@ -319,7 +319,7 @@ class ViewState:
     own : inputs of one's own, samples after the recorded ones. wave : one of them on its way through the layers.
     writing : a text that has the keyboard.
     live : how the run is followed while it grows; None where it is not.
-    compare : what the picture is compared with; None: values are shown as they are.
+    compare : what the picture is compared with; None: values are shown as they are. compare_again : what it was last.
     """
 
     n_epochs: int
@@ -335,6 +335,7 @@ class ViewState:
     time: Time = field(default_factory=Time)
     live: Live | None = None
     compare: Compare | None = None
+    compare_again: Compare = field(default_factory=Compare)
     sample: int = 0
     camera: Camera = field(default_factory=Camera)
     flight: Flight | None = None

@@ -77,7 +77,9 @@ def _value(frame: Frame, plate: TileLayer, thing: Thing) -> str:
     if plate.lut == "rgb":
         return ", ".join(f"{v:.2f}" for v in pair[round(mix)][:, thing.row, thing.col])
     a, b = (float(cells[thing.tile, thing.row, thing.col]) for cells in pair)
-    return plain(a if mix == 0.0 else a * (1.0 - mix) + b * mix)
+    value = a if mix == 0.0 else a * (1.0 - mix) + b * mix
+    is_change = frame.state.compare is not None and plate.lut == "div"
+    return f"{signed(value)}   B − A" if is_change else plain(value)
 
 
 def _where(run: Run, frame: Frame, layer: Layer, plate: TileLayer, thing: Thing) -> str:
@@ -124,7 +126,8 @@ def _trunk(run: Run, frame: Frame, strands: StrandLayer) -> Lines:
     if len(areas) >= 2 * strands.trunk_per_sign > 0:
         up, down = float(areas[0]), float(areas[strands.trunk_per_sign])
         if up + down > 0.0:
-            lines.append(f"{percent(up / (up + down))} for, {percent(down / (up + down))} against")
+            said = ("for", "against") if frame.state.compare is None else ("more", "less")
+            lines.append(f"{percent(up / (up + down))} {said[0]}, {percent(down / (up + down))} {said[1]}")
     return tuple(lines)
 
 
@@ -148,6 +151,8 @@ def _edge(run: Run, frame: Frame, strands: StrandLayer, row: int, met: Met) -> L
     info = run.parameter_info(strands.parameter)
     at = ", ".join(str(int(i)) for i in np.unravel_index(flat, info.shape))
     weight = float(strands.weight[row])
+    if frame.state.compare is not None:
+        return (*lines, f"change of weight {signed(weight)}   {info.name} [{at}]")
     lines.append(f"weight {signed(weight)}   {info.name} [{at}]")
     amount = _contribution(run, frame, strands, row, met)
     if amount is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from nn3d.errors import Nn3dError
 from nn3d.stage.commands.common import Appliers
 from nn3d.stage.state import Compare, ViewState
 
@@ -13,7 +12,7 @@ from nn3d.stage.state import Compare, ViewState
 class SetCompare:
     """Show everything minus what it was at epoch index `epoch`, of another run with `is_other`; None shows it as it is.
 
-    The other run is the one that was given beside the one on screen.
+    The other run is the one that was given beside the one on screen. An epoch that is not there is the nearest one.
     """
 
     epoch: int | None
@@ -23,11 +22,9 @@ class SetCompare:
 def _set_compare(state: ViewState, c: SetCompare) -> ViewState:
     if c.epoch is None:
         return replace(state, compare=None)
-    if c.epoch < 0:
-        raise Nn3dError(f"compare: epoch should be 0 or more, got {c.epoch}")
-    if not c.is_other and c.epoch >= max(1, state.n_epochs):
-        raise Nn3dError(f"compare: epoch should be below {max(1, state.n_epochs)}, got {c.epoch}")
-    return replace(state, compare=Compare(c.epoch, c.is_other))
+    last = max(0, state.n_epochs - 1)
+    against = Compare(max(0, c.epoch) if c.is_other else min(max(0, c.epoch), last), c.is_other)
+    return replace(state, compare=against, compare_again=against)
 
 
 APPLY: Appliers = {SetCompare: _set_compare}

@@ -18,6 +18,7 @@ from nn3d.stage.commands import (
     FoldAll,
     Follow,
     OpenLevel,
+    SetCompare,
     SetEpoch,
     SetLevel,
     SetLoop,
@@ -36,10 +37,11 @@ from nn3d.stage.commands import (
     SetTheme,
     UnfoldAll,
 )
+from nn3d.stage.comparing import name_of
 from nn3d.stage.controls.table import TABLE
 from nn3d.stage.finding import Entry, Listing, listing, network_entries
 from nn3d.stage.stages import LAST, labels_of
-from nn3d.stage.state import LEVELS, MODES, ORDERS, PRINTS, RAMPS, SCOPES, SELECTIONS, THEMES, ViewState
+from nn3d.stage.state import LEVELS, MODES, ORDERS, PRINTS, RAMPS, SCOPES, SELECTIONS, THEMES, Compare, ViewState
 
 SPEEDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 REACHES: Final = (1, 2, 3, 4)
@@ -97,7 +99,22 @@ def offers(run: Run, state: ViewState) -> tuple[Offer, ...]:
         held = state.live.is_held
         out.append(Offer("Follow the training", Follow(True), is_on=not held))
         out.append(Offer("Hold here", Follow(False), is_on=held))
-    return (*out, *_stages(run, state))
+    return (*out, *_compared(run, state), *_stages(run, state))
+
+
+def _compared(run: Run, state: ViewState) -> list[Offer]:
+    """What the picture may be compared with: a few epochs of the run, and the other run."""
+    out = []
+    n, now = state.n_epochs, state.compare
+    if n > 1:
+        at = sorted({0, n // 2, max(0, round(state.time.target) - 1), n - 1})
+        ids = [epoch.id for epoch in run.epochs]
+        out += [Offer("Compare with epoch", SetCompare(k), f"{ids[k]}", is_on=now == Compare(k)) for k in at]
+    if run.other is not None and run.other.epochs:
+        last = len(run.other.epochs) - 1
+        said = f"{name_of(run.other)}, epoch {run.other.epochs[last].id}"
+        out.append(Offer("Compare with", SetCompare(last, True), said, is_on=now == Compare(last, True)))
+    return [*out, Offer("Compare with nothing", SetCompare(None), is_on=now is None)] if out else []
 
 
 def _stages(run: Run, state: ViewState) -> list[Offer]:
@@ -186,7 +203,7 @@ class Catalogue:
         search = state.search
         key = (search.kind, search.text, state.edges, state.selection, state.theme, state.scope, state.ramp,
                state.order, state.sample, state.bookmarks, state.time.target, state.time.is_looping, state.layers,
-               state.live, state.n_epochs, state.reach)  # fmt: skip
+               state.live, state.n_epochs, state.reach, state.compare)  # fmt: skip
         if key != self._last[0]:
             self._last = (key, *self._listed(state))
         return self._last[1], self._last[2]

@@ -8,7 +8,7 @@ from typing import Final
 
 from nn3d.stage.bookmarks import DIGITS
 from nn3d.stage.commands import SetEpoch
-from nn3d.stage.controls import camera, keeping, microscope, parting, picture, time, walk, window
+from nn3d.stage.controls import camera, comparing, keeping, microscope, parting, picture, time, walk, window
 from nn3d.stage.controls.common import Handler, Row
 from nn3d.stage.controls.requests import AskFile, CopyValues, CopyView, GuideBy
 
@@ -87,6 +87,9 @@ TABLE: Final[tuple[Row, ...]] = (
     _row(_TIME, "previous, next sample", ("↑", "↓"), Up=time.sample(-1), Down=time.sample(1),
          ).named("Previous sample", "Next sample"),
     _row(_TIME, "next wrong sample", ("N",), N=time.next_wrong),
+    _row(_TIME, "compare with an epoch, with this one", ("B", "Shift B"),
+         B=comparing.toggle, Shift_B=comparing.from_here,
+         ).named("Compare, or values as they are", "Compare with the epoch that is shown"),
     _row(_TIME, "own picture, drawing or text", ("D",), D=window.panel(lambda p: replace(p, pad=not p.pad))),
     _row(_WINDOW, "find a layer", ("Ctrl F",), Ctrl_F=window.search("layers")),
     _row(_WINDOW, "all commands", ("Ctrl P",), Ctrl_P=window.search("all")),

@@ -128,6 +128,7 @@ def rope_marks(f: Facts, places: dict[int, tuple[float, float, float]], others: 
     marks: list[Mark] = []
     by_input = f.state.edges.mode == "contribution"
     words = ("for", "against") if by_input else ("positive", "negative")
+    words = words if f.compared is None else ("more", "less")
     for index, (x, y, room) in places.items():
         table = f.tables.get(index)
         if table is not None and table.note and room >= 62 * f.k:

@@ -161,9 +161,10 @@ def _column_figures(f: Facts, n: int, what: str, where: str) -> list[str]:
     """What the strands, stubs and numbers of a small network are."""
     n_biases = 0 if f.neurons is None else sum(len(b) for b in f.neurons.biases.values())
     drawn = f"all {number(n)} weights{where}" + (f" and {number(n_biases)} biases" if n_biases else "")
-    stub = ["stub under a neuron = its bias"] if n_biases else []
+    change = "" if f.compared is None else "change of "
+    stub = [f"stub under a neuron = {change}its bias"] if n_biases else []
     scale = f"area by {what}, one scale for {'these' if where else 'the network'}"
-    return [drawn, scale, *stub, "number on a tile = its value"]
+    return [drawn, scale, *stub, f"number on a tile = {change}its value"]
 
 
 def _coarser(f: Facts, link: LinkPlan, table: StrandTable) -> str:

@@ -92,8 +92,9 @@ def _gates_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
     """Sigmoid gates are shown as they are, from 0 to 1; their change from −1 to 1."""
     pieces = [piece for p in f.plan.layers if p.recurrent is not None for piece in p.recurrent.pieces]
     letters = {letter for piece in pieces if piece.is_true_scale for letter in piece.letters}
+    what = ("gates " if f.compared is None else "change of ") + ", ".join(sorted(letters, key="ifrzo".find))
     marks: list[Mark] = [
-        Text(x, y, "gates " + ", ".join(sorted(letters, key="ifrzo".find)), 11 * f.k, "medium", f.ink("text2")),
+        Text(x, y, what, 11 * f.k, "medium", f.ink("text2")),
         Text(x + w, y, "true scale", 10 * f.k, "regular", f.ink("text3"), "ra"),
         *_ramp_marks(f, "seq" if f.compared is None else "div", x, y, w),
     ]

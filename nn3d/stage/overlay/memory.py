@@ -25,9 +25,14 @@ def note_words(f: Facts) -> list[str]:
     """Links that carry a note instead of what was asked for: "not known yet: fc1, fc2"."""
     notes: dict[str, list[str]] = {}
     for i, table in sorted(f.tables.items()):
-        if table.note:
+        if table.note and not _is_alone(f, f.plan.links[i].target):
             notes.setdefault(table.note, []).append(f.plan.layers[f.plan.links[i].target].layer.name)
     return [f"{note}: {named(names)}" for note, names in notes.items()]
+
+
+def _is_alone(f: Facts, row: int) -> bool:
+    """Whether a layer has no partner in a comparison, which is said for layers, not for links."""
+    return f.compared is not None and f.plan.layers[row].layer.index in f.compared.alone
 
 
 def named(names: Iterable[str]) -> str:
