@@ -63,6 +63,15 @@ def test_every_kernel_has_its_own_place_inside_the_column(
     assert len(seen) == len(outs.ravel()[::7])
 
 
+def test_all_filters_of_a_small_layer_stand_side_by_side_and_bands_are_of_one_length() -> None:
+    small, large = kernel_shape((16, 6, 5, 5)), kernel_shape((64, 8, 3, 3))
+    assert small is not None
+    assert large is not None
+    assert sheet_of(small, 300.0, is_colour=False).n_bands == 1
+    sheet = sheet_of(large, 300.0, is_colour=False)
+    assert sheet.n_bands * sheet.columns - sheet.n_out < sheet.n_bands
+
+
 @given(SHAPES, st.floats(0.0, 1.0), st.floats(50.0, 900.0))
 def test_the_pieces_in_sight_hold_every_kernel_in_sight(
     shape: tuple[int, int, int, int], share: float, height: float

@@ -102,11 +102,16 @@ def sheet_of(shape: KernelShape, width: float, *, is_colour: bool) -> Sheet:
         columns = max(1, int((width + 4) // (shape.cols * px + 4)))
         return Sheet(shape.n_out, 1, shape.rows, shape.cols, px, 4, min(columns, shape.n_out), 0.0, 0.0)
     room = width - LABELS
-    px = next((p for p in range(LARGEST, 0, -1) if shape.n_out * (shape.cols * p + 3) <= room + 3), 0)
-    px = max(px, _least(shape))
-    gap = 3 if px >= 3 else 2
-    columns = max(1, min(shape.n_out, int((room + gap) // (shape.cols * px + gap))))
+    fits = (p for p in range(LARGEST, 0, -1) if shape.n_out * (shape.cols * p + _gap(p)) <= room + _gap(p))
+    px = max(next(fits, 0), _least(shape))
+    gap = _gap(px)
+    most = max(1, min(shape.n_out, int((room + gap) // (shape.cols * px + gap))))
+    columns = -(-shape.n_out // -(-shape.n_out // most))  # bands of one length, as far as that goes
     return Sheet(shape.n_out, n_in, shape.rows, shape.cols, px, gap, columns, LABELS, HEADER)
+
+
+def _gap(px: int) -> int:
+    return 3 if px > 3 else 2
 
 
 def _least(shape: KernelShape) -> int:
