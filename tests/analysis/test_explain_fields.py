@@ -72,15 +72,18 @@ def touched(model: nn.Module, x: Tensor, cell: tuple[int, ...]) -> tuple[tuple[i
     return tuple((int(a.min()), int(a.max()) + 1) for a in axes if len(a))
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_receptive_field_is_where_the_gradient_is_not_zero(name: str, rng: np.random.Generator) -> None:
+def test_a_receptive_field_is_where_the_gradient_is_not_zero(
+    name: str, rng: np.random.Generator, soaking: Callable[[int, int], int]
+) -> None:
     build, shape = NETWORKS[name]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model, x = build(), torch.rand(2, *shape) + 0.5
     run = nn3d.capture(model, x)
     last = run.layers[-1]
-    for cell in random_cells(last.shape, 12, rng).tolist():
+    for cell in random_cells(last.shape, soaking(12, 300), rng).tolist():
         found = receptive_field(run, last.name, tuple(cell))
         assert found.get(run.layers[0].name, ()) == touched(model, x, tuple(cell)), cell
 

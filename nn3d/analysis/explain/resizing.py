@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nn3d.analysis.explain.context import Context
-from nn3d.analysis.explain.geometry import columns, flat_of, grid
+from nn3d.analysis.explain.geometry import Shape, columns, coords_of, flat_of, grid
 from nn3d.analysis.explain.terms import F64, I64, Reading, Ref, Terms, Unknown, exactly, weighted_sum
 from nn3d.run.model import Node
 
@@ -44,7 +44,16 @@ def interpolate(context: Context, node: Node, output: int, cells: I64) -> Terms:
         [ref], np.zeros(number.shape[1], np.int64), number, values, exactly(weights), formula=formula
     )  # fmt: skip
     # Shares are float32 as well: what they are rounded by weighs whole values, however small the share.
-    return replace(terms, scale=np.maximum(terms.scale, 0.01 * np.abs(values.values).sum(1)))
+    scale = np.maximum(terms.scale, 0.01 * np.abs(values.values).sum(1))
+    return replace(terms, scale=scale, reach={0: _with_share(number, weights, source)})
+
+
+def _with_share(number: I64, weights: F64, source: Shape) -> I64:
+    """(n, axes, 2) boxes of the cells whose share is not 0: at an edge a neighbour may have none."""
+    has_share = (weights != 0)[:, None, :]
+    coords = np.stack(coords_of(number, source), 1)
+    low = np.where(has_share, coords, np.iinfo(np.int64).max).min(2)
+    return np.stack([low, np.where(has_share, coords, -1).max(2) + 1], 2)
 
 
 def _along(at: I64, size: int, out: int, mode: str, scale: Any, is_aligned: bool) -> tuple[I64, F64]:
