@@ -48,7 +48,7 @@ def _away(folded: Folded, choice: Apart) -> F64:
 def layers_of(folded: Folded, item: int) -> tuple[int, ...]:
     """The layers of an item; () for one that there is not."""
     groups = folded.plan.groups
-    if item < len(folded.layer_names):
+    if item < folded.n_layers:
         return (item,)
     return groups.all[item - groups.n_layers].layers if item - groups.n_layers < len(groups.all) else ()
 

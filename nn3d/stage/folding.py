@@ -46,7 +46,9 @@ class Folded:
     """A plan with groups closed. items : item of each row. row_of : row of each visible item.
 
     stands : (items,) row that stands for each item of the run: its own, or that of the closed group around it.
-    An open group has the row of its last layer. slabs : of each row that is a deck. layer_names : of all layers.
+    An open group has the row of its last layer. slabs : of each row that is a deck.
+    names : of each item of the run, of which the first `n_layers` are layers.
+    item_links : (source, target) items of the visible links; those that pass others by come last.
     """
 
     plan: Plan
@@ -55,18 +57,9 @@ class Folded:
     row_of: dict[int, int]
     stands: tuple[int, ...]
     slabs: dict[int, tuple[Slab, ...]]
-    layer_names: tuple[str, ...] = ()
-
-    @property
-    def item_links(self) -> tuple[tuple[int, int], ...]:
-        """(source, target) items of the visible links; those that pass others by come last."""
-        links = sorted(self.plan.links, key=lambda k: k.path in BY_PASSES)
-        return tuple((self.items[k.source], self.items[k.target]) for k in links)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Name of each item of the run: layers, then groups."""
-        return (*self.layer_names, *(g.name for g in self.plan.groups.all))
+    names: tuple[str, ...] = ()
+    n_layers: int = 0
+    item_links: tuple[tuple[int, int], ...] = ()
 
     def rows_state(self, state: ViewState) -> ViewState:
         """The state in rows: views, selection and hover of what is visible; a hidden thing is the block around it."""
@@ -126,8 +119,10 @@ def fold_plan(plan: Plan, opened: frozenset[int]) -> Folded:
     stands = [*row_of_layer, *(row_of_layer[g.last] for g in groups.all)]
     is_open = tuple(plan.is_open[i] if i < groups.n_layers else False for i in items)
     made = replace(plan, layers=rows, links=links, topology=top, is_open=is_open, output=row_of_layer[plan.output])
-    names = tuple(p.layer.name for p in plan.layers)
-    return Folded(made, opened, items, row_of, tuple(stands), slabs, names)
+    names = (*(p.layer.name for p in plan.layers), *(g.name for g in groups.all))
+    main_first = sorted(links, key=lambda k: k.path in BY_PASSES)
+    ends = tuple((items[k.source], items[k.target]) for k in main_first)
+    return Folded(made, opened, items, row_of, tuple(stands), slabs, names, len(plan.layers), ends)
 
 
 def _ordered(plan: Plan, groups: Groups, opened: frozenset[int]) -> tuple[int, ...]:
