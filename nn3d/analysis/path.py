@@ -140,7 +140,19 @@ class _Walk:
                 return self._by_column(layer, flat, target)
             if node.op in CONV_DIMS and len(layer.shape) == CONV_DIMS[node.op] + 1:
                 return self._by_kernel(layer, flat, target, node)
-        return self._by_terms(layer, flat, target)
+        numbers = self._glued(layer, flat, target, link) if node.op == "concat" else None
+        return self._by_terms(layer, flat, target, numbers)
+
+    def _glued(self, layer: Layer, flat: int, target: Layer, link: LayerLink) -> list[int] | None:
+        """The cell of a concatenation that is a copy of this one; None where that is not told by the shapes."""
+        cell, shapes = _coords(layer, flat), [self.run.output(k.node, k.output).shape for k in target.links]
+        own = target.links.index(link)
+        apart = [a for a, (n, m) in enumerate(zip(layer.shape, target.shape, strict=False)) if n != m]
+        if len(apart) != 1 or shapes[own] != layer.shape or any(len(s) != len(layer.shape) for s in shapes):
+            return None
+        place = list(cell)
+        place[apart[0]] += sum(s[apart[0]] for s in shapes[:own])
+        return [_flat(target, tuple(place))] if place[apart[0]] < target.shape[apart[0]] else None
 
     def _value(self, layer: Layer, flat: int) -> float:
         if not self.run.has_values(layer.shown, layer.shown_output, self.epoch):
@@ -180,12 +192,12 @@ class _Walk:
         numbers = (np.arange(first, first + per_out)[:, None] * prod(out) + cells[None]).reshape(-1)
         return _strongest([target.index] * numbers.size, numbers, mine.reshape(-1) * self._value(layer, flat))
 
-    def _by_terms(self, layer: Layer, flat: int, target: Layer) -> _Found:
+    def _by_terms(self, layer: Layer, flat: int, target: Layer, numbers: list[int] | None = None) -> _Found:
         """Where no weight says it: cells in the same place of the target, if the cell is one of their terms."""
         cell = _coords(layer, flat)
         ends: list[Place] = []
         amounts: list[float] = []
-        for number in _same_place(layer, cell, target):
+        for number in _same_place(layer, cell, target) if numbers is None else numbers:
             e = self._explain(target, number)
             for i in range(min(len(e.products), MOST_TERMS)):
                 source = e.source_nodes[e.source[i]]
