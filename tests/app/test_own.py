@@ -49,20 +49,23 @@ def stroke(*places: tuple[float, float]) -> Callable[[Viewer], list[str]]:
     return command
 
 
-def test_a_stroke_of_the_mouse_becomes_a_sample_and_changes_every_layer_and_the_bars(display: str) -> None:
+def test_strokes_of_the_mouse_change_every_layer_and_the_bars_and_are_undone_one_by_one(display: str) -> None:
     run = open_run(bundled_runs()["mlp-digits"])
     seen: dict[str, np.ndarray] = {}
+    sheets: list[OwnInput] = []
 
     def has_drawn(viewer: Viewer) -> bool:
         if not viewer.state.own or viewer.state.wave is not None:
             return False
         seen["first"] = outcome(viewer).copy()
+        sheets.append(viewer.state.own[0])
         return True
 
     def has_more(viewer: Viewer) -> bool:
         if viewer.state.wave is not None or np.array_equal(outcome(viewer), seen["first"]):
             return False
         seen["later"] = outcome(viewer).copy()
+        sheets.append(viewer.state.own[0])
         return True
 
     hand = drive(
@@ -71,6 +74,10 @@ def test_a_stroke_of_the_mouse_becomes_a_sample_and_changes_every_layer_and_the_
         (key("d"), lambda v: v.state.panels.pad and v._facts.taken is not None),
         (stroke((0.5, 0.2), (0.52, 0.5), (0.5, 0.8)), has_drawn),
         (stroke((0.3, 0.5), (0.7, 0.5)), has_more),
+        (key("ctrl+z"), lambda v: v.state.own == (sheets[0],)),
+        (key("ctrl+z"), lambda v: not v.state.own),
+        (key("ctrl+shift+z"), lambda v: v.state.own == (sheets[0],)),
+        (key("ctrl+shift+z"), lambda v: v.state.own == (sheets[1],)),
         (key("Home"), lambda v: v.state.time.epoch == 0.0),
     )
     assert hand.last is not None
