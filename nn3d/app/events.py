@@ -236,7 +236,7 @@ class Events:
             return
         self.stroke += int(action == glfw.PRESS)
         self._is_wheel = False
-        name = NAMED.get(key) or _letter(key)
+        name = NAMED.get(key) or letter_of(key)
         if name is None or (action == glfw.REPEAT and name not in REPEATING):
             return
         is_ctrl = modifiers.ctrl if sys.platform != "darwin" else _has_command(self._window)
@@ -249,12 +249,14 @@ class Events:
         self._queue.append(Gesture(char if is_symbol else "", self._at, text=char, stroke=self.stroke))
 
 
-def _letter(key: int) -> str | None:
-    """What the key writes on this keyboard, where that is a letter."""
+def letter_of(key: int) -> str | None:
+    """The letter that a key writes on this keyboard; the one at its place where it writes none from A to Z."""
     if key == glfw.KEY_UNKNOWN:
         return None
     name = glfw.get_key_name(key, 0)
-    return name.upper() if name is not None and len(name) == 1 and name.isalpha() else None
+    if name is None or len(name) != 1 or not name.isalpha():
+        return None
+    return name.upper() if name.isascii() else chr(key) if glfw.KEY_A <= key <= glfw.KEY_Z else None
 
 
 def _has_command(window: Window) -> bool:
