@@ -4,6 +4,7 @@ load : open a recorded run → Run.
 capture : record a live torch module at some inputs → Run.
 Recorder : record a training loop, epoch by epoch, into a folder.
 from_arrays : a Run from plain numpy arrays (for JAX, Keras, own code).
+live : open the window beside a training; returns what records it.
 compose : run and view state → Frame, plain numpy.
 render : a picture of a run, (H, W, 3) uint8.
 view : open the window.
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nn3d.app.window import show as view
+    from nn3d.extract.live import live
     from nn3d.extract.recorder import Recorder
     from nn3d.extract.trace import capture
     from nn3d.offscreen import render_run as render
@@ -25,13 +27,14 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Recorder", "__version__", "capture", "compose", "from_arrays", "load", "render", "view"]
+__all__ = ["Recorder", "__version__", "capture", "compose", "from_arrays", "live", "load", "render", "view"]
 
 _HOMES = {
     "Recorder": ("nn3d.extract.recorder", "Recorder"),
     "capture": ("nn3d.extract.trace", "capture"),
     "compose": ("nn3d.stage.complete", "compose"),
     "from_arrays": ("nn3d.run.memory", "run_from_arrays"),
+    "live": ("nn3d.extract.live", "live"),
     "load": ("nn3d.run.reader", "open_run"),
     "render": ("nn3d.offscreen", "render_run"),
     "view": ("nn3d.app.window", "show"),

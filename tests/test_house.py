@@ -48,6 +48,7 @@ def test_the_public_surface_is_pinned() -> None:
         "capture",
         "compose",
         "from_arrays",
+        "live",
         "load",
         "render",
         "view",
