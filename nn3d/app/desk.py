@@ -47,7 +47,7 @@ def lay_out(
         actions_w=ACTIONS_W,
         view_w=view_widths(ui),
         tree_h=tree_height(ui, state, facts),
-        inspector_h=inspector_height(ui, state, facts, frame) if frame is not None else 200.0,
+        inspector_h=inspector_height(ui, state, facts, frame) if frame and state.panels.inspector else 200.0,
         help=help_size(state.size_px[0]),
         has_epochs=state.n_epochs > 1,
         n_samples=len(facts.run.samples) + len(state.own) + 1,
