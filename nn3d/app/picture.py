@@ -12,10 +12,11 @@ from nn3d.run.run import Run
 from nn3d.scene.renderer import Renderer
 from nn3d.stage.commands import Resize, SetBudget, apply
 from nn3d.stage.complete import compose
+from nn3d.stage.focus import wanted
 from nn3d.stage.frame import Frame
 from nn3d.stage.pointed import Pointed
 from nn3d.stage.resident import Resident
-from nn3d.stage.state import Budget, Thing, ViewState
+from nn3d.stage.state import Budget, Focus, Thing, ViewState
 
 Pixels = NDArray[np.uint8]
 
@@ -44,7 +45,7 @@ class Picture:
         self.draws += 1
 
     def is_like(self, frame: Frame) -> bool:
-        """Whether the picture on screen is whole and is the same view at another time, of another sample, or later in a slide."""
+        """Whether the picture on screen is whole and the same view at another time, of another sample, or cell of a slide."""
         drawn = self.frame
         if drawn is None or drawn.missing or not self.is_whole:
             return False
@@ -86,6 +87,8 @@ class Picture:
         budget = replace(state.budget, samples=Budget().samples, shade=True, seams=True)
         state = apply(apply(state, Resize(state.size_px, state.scale)), SetBudget(budget))
         state = replace(state, hover=None)
+        goal = wanted(state)
+        state = replace(state, focus=Focus() if goal is None else Focus(goal, 1.0))
         frame = compose(self._run, state, resident=self._resident)
         target = self._fitting(None, frame)
         self._renderer.draw(frame, target)
