@@ -45,7 +45,7 @@ class Picture:
         self.draws += 1
 
     def is_like(self, frame: Frame) -> bool:
-        """Whether the picture on screen is whole and the same view at another time, of another sample, or cell of a slide."""
+        """Whether the picture is whole and this view, be it at another time, of another sample, or cell of a slide."""
         drawn = self.frame
         if drawn is None or drawn.missing or not self.is_whole:
             return False
