@@ -36,11 +36,12 @@ from nn3d.stage.commands import (
 )
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import initial_state
+from nn3d.stage.controls.window import pad_turned
 from nn3d.stage.frame import Frame, Text
 from nn3d.stage.history import History, recorded, redone, undone
 from nn3d.stage.own import check_own, own_inputs, sample_number
 from nn3d.stage.resident import Resident
-from nn3d.stage.state import ViewState
+from nn3d.stage.state import Panels, ViewState
 from tests.runs import bundled, mlp_run
 
 
@@ -323,3 +324,10 @@ def test_undo_takes_back_a_stroke_and_redo_draws_it_again(start: ViewState) -> N
         assert state.n_recorded == start.n_recorded
         seen.append((state.own, state.sample))
     assert seen == [(first.own, 16), ((), 0), (first.own, 16), (second.own, 16)]
+
+
+def test_d_opens_and_closes_the_pad_and_brings_it_up_from_the_picture_alone() -> None:
+    shut, alone = Panels(), Panels(picture_only=True, pad=True)
+    assert pad_turned(shut) == replace(shut, pad=True)
+    assert pad_turned(pad_turned(shut)) == shut
+    assert pad_turned(alone) == replace(alone, picture_only=False)

@@ -90,7 +90,7 @@ TABLE: Final[tuple[Row, ...]] = (
     _row(_TIME, "compare with an epoch, with this one", ("B", "Shift B"),
          B=comparing.toggle, Shift_B=comparing.from_here,
          ).named("Compare, or values as they are", "Compare with the epoch that is shown"),
-    _row(_TIME, "own picture, drawing or text", ("D",), D=window.panel(lambda p: replace(p, pad=not p.pad))),
+    _row(_TIME, "own picture, drawing or text", ("D",), D=window.panel(window.pad_turned)),
     _row(_WINDOW, "find a layer", ("Ctrl F",), Ctrl_F=window.search("layers")),
     _row(_WINDOW, "all commands", ("Ctrl P",), Ctrl_P=window.search("all")),
     _row(_WINDOW, "undo, redo", ("Ctrl Z", "Ctrl Shift Z"), Ctrl_Z=keeping.undo,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from nn3d.stage.commands import Hover, SetPanels, SetSearch, SetTheme
 from nn3d.stage.controls.common import Acts, Context, Handler
@@ -13,6 +14,11 @@ from nn3d.stage.state import Panels, Search
 def panel(edit: Callable[[Panels], Panels]) -> Handler:
     """Open or close a card."""
     return lambda c: (SetPanels(edit(c.state.panels)),)
+
+
+def pad_turned(panels: Panels) -> Panels:
+    """The pad opened or closed; from the picture alone, the panels come back with it."""
+    return replace(panels, pad=panels.picture_only or not panels.pad, picture_only=False)
 
 
 def theme(c: Context) -> Acts:
