@@ -11,10 +11,10 @@ from nn3d.run.ops import op_of
 from nn3d.stage.frame import Colour, Mark, Text
 from nn3d.stage.lens import Lens
 from nn3d.stage.microscope import Patch
-from nn3d.stage.overlay.blocks import Block, hue, plain, signed, stacked, words_line, wrapped
+from nn3d.stage.overlay.blocks import Block, beside, hue, plain, signed, stacked, words_line, wrapped
 from nn3d.stage.overlay.facts import Facts, number, percent
 from nn3d.stage.overlay.microscope_pictures import picture_blocks
-from nn3d.stage.overlay.microscope_terms import extra_lines, term_blocks
+from nn3d.stage.overlay.microscope_terms import extra_lines, row_blocks, term_blocks
 from nn3d.stage.type import text_width
 
 MOST_NAMED = 5
@@ -36,7 +36,11 @@ def cell_blocks(f: Facts, lens: Lens) -> list[Block]:
         return [head, *wrapped(f, _stored_words(e) + e.reason)]
     if found.pictures is not None:
         return [head, *picture_blocks(f, found.pictures, e, [*_sum_blocks(f, e), *_path_blocks(f, lens)])]
-    return [head, *term_blocks(f, e), *extra_lines(f, e), *_sum_blocks(f, e), *_path_blocks(f, lens)]
+    under = [*extra_lines(f, e), *_sum_blocks(f, e), *_path_blocks(f, lens)]
+    row = row_blocks(f, e)
+    if row:
+        return [head, beside(stacked(row), stacked([*term_blocks(f, e), *under]), 22.0 * f.k)]
+    return [head, *term_blocks(f, e), *under]
 
 
 def _field_blocks(f: Facts, lens: Lens) -> list[Block]:
@@ -52,7 +56,7 @@ def _field_blocks(f: Facts, lens: Lens) -> list[Block]:
 
 def _patch_words(f: Facts, patch: Patch) -> str:
     plan = f.plan.layers[patch.row]
-    name = plan.title or plan.layer.name
+    name = (plan.title or plan.layer.name).split(",")[0]
     if patch.is_inside:
         return f"inside {name}"
     r0, r1, c0, c1 = patch.rect
@@ -68,9 +72,10 @@ def _path_blocks(f: Facts, lens: Lens) -> list[Block]:
     """What the bright path covers, step by step."""
     if lens.path is None:
         return []
-    said = [f"{abs(s)} {'back' if s < 0 else 'on'} {percent(share)}" for s, share in lens.path.path.covered]
-    words = "bright path, of |contribution|: " + (" · ".join(said) if said else "nothing is known")
-    return wrapped(f, words)
+    covered = lens.path.path.covered
+    ways = [(w, [percent(v) for s, v in covered if (s < 0) == (w == "back")]) for w in ("back", "on")]
+    said = "; ".join(f"{way} {', '.join(shares)}" for way, shares in ways if shares)
+    return wrapped(f, f"bright path, of |contribution|: {said or 'nothing is known'}")
 
 
 def _head(f: Facts, lens: Lens) -> Block:

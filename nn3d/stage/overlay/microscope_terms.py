@@ -18,7 +18,6 @@ from nn3d.stage.type import shorten, text_width
 F64 = NDArray[np.float64]
 
 MAX_TERMS: Final = 9
-FEW_TERMS: Final = 3
 MAX_ROW: Final = 18
 GREEK: Final = {"gamma": "γ", "beta": "β"}
 KNOWN: Final = ("score", "winner", "token", "n")
@@ -27,13 +26,11 @@ NAME_PX: Final = 150.0
 
 
 def term_blocks(f: Facts, e: Explanation) -> list[Block]:
-    """The largest terms, one a line, each with a bar as long as it counts; of one share also the row it is part of."""
-    row = e.extras.get("row")
+    """The largest terms, one a line, each with a bar as long as it counts."""
     blocks: list[Block] = []
-    if isinstance(row, np.ndarray) and "score" in e.extras:
-        blocks += share_blocks(f, row, e.cell[-1])
+    if "score" in e.extras:
         blocks.append(words_line(f, [(f"score {signed(float(e.extras['score']))}, largest products", f.ink("text2"))]))
-    n = min(len(e.products), MAX_TERMS if not blocks else FEW_TERMS)
+    n = min(len(e.products), MAX_TERMS)
     largest = float(np.nanmax(np.abs(e.products), initial=0.0)) or 1.0
     blocks += [_term(f, e, i, largest) for i in range(n)]
     if len(e.products) > n:
@@ -41,6 +38,12 @@ def term_blocks(f: Facts, e: Explanation) -> list[Block]:
         words = [(f"{number(len(e.products) - n)} more   ", f.ink("text2")), (signed(rest), hue(f, rest))]
         blocks.append(words_line(f, words if e.is_sum else words[:1], 10.5))
     return blocks
+
+
+def row_blocks(f: Facts, e: Explanation) -> list[Block]:
+    """The row that one share (an attention weight) is part of; () of any other cell."""
+    row = e.extras.get("row")
+    return share_blocks(f, row, e.cell[-1]) if isinstance(row, np.ndarray) and "score" in e.extras else []
 
 
 def share_blocks(f: Facts, row: F64, own: int) -> list[Block]:
