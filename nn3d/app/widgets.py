@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from imgui_bundle import imgui
 
 from nn3d.app.cards import Box
 from nn3d.app.style import HIT
 from nn3d.app.ui import Hit, Ui
+
+SEGMENT_PAD: Final = 20.0
 
 
 def icon_button(
@@ -26,24 +29,29 @@ def icon_button(
     return hit.clicked
 
 
-def segment_width(ui: Ui, labels: Sequence[str], *, are_icons: bool = False) -> float:
-    """Width of a segmented control."""
-    return sum(_segment(ui, label, are_icons) for label in labels) + 4.0
+def segment_width(ui: Ui, labels: Sequence[str], *, are_icons: bool = False, pad: float = SEGMENT_PAD) -> float:
+    """Width of a segmented control. pad : both sides of a word together."""
+    return sum(_segment(ui, label, are_icons, pad) for label in labels) + 4.0
 
 
-def _segment(ui: Ui, label: str, is_icon: bool) -> float:
-    return 30.0 if is_icon else round(ui.type.width(label, 12, "medium")) + 20.0
+def segment_pad(ui: Ui, labels: Sequence[str], room: float) -> float:
+    """The usual pad, or as much less as it takes for a segmented control to be no wider than `room`."""
+    return min(SEGMENT_PAD, (room - segment_width(ui, labels, pad=0.0)) // max(1, len(labels)))
+
+
+def _segment(ui: Ui, label: str, is_icon: bool, pad: float) -> float:
+    return 30.0 if is_icon else round(ui.type.width(label, 12, "medium")) + pad
 
 
 def segments(
     ui: Ui, name: str, x: float, y: float, labels: Sequence[str], on: int, *, are_icons: bool = False,
-    tips: Sequence[str] = (),
+    tips: Sequence[str] = (), pad: float = SEGMENT_PAD,
 ) -> int | None:  # fmt: skip
     """One of several; the index that was pressed, else None. `on` is the chosen one, −1 for none."""
-    ui.fill(Box(x, y, segment_width(ui, labels, are_icons=are_icons), HIT), "well", 7)
+    ui.fill(Box(x, y, segment_width(ui, labels, are_icons=are_icons, pad=pad), HIT), "well", 7)
     pressed, x = None, x + 2
     for k, label in enumerate(labels):
-        width = _segment(ui, label, are_icons)
+        width = _segment(ui, label, are_icons, pad)
         hit = ui.hit(f"{name}{k}", Box(x, y, width, HIT), tips[k] if tips else "")
         if hit.clicked:
             pressed = k

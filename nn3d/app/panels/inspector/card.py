@@ -11,6 +11,7 @@ from imgui_bundle import imgui
 from nn3d.app import widgets
 from nn3d.app.cards import INSPECTOR, MARGIN, RIGHT, Box, inspector_width
 from nn3d.app.facts import Facts
+from nn3d.app.panels.inspector.changes import changes_part
 from nn3d.app.panels.inspector.curves import curves_part
 from nn3d.app.panels.inspector.filter import filter_part
 from nn3d.app.panels.inspector.group import group_part
@@ -35,8 +36,8 @@ EDGE: Final = 6.0
 
 # In the order in which they stand; each says None where it has nothing to say.
 PARTS: Final[tuple[Callable[[Page], Part | None], ...]] = (
-    why_part, slide_part, rows_part, maps_part, group_part, filter_part, parameters_part, values_ridge_part,
-    curves_part, weights_ridge_part, attributes_part, notes_part,
+    changes_part, why_part, slide_part, rows_part, maps_part, group_part, filter_part, parameters_part,
+    values_ridge_part, curves_part, weights_ridge_part, attributes_part, notes_part,
 )  # fmt: skip
 
 
@@ -125,9 +126,10 @@ def _stages(page: Page) -> list[Act]:
         return []
     y = page.box.y + HEAD - 7
     ui.text(page.x, y + 14, "Shown after", 12, token="text2")
-    x = page.x + page.w - widgets.segment_width(ui, labels)
+    pad = widgets.segment_pad(ui, labels, page.w - 84.0)
+    x = page.x + page.w - widgets.segment_width(ui, labels, pad=pad)
     on = page.stage if page.stage >= 0 else len(labels) - 1
-    pressed = widgets.segments(ui, "stage", x, y, labels, on)
+    pressed = widgets.segments(ui, "stage", x, y, labels, on, pad=pad)
     return [] if pressed is None else [SetStage(layer.index, pressed if pressed < len(labels) - 1 else LAST)]
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from nn3d.app.cards import Box
 from nn3d.app.facts import count_text, tile_texels
-from nn3d.app.panels.inspector.page import BUTTONS, HEAD, Page, Part, buttons, head
+from nn3d.app.panels.inspector.page import BUTTONS, HEAD, Page, Part, buttons, head, number_text
+from nn3d.app.ui import Hit
 from nn3d.stage.commands import Select
 from nn3d.stage.controls import Act
 from nn3d.stage.controls.requests import CopyValues, SaveTensor
@@ -125,11 +126,30 @@ def _thumbs(page: Page, tiles: TileLayer, y: float, n: int) -> list[Act]:
     acts: list[Act] = []
     for k, place in enumerate(places, first):
         ui.outline(place, "line", rounding)
-        if columns > 1 and ui.hit(f"tile{k}", place, f"{layer.name} {k}").clicked:
+        hit = ui.hit(f"tile{k}", place) if columns > 1 else Hit()
+        if hit.hovered:
+            ui.tip(f"tile{k}", _words(page, tiles, k))
+        if hit.clicked:
             acts.append(Select(Thing(layer.index, k)))
         if k == page.tile:
             ui.outline(Box(place.x - 2, place.y - 2, place.w + 4, place.h + 4), "accent", 5.0, 2.0)
     return acts
+
+
+def _words(page: Page, tiles: TileLayer, k: int) -> str:
+    """Name, class where the layer gives one, and value of a unit, or lowest and highest of a map."""
+    assert page.layer is not None
+    assert tiles.values is not None
+    cells, classes = tiles.values[1].cells[k], page.facts.run.classes
+    name = f"{page.layer.name} {k}"
+    if len(classes) == len(tiles.values[1].cells) and page.layer.index == len(page.facts.run.layers) - 1:
+        name += f" ({classes[k]})"
+    if cells.size == 1:
+        return f"{name}: {number_text(float(cells.flat[0]))}"
+    finite = cells[np.isfinite(cells)]
+    if not finite.size:
+        return f"{name}: not finite"
+    return f"{name}: {number_text(float(finite.min()))} … {number_text(float(finite.max()))}"
 
 
 def _pick(texels: NDArray[np.uint8] | None, k: int) -> NDArray[np.uint8]:

@@ -23,8 +23,9 @@ def colours(page: Page, y: float) -> list[Act]:
     for name, words, values, on in (("scope", "Full colour", SCOPES, state.scope), ("ramp", "", RAMPS, state.ramp)):
         labels = [v.capitalize() for v in values]
         ui.text(page.x, y + 14, words, 12, token="text2")
-        x = page.x + page.w - widgets.segment_width(ui, labels)
-        pressed = widgets.segments(ui, name, x, y, labels, values.index(on), tips=_TIPS.get(name, ()))
+        pad = widgets.segment_pad(ui, labels, page.w)
+        x = page.x + page.w - widgets.segment_width(ui, labels, pad=pad)
+        pressed = widgets.segments(ui, name, x, y, labels, values.index(on), tips=_TIPS.get(name, ()), pad=pad)
         if pressed is not None:
             acts.append(SetScope(values[pressed]) if name == "scope" else SetRamp(values[pressed]))
         y += STAGE
