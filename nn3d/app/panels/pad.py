@@ -125,7 +125,8 @@ def _drawing(ui: Ui, state: ViewState, found: Taken, error: str, box: Box) -> li
         is_stroke = not np.array_equal(drawn, canvas) or (hit.released and ui.memory.get("pad stroke", False))
         ui.memory["pad stroke"] = hit.held and (is_stroke or ui.memory.get("pad stroke", False))
         if is_new or (is_stroke and here is not None):
-            acts.append(_changed(here, replace(own_input.with_canvas(own, drawn), note="drawn"), way))
+            note = own.note if "drawn" in own.note else f"{own.note}, drawn on"
+            acts.append(_changed(here, replace(own_input.with_canvas(own, drawn), note=note), way))
     elif "pad at" in ui.memory:
         del ui.memory["pad at"]
     if hit.hovered or hit.held:
