@@ -85,6 +85,7 @@ class Needs:
     has_banner: bool = False
     guide_w: float = 0.0
     live_w: float = 0.0
+    compare_w: float = 0.0
     pad_h: float = 440.0
 
 
@@ -92,8 +93,9 @@ class Needs:
 class Layout:
     """The open cards by name, and what they leave.
 
-    boxes : file, view, actions, tree, inspector, pad, banner, guide, live, timeline, samples; or left, right, pill
-    (picture only). help : the dialog over all of them, when it is open. view_step : which of Needs.view_w was taken.
+    boxes : file, view, actions, tree, inspector, pad, banner, guide, live, compare, timeline, samples; or left,
+    right, pill (picture only). help : the dialog over all of them, when it is open. view_step : which of Needs.view_w was
+    taken.
     anchors : for the picture: the rectangle that the camera fits, key and HUD.
     """
 
@@ -168,7 +170,7 @@ def _columns(w: float, h: float, panels: Panels, needs: Needs, boxes: dict[str, 
     room = boxes["timeline"].y - GAP - top
     out: dict[str, Box] = {}
     left, right = MARGIN, w - MARGIN
-    if panels.tree:
+    if panels.tree and not (panels.pad and w - MARGIN - RIGHT < left + TREE + GAP):
         out["tree"] = Box(MARGIN, top, TREE, min(needs.tree_h, room))
         left = out["tree"].x1 + GAP
     wide = inspector_width(panels, w)
@@ -187,6 +189,9 @@ def _columns(w: float, h: float, panels: Panels, needs: Needs, boxes: dict[str, 
     if needs.live_w > 0.0:
         y = next((out[name].y1 + GAP for name in ("guide", "banner") if name in out), top)
         out["live"] = Box(left, y, min(needs.live_w, max(right - left, 1.0)), BAR)
+    if needs.compare_w > 0.0:
+        y = next((out[name].y1 + GAP for name in ("live", "guide", "banner") if name in out), top)
+        out["compare"] = Box(left, y, min(needs.compare_w, max(right - left, 1.0)), BAR)
     return {name: box for name, box in out.items() if box.h > 0 and box.w > 0}
 
 
@@ -195,7 +200,7 @@ def _anchors(w: float, h: float, boxes: dict[str, Box]) -> Anchors:
     right = min([boxes[name].x - GAP for name in ("inspector", "pad") if name in boxes], default=w - MARGIN)
     left = MARGIN + TREE if "tree" in boxes else MARGIN
     below = boxes["timeline"].y
-    top = next((boxes[name].y1 for name in ("live", "guide", "banner") if name in boxes), MARGIN + BAR)
+    top = next((boxes[name].y1 for name in ("compare", "live", "guide", "banner") if name in boxes), MARGIN + BAR)
     y0, y1 = top + 2 * GAP, below - HUD_H - LABELS_H
     x0, x1 = left + 32.0, right - BARS_W
     free = _at_least(x0, y0, x1, y1)

@@ -13,7 +13,10 @@ from nn3d.app.cards import Layout, Needs, arrange_cards, fitting_panels, steady
 from nn3d.stage.state import Panels
 
 SIZES = [(800, 500), (1000, 640), (1280, 720), (1366, 768), (1600, 900), (1920, 1080), (2560, 1440)]
-panels = st.builds(Panels, tree=st.booleans(), inspector=st.booleans(), help=st.booleans(), picture_only=st.booleans())
+panels = st.builds(
+    Panels, tree=st.booleans(), inspector=st.booleans(), help=st.booleans(), picture_only=st.booleans(),
+    inspector_w=st.floats(0, 900), pad=st.booleans(),
+)  # fmt: skip
 needs = st.builds(
     Needs,
     file_w=st.floats(100, 360),
@@ -77,6 +80,16 @@ def test_default_screen_has_the_measures_of_the_design() -> None:
     assert (boxes["samples"].x, boxes["samples"].w) == (1264, 324)
     assert (boxes["inspector"].x, boxes["inspector"].y, boxes["inspector"].w) == (1264, 64, 324)
     assert (boxes["tree"].x, boxes["tree"].y, boxes["tree"].w) == (12, 64, 208)
+
+
+@given(st.integers(480, 4000), st.floats(-50.0, 900.0), st.booleans())
+def test_the_inspector_is_as_wide_as_asked_for_but_leaves_room_for_the_picture(w: int, wide: float, tree: bool) -> None:
+    panels = Panels(inspector_w=wide, tree=tree)
+    box = arrange_cards((w, 900), panels, Needs()).boxes.get("inspector")
+    if box is None:
+        return
+    assert 300 <= box.w <= 560
+    assert box.w == min(max(wide, 300), 560) or box.w <= 324 or box.x - 12 - (232 if tree else 12) >= 319.9
 
 
 def test_narrow_windows_open_without_inspector_then_without_tree() -> None:
