@@ -87,8 +87,8 @@ def frames(
         return np.zeros(0, BOX)
     own = spot.thing
     cell = Patch(spot.row, np.array([own.tile], np.int32), (own.row, own.row + 1, own.col, own.col + 1), 0)
-    parts = [_bars(tiles[first[p.row]], p, view, palette, share) for p in (cell, *patches)]
-    return np.concatenate(parts)
+    there = [p for p in (cell, *patches) if tiles[first[p.row]].scale > 0.0]  # the others are away
+    return np.concatenate([np.zeros(0, BOX), *(_bars(tiles[first[p.row]], p, view, palette, share) for p in there)])
 
 
 def _bars(tile: TileLayer, patch: Patch, view: View, palette: Palette, share: float) -> NDArray[np.void]:

@@ -228,6 +228,17 @@ def test_strands_and_names_of_what_is_away_are_away(lenet: Walker) -> None:
     assert len(everything.boxes) - len(frame.boxes) >= 2 * 5, "five layers have no post and no foot"
 
 
+def test_a_pinned_cell_frames_nothing_on_what_is_away(lenet: Walker) -> None:
+    lenet.state = apply(lenet.state, Select(Thing(5, 3)))
+    lenet.press("I", "Alt Down")
+    lenet.read()
+    away = [t for t in lenet.frame.tiles if t.scale == 0.0]
+    assert away
+    boxes = lenet.frame.boxes["centre"].astype(np.float64)
+    for plate in away:
+        assert not (np.abs(boxes - (plate.x, plate.y, 0.0)).max(1) < 0.5).any()
+
+
 def test_hide_takes_away_what_stands_nearer_and_brings_it_back(lenet: Walker) -> None:
     lenet.state = apply(lenet.state, Select(Thing(3)))
     nearer = items_nearer(Context(lenet.state, lenet.frame), 3)
