@@ -40,7 +40,7 @@ def framed(frame: Frame, thing: Thing) -> Camera:
     if thing.tile >= 0:
         camera = replace(camera, yaw_rad=math.copysign(CLOSE_YAW_RAD, camera.yaw_rad), pitch_rad=CLOSE_PITCH_RAD)
     share = TILE_SHARE if thing.tile >= 0 else LAYER_SHARE
-    rect = _shrunk(frame.state.anchors.free, share)
+    rect = shrunk(frame.state.anchors.free, share)
 
     def placed(at: Camera) -> Camera:
         return cameras.fitted(at, corners, rect, frame.state.size_px)
@@ -94,7 +94,8 @@ def _plates(frame: Frame, item: int) -> list[TileLayer]:
     return [frame.tiles[k] for k in sorted({frame.stands[i] for i in inside})]
 
 
-def _shrunk(rect: tuple[float, float, float, float], share: float) -> tuple[float, float, float, float]:
+def shrunk(rect: tuple[float, float, float, float], share: float) -> tuple[float, float, float, float]:
+    """A rectangle about the same middle, `share` as wide and high."""
     x0, y0, x1, y1 = rect
     dx, dy = (x1 - x0) * (1.0 - share) / 2.0, (y1 - y0) * (1.0 - share) / 2.0
     return x0 + dx, y0 + dy, x1 - dx, y1 - dy

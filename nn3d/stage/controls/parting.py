@@ -14,11 +14,12 @@ from nn3d.stage.controls.common import Acts, Context
 from nn3d.stage.controls.going import ahead
 from nn3d.stage.controls.requests import Tell
 from nn3d.stage.frame import PART
-from nn3d.stage.framing import corners_of
+from nn3d.stage.framing import corners_of, shrunk
 from nn3d.stage.spots import plates_of
 from nn3d.stage.walking import members, neighbours, shown_item
 
 MARGIN_U: Final = 0.25
+NEAR_SHARE: Final = 0.82  # of the free rectangle: names stand above and below the plates
 
 
 def focus(c: Context) -> Acts:
@@ -63,7 +64,7 @@ def fly_to_near(c: Context, items: tuple[int, ...], reach: int) -> tuple[FlyTo, 
         return ()
     corners = np.concatenate([corners_of(t) for t in plates]) @ c.frame.view.world_from_bench.T
     now = replace(c.camera, fit=False)
-    return (FlyTo(c.camera, cameras.fitted(now, corners, c.state.anchors.free, c.state.size_px)),)
+    return (FlyTo(c.camera, cameras.fitted(now, corners, shrunk(c.state.anchors.free, NEAR_SHARE), c.state.size_px)),)
 
 
 def items_near(c: Context, items: tuple[int, ...], reach: int) -> frozenset[int]:
