@@ -19,9 +19,11 @@ from nn3d.stage.lit import is_paired
 from nn3d.stage.microscope import Patch, Spot, cell_of, patches, shown_node, spot_of
 from nn3d.stage.microscope_frames import frames, lit_plates, path_plates
 from nn3d.stage.resident import Resident
+from nn3d.stage.slide import LARGEST
 from nn3d.stage.state import ViewState
 
 LOOK_BACK: Final = 64
+DEEPEST: Final = 64
 
 
 class Lens:
@@ -51,7 +53,8 @@ class Lens:
         need = ExplainNeed(spot.layer, node, spot.cell, round(state.time.epoch), state.sample)
         self.sum, self.cell = resident.explained(need), spot.cell
         if state.lens.path > 0 and self.has_card:
-            self.path = resident.path(PathNeed(spot.layer, spot.cell, state.lens.path, need.epoch, need.sample))
+            steps = min(state.lens.path, DEEPEST)
+            self.path = resident.path(PathNeed(spot.layer, spot.cell, steps, need.epoch, need.sample))
             if self.path is not None:
                 self.patches = path_patches(folded, self.path.path)
         if self.sum is None and state.slide is not None:
@@ -78,7 +81,7 @@ class Lens:
         if self.path is not None:
             return path_plates(tiles, first, self.spot, self.patches, self._share)
         slide = self._state.slide
-        n_done = None if slide is None else int(slide.at) + 1
+        n_done = None if slide is None else min(max(0, int(slide.at)), LARGEST) + 1
         return lit_plates(tiles, first, self.spot, self.patches, self._share, n_done, self._onward)
 
     def frames(

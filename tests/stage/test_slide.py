@@ -15,7 +15,7 @@ from nn3d.stage import jsonable
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import compose_frame, initial_state
 from nn3d.stage.resident import Resident
-from nn3d.stage.state import Thing, ViewState
+from nn3d.stage.state import Lens, Thing, ViewState
 from tests.runs import bundled
 
 RESIDENT = Resident(bundled())
@@ -123,3 +123,12 @@ def test_while_a_cell_is_read_the_card_is_that_of_the_last_cell_that_was() -> No
     assert frame.missing
     hostile = replace(state, slide=None)
     assert compose_frame(bundled(), after(c.Select(Thing(CONV2, 1, 0, 0)), state=hostile), resident).explained is None
+
+
+def test_a_state_from_elsewhere_with_an_impossible_slide_is_still_a_picture() -> None:
+    from_file = replace(SLIDING.slide, rows=0, cols=0, at=1e300) if SLIDING.slide is not None else None
+    state = replace(SLIDING, slide=from_file, lens=Lens(depth=10**9, path=10**9))
+    frame = compose(bundled(), state, resident=RESIDENT)
+    assert frame.explained is not None
+    assert after(c.Advance(0.1), state=state).slide is not None
+    assert after(c.StepSlide(1), c.Select(Thing(CONV2, 11, 3, 3)), state=state).selection is not None
