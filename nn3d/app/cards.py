@@ -94,8 +94,8 @@ class Layout:
     """The open cards by name, and what they leave.
 
     boxes : file, view, actions, tree, inspector, pad, banner, guide, live, compare, timeline, samples; or left,
-    right, pill (picture only). help : the dialog over all of them, when it is open. view_step : which of Needs.view_w was
-    taken.
+    right, pill (picture only). help : the dialog over all of them, when it is open. view_step : which of
+    Needs.view_w was taken.
     anchors : for the picture: the rectangle that the camera fits, key and HUD.
     """
 

@@ -10,6 +10,7 @@ from nn3d.app.cards import RIGHT, Layout, Needs, arrange_cards
 from nn3d.app.facts import Facts
 from nn3d.app.following import Pulse
 from nn3d.app.guide import Guide
+from nn3d.app.panels.compare import compare_panel, compare_width
 from nn3d.app.panels.guide import guide_panel, guide_width
 from nn3d.app.panels.help import help_panel, help_size
 from nn3d.app.panels.inspector import inspector_height, inspector_panel
@@ -54,6 +55,7 @@ def lay_out(
         has_banner=has_banner(ui, facts),
         guide_w=guide_width(ui, guide) if guide is not None else 0.0,
         live_w=LIVE_W if pulse is not None else 0.0,
+        compare_w=compare_width(ui, facts.run, state),
         pad_h=pad_height(ui, facts, RIGHT) if state.panels.pad else 0.0,
     )
     return arrange_cards(state.size_px, state.panels, needs)
@@ -88,6 +90,8 @@ def draw_panels(
             acts += guide_panel(ui, guide, boxes["guide"])
         if pulse is not None and "live" in boxes:
             acts += live_panel(ui, state, pulse, boxes["live"])
+        if "compare" in boxes:
+            acts += compare_panel(ui, facts.run, state, boxes["compare"])
     if toast:
         lowest = boxes["pill"] if state.panels.picture_only else boxes["timeline"]
         key = layout.anchors.key

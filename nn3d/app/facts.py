@@ -14,6 +14,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from nn3d.app.changes import KINDS as CHANGES
+from nn3d.app.changes import read_change
 from nn3d.app.own_input import Taken
 from nn3d.app.reading import read_fact, size_of
 from nn3d.run.model import Layer
@@ -113,6 +115,8 @@ class Facts:
             return self._read_input(key[1])
         if key[0] == "own class":
             return self._class_of(key[2], key[1])
+        if key[0] in CHANGES:
+            return read_change(self._resident, key)
         return self._read_predictions(key[1]) if key[0] == "predicted" else read_fact(self.run, key)
 
     @property

@@ -24,6 +24,7 @@ from nn3d.stage.commands import (
     Select,
     SetBookmark,
     SetCamera,
+    SetCompare,
     SetEpoch,
     SetLevel,
     SetPath,
@@ -36,7 +37,7 @@ from nn3d.stage.commands import (
 )
 from nn3d.stage.controls import KEYS, Act
 from nn3d.stage.controls.requests import GuideTo, Undo
-from nn3d.stage.state import Camera, Thing, ViewState
+from nn3d.stage.state import Camera, Compare, Thing, ViewState
 from nn3d.stage.tour import from_data
 from tests.app.test_window import click_at, label_at, move, tile_at
 
@@ -169,6 +170,8 @@ EXERCISES: dict[str, Exercise] = {
     "End": press("End", lambda _, v: v.state.time.target == 3.0, SetEpoch(1.0, at_once=True)),
     "Up": press("Up", lambda _, v: v.state.sample == 1, SetSample(2)),
     "Down": press("Down", lambda _, v: v.state.sample == 3, SetSample(2)),
+    "B": press("b", lambda s, v: (v.state.compare is None) != (s.compare is None)),
+    "Shift B": press("shift+b", lambda s, v: v.state.compare == Compare(round(s.time.target)), SetCompare(None)),
     "N": press("n", lambda s, v: v.state.sample != s.sample and v.state.sample in v._facts.wrong(3)),
     "D": press("d", lambda _, v: v.state.panels.pad),
     "Ctrl F": press("ctrl+f", lambda _, v: v.state.search.kind == "layers"),

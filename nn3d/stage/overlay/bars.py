@@ -105,7 +105,7 @@ def _notes(f: Facts, bars: Bars, n_named: int, at: tuple[float, float], way: flo
     whose = "stored" if f.outcome_sample < len(f.run.samples) else "computed"
     said = [f"softmax of the {whose} logits"] if f.is_softmax_ours else []
     if f.compared is not None:
-        said.insert(0, "change in points")
+        said = ["points, " + said[0].replace("the ", "")] if said else ["points"]
     if len(bars.rows) < bars.total:
         said.insert(0, f"top {len(bars.rows)} of {bars.total:,}")
     if n_named < len(bars.rows):
