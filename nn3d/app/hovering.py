@@ -29,8 +29,8 @@ class Hovering:
             self._at = None
 
     def tooltip(self, frame: Frame) -> tuple[Lines, At] | None:
-        """Lines for a tooltip and where the pointer is; None when it points at nothing."""
-        if self._at is None:
+        """Lines for a tooltip and where the pointer is; None when it points at nothing, or a dialog is over it."""
+        if self._at is None or frame.state.search.kind or frame.state.panels.help:
             return None
         if self._asked is None or self._asked[0] is not frame or self._asked[1] != self._at:
             self._asked = frame, self._at
