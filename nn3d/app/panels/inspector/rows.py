@@ -19,19 +19,22 @@ LONGEST: Final = 60
 
 
 def rows_part(page: Page) -> Part:
-    """What there is to say in one line each."""
-    return listed(network_rows(page) if page.layer is None else layer_rows(page), page)
+    """What there is to say in one line each; under a head of its own where parts about a tile stand above."""
+    if page.layer is None:
+        return listed(network_rows(page), page)
+    inner = listed(layer_rows(page), page)
+    return inner if page.tile < 0 else _headed("Layer", inner)
 
 
 def attributes_part(page: Page) -> Part | None:
     """How the operations of the layer were set."""
     rows = [] if page.layer is None or page.is_group else attribute_rows(page)
-    if not rows:
-        return None
-    inner = listed(rows, page)
+    return _headed("Attributes", listed(rows, page)) if rows else None
 
+
+def _headed(title: str, inner: Part) -> Part:
     def draw(page: Page, y: float) -> list[Act]:
-        head(page, y, "Attributes")
+        head(page, y, title)
         return inner.draw(page, y + HEAD)
 
     return Part(inner.height + HEAD, draw)
