@@ -39,7 +39,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """One forward pass: nodes in the order they ran, the model's outputs, and lines about what could not be had."""
+    """One forward pass: nodes in the order they ran, the model's outputs, and lines about what could not be had.
+
+    transposed : parameters kept as (in, out). spatial_first : kernels kept as (space…, in, out).
+    """
 
     drafts: tuple[Draft, ...]
     outputs: tuple[tuple[str, int, int], ...]
@@ -47,6 +50,7 @@ class Traced:
     notes: tuple[str, ...]
     transposed: frozenset[int]
     parameter_names: Mapping[int, str]
+    spatial_first: frozenset[int] = frozenset()
 
 
 def without_dead_ends(

@@ -17,7 +17,7 @@ from nn3d.analysis.forward.check import Check
 from nn3d.analysis.forward.engine import Trust
 from nn3d.errors import Nn3dError, SourceError
 from nn3d.extract import factory
-from nn3d.extract.graph import canonical_weight
+from nn3d.extract.graph import source_weight
 from nn3d.extract.trace import Probe
 from nn3d.run.model import Array, Epoch
 from nn3d.run.run import Run
@@ -90,7 +90,7 @@ class TorchEngine:
                 if self._run.has_parameter(p.id, epoch):
                     tensor = self._tensors[p.name]
                     values = np.asarray(self._run.parameter(p.id, epoch))
-                    raw = canonical_weight(values, p.source_layout, tuple(tensor.shape))
+                    raw = source_weight(values, p.source_layout, tuple(tensor.shape))
                     tensor.copy_(torch.from_numpy(np.array(raw)).to(tensor.dtype))
 
     def _check_parameters(self, spec: str) -> None:

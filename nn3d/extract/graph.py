@@ -45,7 +45,7 @@ def build(
     return Graph(
         kind="traced",
         nodes=nodes,
-        parameters=_described(nodes, parameters, traced.transposed),
+        parameters=_described(nodes, parameters, traced.transposed, traced.spatial_first),
         modules=tuple(Module(path, type(m).__name__) for path, m in model.named_modules()),
         inputs=tuple(_input_info(nodes[i], traced.drafts[i], preprocessing) for i in traced.inputs),
         outputs=traced.outputs,
@@ -107,7 +107,8 @@ def _dims(draft: Draft, places: Sequence[Sequence[Placement]], drafts: Sequence[
 
 
 def _described(
-    nodes: Sequence[Node], parameters: Mapping[int, tuple[str, torch.Tensor]], transposed: frozenset[int]
+    nodes: Sequence[Node], parameters: Mapping[int, tuple[str, torch.Tensor]], transposed: frozenset[int],
+    spatial_first: frozenset[int],
 ) -> tuple[Parameter, ...]:
     """All parameters, and the buffers that some node reads."""
     roles: dict[int, set[tuple[str, str]]] = {}
@@ -123,6 +124,8 @@ def _described(
             continue
         used = roles.get(k, set())
         layout = "IO" if k in transposed else ""
+        if k in spatial_first:
+            layout = f"{'DHW'[5 - tensor.ndim :]}IO"
         if used and all(op.startswith("conv_transpose") and role == "weight" for op, role in used):
             layout = f"IO{'DHW'[5 - tensor.ndim :]}" + (f", {groups[k]} groups" if groups[k] > 1 else "")
         shape = _weight_shape(tuple(tensor.shape), layout, groups.get(k, 1))
@@ -132,16 +135,32 @@ def _described(
 
 
 def _weight_shape(shape: tuple[int, ...], layout: str, groups: int) -> tuple[int, ...]:
+    if is_spatial_first(layout):
+        return (shape[-1], shape[-2], *shape[:-2])
     return (shape[1] * groups, shape[0] // groups, *shape[2:]) if layout else shape or (1,)
 
 
 def canonical_weight(weight: Array, layout: str, shape: tuple[int, ...]) -> Array:
-    """(I, O/g, ...) → (O, I/g, ...) where the layout says so."""
+    """(I, O/g, ...) → (O, I/g, ...), or (H, W, I, O) → (O, I, H, W), where the layout says so."""
     if not layout:
         return weight.reshape(shape)
+    if is_spatial_first(layout):
+        return np.ascontiguousarray(weight.transpose(weight.ndim - 1, weight.ndim - 2, *range(weight.ndim - 2)))
     groups = max(1, shape[0] // weight.shape[1])
     parts = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
     return np.ascontiguousarray(np.swapaxes(parts, 1, 2).reshape(shape))
+
+
+def source_weight(weight: Array, layout: str, shape: tuple[int, ...]) -> Array:
+    """A canonical weight as its source keeps it, in `shape`: what `canonical_weight` undoes."""
+    if layout and is_spatial_first(layout):
+        return np.ascontiguousarray(weight.transpose(*range(2, weight.ndim), 1, 0))
+    return canonical_weight(weight, layout, shape)
+
+
+def is_spatial_first(layout: str) -> bool:
+    """Whether a kernel is kept as (space…, in, out): "HWIO"."""
+    return layout.endswith("IO") and layout != "IO"
 
 
 def _weight_axes(rank: int, used: set[tuple[str, str]]) -> tuple[str, ...]:

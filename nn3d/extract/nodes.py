@@ -35,6 +35,8 @@ class Nodes:
         self._parameter_memory = {key: k for k, (_, t) in parameters.items() if (key := memory_key(t)) is not None}
         self._parameter_nodes: dict[int, int] = {}
         self._transposes: dict[int, int] = {}
+        self.spatial_first: set[int] = set()
+        self._turned: dict[int, int] = {}
 
     def draft(self, op: str, call: Call | None = None) -> Draft:
         """A new node of the running module, named by it."""
@@ -87,7 +89,12 @@ class Nodes:
                 self._bind_one(draft, name, tensor)
 
     def _bind_one(self, draft: Draft, name: str, tensor: torch.Tensor, *, is_scaling: bool = False) -> None:
-        parameter = self._parameter_of(tensor)
+        known = self.identity.find(tensor) if self._turned else None
+        is_kernel = known is not None and name == "weight" and draft.op.startswith("conv")
+        turned = self._turned.get(known.node) if known is not None and is_kernel else None
+        if turned is not None:
+            self.spatial_first.add(turned)
+        parameter = turned if turned is not None else self._parameter_of(tensor)
         if parameter is not None and (name.startswith(vocabulary.ROLES) or (is_scaling and tensor.ndim <= 1)):
             draft.parameters[name] = parameter
             self.used.add(parameter)
@@ -165,3 +172,4 @@ class Nodes:
         del self.drafts[first:]
         self.identity.forget(first)
         self._parameter_nodes = {k: n for k, n in self._parameter_nodes.items() if n < first}
+        self._turned = {n: k for n, k in self._turned.items() if n < first}

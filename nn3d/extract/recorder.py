@@ -109,6 +109,11 @@ class Recorder:
         self._next = number + 1
         return moment.epoch
 
+    @property
+    def is_new(self) -> bool:
+        """Nothing lies in the folder yet."""
+        return self._next == 0
+
     def pack(self, path: str | os.PathLike[str]) -> None:
         """Write what was recorded so far as one file."""
         write_packed(self.folder, path)

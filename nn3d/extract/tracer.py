@@ -16,7 +16,7 @@ from nn3d.extract import calls, fused, vocabulary
 from nn3d.extract.arrays import dtype_name
 from nn3d.extract.calls import Call
 from nn3d.extract.draft import Draft, Traced, without_dead_ends
-from nn3d.extract.identity import version_of
+from nn3d.extract.identity import memory_key, version_of
 from nn3d.extract.nodes import Nodes
 from nn3d.run.ops import canonical
 
@@ -147,7 +147,16 @@ class Tracer(Nodes, TorchFunctionMode):
         draft = self.draft(canonical(call.name), call)
         self._bind(draft, call, sources)
         self.finish(draft, [*made, *(t for t in written if not any(t is m for m in made))], written=written)
+        if draft.op == "permute" and made and self._is_parameter(sources[0][1]):
+            self._note_turn(draft, sources[0][1], made[0])
         return result
+
+    def _note_turn(self, draft: Draft, source: torch.Tensor, made: torch.Tensor) -> None:
+        """A kernel kept as (space…, in, out) is turned before it is used, as Keras does: (out, in, space…)."""
+        parameter, n = self._parameter_of(source), source.ndim
+        turned = source.permute(n - 1, n - 2, *range(n - 2))
+        if parameter is not None and n > 2 and memory_key(made) == memory_key(turned):
+            self._turned[draft.index] = parameter
 
     def _pass_through(self, call: Call, source: torch.Tensor, made: torch.Tensor, result: Any) -> Any:
         if made is source:
@@ -203,4 +212,7 @@ class Tracer(Nodes, TorchFunctionMode):
     def traced(self, inputs: tuple[int, ...], outputs: tuple[tuple[str, int, int], ...]) -> Traced:
         """What was seen, frozen."""
         drafts, outputs = without_dead_ends(self.drafts, outputs)
-        return Traced(drafts, outputs, inputs, tuple(self.notes), frozenset(self.transposed), self._parameter_names)
+        return Traced(
+            drafts, outputs, inputs, tuple(self.notes), frozenset(self.transposed), self._parameter_names,
+            frozenset(self.spatial_first),
+        )  # fmt: skip

@@ -70,7 +70,7 @@ def test_layers_that_are_not_named_are_left_out_and_said(tmp_path: Path) -> None
         assert not held["fc1"]
         assert [run.has_parameter(run.layer(n).weight, 0) for n in ("conv1", "conv2")] == [True, False]
         assert "5 were not recorded" in run.left_out[0]
-    with pytest.raises(TraceError, match="expected names or patterns of this model .*conv2.*got 'conv9'"):
+    with pytest.raises(TraceError, match=r"expected names or patterns of this model .*conv2.*got 'conv9'"):
         Recorder(tmp_path / "other", lenet(), PICTURES, layers=["conv9"]).record()
 
 
