@@ -26,6 +26,8 @@ TERM: Final = 18.0
 TRANSPORT: Final = 66.0
 SPEEDS: Final = (1.0, 4.0, 16.0, 64.0)
 BAR: Final = 46.0
+STORED: Final = "Stored"
+ENGINE: Final = "The engine's"  # of an input of one's own nothing was stored
 
 
 def why_part(page: Page) -> Part | None:
@@ -63,7 +65,8 @@ def _rows(page: Page, e: Explanation) -> list[tuple[str, str]]:
         rows.append((e.formula if not e.steps else "Sum" if e.is_sum else "Before", plain(e.before)))
     rows += [(op_of(step.op).label, plain(step.value)) for step in e.steps]
     if e.stored is not None:
-        rows.append(("Stored", plain(e.stored)))
+        is_own = page.state.sample >= max(1, len(page.facts.run.samples))
+        rows.append((ENGINE if is_own else STORED, plain(e.stored)))
     if np.isfinite(e.abs_error):
         rows.append(("Difference", "none" if e.abs_error == 0.0 else f"{e.abs_error:.2g} of {e.tolerance:.2g} allowed"))
     rows += [(f"Looked at in {name}", _box_words(box)) for name, box in e.receptive_field.items()]
@@ -91,7 +94,7 @@ def _draw_why(page: Page, y: float, e: Explanation, rows: list[tuple[str, str]],
     for name, value in rows:
         width = ui.type.width(value, 12, "medium")
         ui.text(page.x, y + 9, ui.type.fit(name, page.w - width - 10, 12), 12, token="text2")
-        ui.text(page.x + page.w, y + 9, value, 12, "medium", "accent" if name == "Stored" else "text", "r")
+        ui.text(page.x + page.w, y + 9, value, 12, "medium", "accent" if name in (STORED, ENGINE) else "text", "r")
         y += ROW
     for line in reasons:
         caption(page, y, line)

@@ -51,7 +51,9 @@ def numbers_in(f: Facts, picture: Cells, values: F64, is_inside: NDArray[np.bool
 def power_of(values: F64) -> int:
     """The power of ten by which values are divided before they are written on cells: 0 where they fit as they are."""
     largest = float(np.nanmax(np.abs(np.where(np.isfinite(values), values, 0.0)), initial=0.0))
-    return 0 if largest == 0.0 or 0.095 <= largest < 999.5 else int(np.floor(np.log10(largest)))
+    if largest == 0.0 or 0.095 <= largest < 999.5:
+        return 0
+    return int(np.floor(np.log10(largest))) + (largest < 1.0)
 
 
 def power_words(power: int) -> str:

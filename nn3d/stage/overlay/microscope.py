@@ -134,12 +134,17 @@ def _verdict(f: Facts, e: Explanation) -> list[Block]:
         return wrapped(f, e.reason)
     if e.known:
         off = "exactly" if e.abs_error == 0.0 else f"|Δ| {e.abs_error:.1g} ≤ tolerance {e.tolerance:.1g}"
-        words = [("stored ", f.ink("text2")), (plain(e.stored), f.ink("accent")), (f"   {off}", f.ink("text2"))]
+        words = [(_held_word(f), f.ink("text2")), (plain(e.stored), f.ink("accent")), (f"   {off}", f.ink("text2"))]
         return [words_line(f, words, 11.0)]
-    words = [("stored ", f.ink("text2")), (plain(e.stored), f.ink("accent"))]
+    words = [(_held_word(f), f.ink("text2")), (plain(e.stored), f.ink("accent"))]
     words.append((f"   differs by {e.abs_error:.2g}, tolerance {e.tolerance:.1g}", f.ink("text")))
     reason = e.reason if e.reason.startswith("cannot") else f"cannot be reproduced: {e.reason}"
     return [words_line(f, words, 11.0), *wrapped(f, reason)]
+
+
+def _held_word(f: Facts) -> str:
+    """What the value that a cell shows is called: stored, or of an input of one's own, what the engine gave."""
+    return "stored " if f.state.sample < max(1, len(f.run.samples)) else "the engine's "
 
 
 def _stored_words(e: Explanation) -> str:

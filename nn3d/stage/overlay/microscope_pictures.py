@@ -31,7 +31,9 @@ def picture_blocks(f: Facts, p: Pictures, e: Explanation, under: list[Block]) ->
     """The largest source map in full, with numbers where they fit, `under` below it, and the next ones small."""
     full_a, full_w, full_p = (float(np.nanmax(np.abs(v), initial=0.0)) for v in (p.inputs, p.weights, p.products))
     scales = (full_a, full_w, full_p)
-    lut = "div" if float(np.nanmin(p.inputs, initial=0.0)) < 0.0 else "seq"
+    nodes = f.run.layer(p.source).nodes
+    is_image = any(info.node in nodes and info.kind == "image" for info in f.run.graph.inputs)
+    lut = "div" if float(np.nanmin(p.inputs, initial=0.0)) < 0.0 else "grey" if is_image else "seq"
     room = f.state.anchors.room
     wide = f.state.size_px[0] if room is None else room[2] - room[0]
     n = min(len(p.names) - 1, MAX_MINIS if wide >= LEAST_ROOM * f.k else 0)
