@@ -18,22 +18,19 @@ from nn3d.app.changes import KINDS as CHANGES
 from nn3d.app.changes import read_change
 from nn3d.app.own_input import Taken
 from nn3d.app.reading import read_fact, size_of
+from nn3d.app.tints import picture_of
 from nn3d.run.model import Layer
 from nn3d.run.ops import op_of
 from nn3d.run.run import Run
 from nn3d.stage.controls.offers import Catalogue
 from nn3d.stage.folding import group_row
-from nn3d.stage.frame import TileLayer
-from nn3d.stage.look import palette
 from nn3d.stage.own import own_inputs, sample_number
 from nn3d.stage.resident import LayerValues, Resident, ValuesNeed
 from nn3d.stage.stages import LAST, labels_of, node_of
 from nn3d.stage.state import ViewState
 
 F32 = NDArray[np.float32]
-U8 = NDArray[np.uint8]
 
-THUMB_CELLS: Final = 64
 MOST_CLASSES: Final = 1000
 HELD_BYTES: Final = 96 << 20
 _ICONS: Final = {
@@ -200,21 +197,6 @@ class Facts:
         return known
 
 
-def picture_of(values: F32) -> F32:
-    """An input as a small picture: (H, W) or (H, W, 3), each in 0 … 1; at most 64 cells a side."""
-    if values.ndim == 3 and values.shape[0] == 3:
-        picture = np.moveaxis(values, 0, 2)
-    elif values.ndim >= 2:
-        picture = values.reshape(-1, *values.shape[-2:])[0]
-    else:
-        side = max(1, int(np.ceil(np.sqrt(values.size))))
-        picture = np.resize(np.append(values.ravel(), np.zeros(side)), (side, side))
-    step = -(-max(picture.shape[:2]) // THUMB_CELLS)
-    picture = np.nan_to_num(picture[::step, ::step], posinf=0.0, neginf=0.0)
-    low, high = float(picture.min()), float(picture.max())
-    return ((picture - low) / max(high - low, 1e-9)).astype(np.float32)
-
-
 def tree_rows(layers: tuple[Layer, ...]) -> tuple[TreeRow, ...]:
     """Layers under the modules that hold several of them, in the order of the graph."""
     rows: list[TreeRow] = []
@@ -258,55 +240,6 @@ def icon_of(layer: Layer) -> str:
 def shape_text(shape: tuple[int, ...], *, wide: bool = True) -> str:
     """A shape with ×: "16 × 10 × 10", or without gaps; a scalar is 1."""
     return (" × " if wide else "×").join(f"{n}" for n in shape) or "1"
-
-
-def tile_texels(
-    tiles: TileLayer, theme: str, first: int, count: int, ramp_name: str = "jade", *, most_cells: int = THUMB_CELLS
-) -> U8:
-    """(count, h, w, 4) uint8: tiles as the picture colours them, thinned to at most `most_cells` a side."""
-    assert tiles.values is not None
-    cells = tiles.values[1].cells
-    step = -(-max(cells.shape[1:]) // most_cells)
-    look = palette(theme, ramp_name)
-    if tiles.lut == "rgb":
-        colours = np.moveaxis(cells[:, ::step, ::step], 0, 2)[None]
-    else:
-        cut = cells[first : first + count, ::step, ::step]
-        shown = (np.nan_to_num(cut) - tiles.offset[1]) * tiles.gain[1]
-        if tiles.gains is not None:
-            shown *= tiles.gains.values[first : first + count, 1, None, None]
-        t = np.sign(shown) * np.clip(np.abs(shown), 0.0, 1.0) ** tiles.power
-        ramp = look.ramps["div" if tiles.lut == "div" else tiles.lut]
-        place = (t + 1.0) / 2.0 if tiles.lut == "div" else np.clip(t, 0.0, 1.0)
-        colours = ramp[(place * (len(ramp) - 1) + 0.5).astype(np.intp)]
-        colours = np.where(np.isfinite(cut)[..., None], colours, np.array(look.nonfinite[:3], np.float32))
-    return rgba_texels(colours)
-
-
-def rgba_texels(colours: F32) -> U8:
-    """Opaque uint8 texels (…, 4) of colours (…, 3) in 0 … 1."""
-    rgb = (np.clip(colours, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
-    return np.concatenate([rgb, np.full((*rgb.shape[:-1], 1), 255, np.uint8)], -1)
-
-
-def input_texels(picture: F32, theme: str) -> U8:
-    """(h, w, 4) uint8 of an input picture: its own colours, or the theme's greys."""
-    if picture.ndim == 3:
-        return rgba_texels(picture)
-    ramp = palette(theme).ramps["grey"]
-    return rgba_texels(ramp[(picture * (len(ramp) - 1) + 0.5).astype(np.intp)])
-
-
-def thumb_texels(canvas: U8, theme: str) -> U8:
-    """(h, w, 4) uint8 of a picture (C, H, W): grey in the theme's greys, as its tile is; at most 64 cells a side."""
-    step = -(-max(canvas.shape[1:]) // THUMB_CELLS)
-    return canvas_texels(canvas[:, ::step, ::step], theme)
-
-
-def canvas_texels(canvas: U8, theme: str) -> U8:
-    """The same, of every px."""
-    picture = canvas.astype(np.float32) / 255.0
-    return input_texels(np.moveaxis(picture[:3], 0, 2) if canvas.shape[0] >= 3 else picture[0], theme)
 
 
 def accuracy_and_loss(run: Run) -> tuple[str | None, str | None]:

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.analysis.tensors import kernel_shape, matrix_of, read_kernels, scale_of
-from nn3d.app.facts import Facts, tile_texels
+from nn3d.app.facts import Facts
 from nn3d.app.panels.inspector.kernels import Sheet, piece_texels
 from nn3d.app.panels.inspector.parameters import shows_colour, shows_kernels
 from nn3d.app.saving import free_path
-from nn3d.app.tints import signed_texels
+from nn3d.app.tints import signed_texels, tile_texels
 from nn3d.errors import Nn3dError
 from nn3d.export.png import save_picture
 from nn3d.run.model import Array, Layer

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nn3d.app.facts import Facts, accuracy_and_loss, metric, picture_of, shape_text, tile_texels, tree_rows
+from nn3d.app.facts import Facts, accuracy_and_loss, metric, shape_text, tree_rows
 from nn3d.app.loader import Loader
 from nn3d.app.panels.timeline import accuracy_text, tick_every
 from nn3d.app.saving import free_path, picture_name
+from nn3d.app.tints import picture_of, tile_texels
 from nn3d.run.run import Run
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import compose_frame, initial_state

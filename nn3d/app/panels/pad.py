@@ -11,10 +11,11 @@ from imgui_bundle import imgui
 
 from nn3d.app import own_input, widgets
 from nn3d.app.cards import Box
-from nn3d.app.facts import Facts, canvas_texels
+from nn3d.app.facts import Facts
 from nn3d.app.own_input import Taken
 from nn3d.app.panels import pad_text
 from nn3d.app.panels.pad_features import features_height, features_pad
+from nn3d.app.tints import canvas_texels
 from nn3d.app.ui import Ui
 from nn3d.run.model import Array
 from nn3d.run.own import OwnInput

@@ -7,8 +7,9 @@ from typing import Final
 
 from nn3d.app import widgets
 from nn3d.app.cards import Box
-from nn3d.app.facts import Facts, input_texels, picture_of, thumb_texels
+from nn3d.app.facts import Facts
 from nn3d.app.own_input import canvas_of
+from nn3d.app.tints import input_texels, picture_of, thumb_texels
 from nn3d.app.ui import Ui
 from nn3d.stage.commands import SetPanels, SetSample
 from nn3d.stage.controls import Act, tip

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.app.cards import Box
-from nn3d.app.facts import count_text, tile_texels
+from nn3d.app.facts import count_text
 from nn3d.app.panels.inspector.page import BUTTONS, HEAD, Page, Part, buttons, head, number_text
+from nn3d.app.tints import tile_texels
 from nn3d.app.ui import Hit
 from nn3d.stage.commands import Select
 from nn3d.stage.controls import Act
