@@ -7,18 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nn3d.cli.pointing import thing_of
 from nn3d.paths import bundled_runs
 from nn3d.run.reader import open_run
 from nn3d.run.run import Run
 from nn3d.stage import commands as c
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import initial_state
-from nn3d.stage.frame import Cells, Frame, Text, TileLayer
+from nn3d.stage.frame import Cells, Frame, Rect, Text, TileLayer
 from nn3d.stage.microscope import Patch, cell_of, patches, spot_of, thing_at
 from nn3d.stage.microscope_frames import _rects
 from nn3d.stage.reference import cell_under, half_thickness, opened
 from nn3d.stage.resident import Resident
 from nn3d.stage.state import Camera, Thing, ViewState
+from nn3d.stage.type import text_width
 from tests.runs import bundled, conv_run
 
 RESIDENT = Resident(bundled())
@@ -203,3 +205,36 @@ def test_what_is_inside_a_closed_group_is_framed_as_its_block() -> None:
     assert any(p.is_inside for p in found)
     assert all((folded.items[p.row] >= len(run.layers)) == p.is_inside for p in found)
     assert len(compose(run, after(c.Select(thing), c.Advance(1.0), state=state), resident=resident).boxes)
+
+
+CELLS = {
+    "lenet-mnist": ["conv1:1,15,12", "conv2:6,5,5", "pool2:2,2,2", "fc1:21", "fc3:3"],
+    "gpt-python": ["blocks.0.attention.attention:2,13,9", "blocks.0.norm1:5,20", "add:3,3", "embed:3,3", "words:3,3"],
+    "resnet20-cifar10": ["stage2.0.conv2:3,4,4", "stage2.0.add:3,4,4", "pool:7,0,0"],
+}
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1600, 900)], ids=str)
+@pytest.mark.parametrize("name", CELLS)
+def test_all_that_a_card_says_stands_on_it_and_the_card_on_the_picture(name: str, size: tuple[int, int]) -> None:
+    run = open_run(bundled_runs()[name])
+    resident = Resident(run)
+    state = after(c.UnfoldAll(at_once=True), state=initial_state(run, resident, size_px=size))
+    for text in CELLS[name]:
+        thing = thing_of(run, text, "--select")
+        frame = compose(run, after(c.Select(thing), c.SetPath(1), c.Advance(1.0), state=state), resident=resident)
+        x0, y0, x1, y1 = frame.card or (0.0, 0.0, 0.0, 0.0)
+        assert 0.0 <= x0 < x1 <= size[0], text
+        assert 0.0 <= y0 < y1 <= size[1], text
+        first = next(k for k, m in enumerate(frame.marks) if isinstance(m, Rect) and (m.x0, m.y0) == (x0, y0))
+        for mark in frame.marks[first:]:
+            if isinstance(mark, Text):
+                width = text_width(mark.text, mark.size_px, mark.weight)
+                left = mark.x - width * {"l": 0.0, "m": 0.5, "r": 1.0}[mark.anchor[0]]
+                assert x0 <= left, (text, mark.text)
+                assert left + width <= x1 + 1.0, (text, mark.text)
+                assert y0 <= mark.y <= y1, (text, mark.text)
+            elif isinstance(mark, Cells):
+                rows, cols = mark.colours.shape[:2]
+                assert x0 <= mark.x <= mark.x + cols * mark.width <= x1, text
+                assert y0 <= mark.y <= mark.y + rows * mark.height <= y1, text
