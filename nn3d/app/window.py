@@ -132,7 +132,7 @@ class Viewer:
         self._errands = Errands(self._facts, glfw.post_empty_event)
         self._events = Events(self._window, self._is_card, time.monotonic)
         self._pace, self._patience, self._ahead = Pace(), Patience(), Ahead(run, self._resident)
-        self._is_held = False
+        self._is_held = self._is_known = False
         self._passed = time.monotonic()
         self._run = run
         self._version = -1
@@ -364,14 +364,19 @@ class Viewer:
         self._place(0.0)
 
     def _place(self, duration_secs: float) -> None:
-        """Lay out the cards; when they or the layers' goals changed, the camera refits into what they leave."""
+        """Lay out the cards; when they or the layers' goals changed, the camera refits into what they leave.
+
+        It does so once more when the first picture is complete: names and bars then take the room that they take.
+        """
         self.layout = self._surface.lay_out(self.state, self.frame)
         if self._surface.is_resizing:
             return
         camera, size = self.state.camera, self.state.size_px
         goals = (self.state.fold.after, *((v.is_open, v.arrangement) for v in self.state.layers))
         angles = (camera.yaw_rad, camera.pitch_rad, camera.fov_rad) if camera.fit else None
-        key = (size, self.layout.anchors, tuple(steady(self.layout).boxes.values()), goals, angles)
+        if not self._is_known and not self.frame.missing:
+            self._is_known, duration_secs = True, 0.0
+        key = (size, self.layout.anchors, tuple(steady(self.layout).boxes.values()), goals, angles, self._is_known)
         if key == self._placed:
             return
         self._placed = key
@@ -425,7 +430,8 @@ class Viewer:
         self._settle -= 1
         self.draws += 1
         self._surface.follow(self._events.take_trail())
-        tip = self._hovering.tooltip(self.frame)
+        is_under_dialog = bool(self.state.search.kind) or self.state.panels.help or bool(self.visit.error)
+        tip = None if is_under_dialog else self._hovering.tooltip(self.frame)
         acts = self._surface.paint(now, self.state, self.frame, self.layout, self._picture, self._picture_of, tip)
         self._loader.look()
         self._window.swap_buffers()
