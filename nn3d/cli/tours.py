@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +29,13 @@ def read_tour(run: Run, text: str) -> Tour:
 
 def at_step(run: Run, state: ViewState, resident: Resident, text: str) -> ViewState:
     """The state at rest after FILE's step N ("tour.json#3"; the last one without a number)."""
+    for step in steps_of(run, text).steps:
+        state = settled(play(state, entered(step, state, partial(look, run, resident))))
+    return state
+
+
+def steps_of(run: Run, text: str) -> Tour:
+    """The tour of FILE up to step N ("tour.json#3"; all of it without a number)."""
     path, mark, number = text.rpartition("#")
     if not mark or not number.isdecimal():
         path, number = text, ""
@@ -35,12 +43,11 @@ def at_step(run: Run, state: ViewState, resident: Resident, text: str) -> ViewSt
     count = int(number) if number and len(number) < 6 else len(tour.steps)
     if not 1 <= count <= len(tour.steps):
         raise Nn3dError(f"--tour: the tour has steps 1 to {len(tour.steps)}, got {number}")
-    for step in tour.steps[:count]:
-        state = settled(play(state, entered(step, state, partial(_look, run, resident))))
-    return state
+    return replace(tour, steps=tour.steps[:count])
 
 
-def _look(run: Run, resident: Resident, state: ViewState, thing: Thing | None) -> tuple[Camera, Camera]:
+def look(run: Run, resident: Resident, state: ViewState, thing: Thing | None) -> tuple[Camera, Camera]:
+    """What a tour asks for: the camera as it is now, free of fit, and the one that shows the thing."""
     frame = compose(run, state, resident=resident)
     start = cameras.resolve(frame)
     return start, cameras.fit(state.camera) if thing is None else framed(frame, thing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -11,12 +12,12 @@ from nn3d.offscreen import Offscreen
 from nn3d.stage.frame import Colour, Frame
 
 
-def cutout(frame: Frame) -> NDArray[np.uint8]:
+def cutout(frame: Frame, on: Offscreen | None = None) -> NDArray[np.uint8]:
     """(H, W, 4) uint8 of a frame, top row first, straight alpha: before any ground it looks as if drawn there.
 
-    Shadows stay, as what they darken. Raises GraphicsError without OpenGL 4.1.
+    Shadows stay, as what they darken. on : what draws; made anew when None. Raises GraphicsError without OpenGL 4.1.
     """
-    with Offscreen() as screen:
+    with nullcontext(on) if on is not None else Offscreen() as screen:
         black, white = (screen.pixels(_before(frame, c)).astype(np.float64) / 255.0 for c in (0.0, 1.0))
     covered = np.clip(1.0 - (white - black).mean(2), 0.0, 1.0)
     covered[covered < 1.5 / 255.0] = 0.0

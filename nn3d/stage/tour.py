@@ -2,19 +2,19 @@
 
 A tour file is JSON: {"nn3d_tour": 1, "title": …, "steps": [{"say": …, "do": [command, …], "look": …, "secs": …}, …]}.
 `do` holds commands as nn3d.stage.commands writes them; layers may be given by name. `look` names what the camera
-travels to: "all", or LAYER[/TILE]. `secs` is how long the step stands before the next one when the tour plays by itself.
-Times are seconds.
+travels to: "all", or LAYER[/TILE]. `secs` is how long the step stands before the next one when the tour plays by
+itself. Times are seconds.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from nn3d.errors import Nn3dError
-from nn3d.stage.commands import Advance, Command, FlyTo, Say, apply, from_json, is_moving
+from nn3d.stage.commands import Advance, Command, FlyTo, Say, StartWave, apply, from_json, is_moving
 from nn3d.stage.state import Camera, Thing, ViewState
 
 VERSION: Final = 1
@@ -23,6 +23,7 @@ TRAVEL_SECS: Final = 1.4
 MAX_STEPS: Final = 1000
 LONGEST_SECS: Final = 600.0
 SETTLE_SECS: Final = 20.0
+MOTION_SECS: Final = 120.0
 
 Looker = Callable[[ViewState, Thing | None], tuple[Camera, Camera]]
 """(state, thing) → the camera as it is now, free of fit, and the one that shows the thing (everything for None)."""
@@ -82,6 +83,28 @@ def settled(state: ViewState) -> ViewState:
         state = apply(state, Advance(0.25))
         left -= 0.25
     return state
+
+
+def played(tour: Tour, state: ViewState, look: Looker, dt_secs: float) -> Iterator[ViewState]:
+    """The states of a tour that plays by itself, every `dt_secs`: a step stands for its time once nothing moves.
+
+    What moves for ever (epochs that loop), or longer than two minutes, is not waited for.
+    """
+    for step in tour.steps:
+        for command in entered(step, state, look):
+            state = apply(state, command)
+        left, moved = step.secs, 0.0
+        while True:
+            if state.wave is not None and state.wave.waits:
+                state = apply(state, StartWave())
+            yield state
+            after = apply(state, Advance(dt_secs))
+            is_endless = state.time.is_playing and state.time.is_looping
+            is_waited_for = after != state and moved < MOTION_SECS and not is_endless
+            moved, left = (moved + dt_secs, left) if is_waited_for else (moved, left - dt_secs)
+            state = after
+            if left <= 1e-9 and not is_waited_for:
+                break
 
 
 def _step(number: int, entry: Any, layers: Mapping[str, int]) -> Step:
