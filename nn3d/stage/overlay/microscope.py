@@ -12,7 +12,7 @@ from nn3d.stage.frame import Colour, Mark, Text
 from nn3d.stage.lens import Lens
 from nn3d.stage.microscope import Patch
 from nn3d.stage.overlay.blocks import Block, beside, hue, plain, signed, stacked, words_line, wrapped
-from nn3d.stage.overlay.facts import Facts, number, percent
+from nn3d.stage.overlay.facts import Facts, class_name, number, percent
 from nn3d.stage.overlay.microscope_pictures import picture_blocks
 from nn3d.stage.overlay.microscope_terms import extra_lines, row_blocks, term_blocks
 from nn3d.stage.type import text_width
@@ -84,6 +84,8 @@ def _head(f: Facts, lens: Lens) -> Block:
     title = plan.title or plan.layer.name
     size, k = 14 * f.k, f.k
     where = cell_words(plan.layer.axes, lens.cell, f.run.sample(f.state.sample).tokens if f.run.samples else ())
+    if plan.is_classes and len(lens.cell) == 1 and class_name(f.run, lens.cell[0]) != str(lens.cell[0]):
+        where = f"{where}, {class_name(f.run, lens.cell[0])}"
     wide = text_width(title, size, "semibold")
 
     def draw(x: float, y: float) -> list[Mark]:
