@@ -25,6 +25,8 @@ _TINY = 2.0**-126
 _U8_MOST = 2.0**126
 # Of float16: the smallest value of full precision, and the smallest above zero.
 _HALF_NORMAL, _HALF_TINY = 2.0**-14, 2.0**-24
+# Half-way between the largest float16 and the next step: from there on, rounding gives infinity.
+_HALF_OVER = 65520.0
 _CHUNK_VALUES = 1 << 22
 
 
@@ -83,13 +85,14 @@ def _half(array: Array) -> Array:
     if array.dtype == np.float16:
         return np.ascontiguousarray(array)
     with np.errstate(over="ignore", under="ignore"):
-        half = np.ascontiguousarray(array, np.float16)
-        finite = np.isfinite(array)
-        largest = float(np.abs(array).max(where=finite, initial=0.0))
-        if (np.isinf(half) & finite).any() or 0.0 < largest < _HALF_NORMAL:
+        largest = max(float(array.max(initial=0.0)), -float(array.min(initial=0.0)))
+        if not np.isfinite(largest):  # NaN comes through max, too
+            largest = float(np.abs(array).max(where=np.isfinite(array), initial=0.0))
+        if largest >= _HALF_OVER or 0.0 < largest < _HALF_NORMAL:
             return np.ascontiguousarray(array, np.float32)
-        vanished = (half == 0) & (array != 0)
-        if vanished.any():
+        half = np.ascontiguousarray(array, np.float16)
+        if np.count_nonzero(half.view(np.uint16) << 1) < np.count_nonzero(array):
+            vanished = (half == 0) & (array != 0)
             half[vanished] = np.copysign(np.float16(_HALF_TINY), array[vanished])
         return half
 

@@ -25,7 +25,7 @@ CHANNEL_BINS = 32
 PARAMETER_BINS = 64
 PYRAMID = 32
 MAX_CHANNELS = 8192
-_CHUNK_BYTES = 32 << 20
+_CHUNK_BYTES = 1 << 19
 _SLICE_VALUES = 1 << 20
 
 
@@ -113,12 +113,45 @@ def channel_table(values: Array, axis: int | None, *, per_sample: bool = True) -
 
 def _figures(rows: NDArray[np.float64]) -> FloatArray:
     """(R, 8 + 32) of rows of values."""
+    plain = _plain_basics(rows)
+    if plain is not None:
+        basics, low, high = plain
+        with np.errstate(over="ignore"):
+            histogram = _plain_histogram(rows, low, high, CHANNEL_BINS)
+            return np.column_stack([basics, np.zeros((len(rows), 3)), histogram]).astype(np.float32)
     finite = np.isfinite(rows)
     basics, low, high = _basics(rows, finite)
     counts = [np.isnan(rows).sum(axis=1), (rows == np.inf).sum(axis=1), (rows == -np.inf).sum(axis=1)]
     histogram = _histogram(rows, finite, low, high, CHANNEL_BINS)
     with np.errstate(over="ignore"):
         return np.column_stack([basics, *counts, histogram]).astype(np.float32)
+
+
+def _plain_basics(rows: NDArray[np.float64]) -> tuple[Array, Array, Array] | None:
+    """What `_basics` gives for rows that are finite throughout, at a third of the cost; None for others."""
+    if not rows.shape[1]:
+        return None
+    low, high = rows.min(axis=1), rows.max(axis=1)
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        return None
+    n = rows.shape[1]
+    mean = rows.sum(axis=1) / n
+    spread = rows - mean[:, None]
+    std = np.sqrt(np.einsum("ij,ij->i", spread, spread) / n)
+    zeros = 1.0 - np.count_nonzero(rows, axis=1) / n
+    return np.column_stack([mean, std, low, high, zeros]), low, high
+
+
+def _plain_histogram(rows: NDArray[np.float64], low: Array, high: Array, bins: int) -> NDArray[np.int64]:
+    """What `_histogram` gives for rows that are finite throughout."""
+    width = np.where(high > low, high - low, 1.0)
+    place = rows - low[:, None]
+    place /= width[:, None]
+    place *= bins
+    index = place.astype(np.int64)
+    np.minimum(index, bins - 1, out=index)
+    index += np.arange(len(rows))[:, None] * bins
+    return np.bincount(index.ravel(), minlength=len(rows) * bins).reshape(len(rows), bins)
 
 
 def _basics(rows: NDArray[np.float64], finite: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
@@ -152,7 +185,7 @@ def sample_table(values: Array) -> FloatArray:
         part = values[begin : begin + step]
         rows = np.asarray(part, np.float64).reshape(part.shape[0], prod(part.shape[1:]))
         with np.errstate(over="ignore"):
-            table[begin : begin + step] = _basics(rows, np.isfinite(rows))[0]
+            table[begin : begin + step] = (_plain_basics(rows) or _basics(rows, np.isfinite(rows)))[0]
     return table
 
 
