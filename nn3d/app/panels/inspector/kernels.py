@@ -99,15 +99,19 @@ def sheet_of(shape: KernelShape, width: float, *, is_colour: bool) -> Sheet:
     n_in = 1 if is_colour else shape.n_in
     if n_in == 1:
         px = max(_least(shape), min(LARGEST, ALONE // max(shape.rows, shape.cols)))
-        columns = max(1, int((width + 4) // (shape.cols * px + 4)))
-        return Sheet(shape.n_out, 1, shape.rows, shape.cols, px, 4, min(columns, shape.n_out), 0.0, 0.0)
+        most = max(1, int((width + 4) // (shape.cols * px + 4)))
+        return Sheet(shape.n_out, 1, shape.rows, shape.cols, px, 4, _columns(shape.n_out, most), 0.0, 0.0)
     room = width - LABELS
     fits = (p for p in range(LARGEST, 0, -1) if shape.n_out * (shape.cols * p + _gap(p)) <= room + _gap(p))
     px = max(next(fits, 0), _least(shape))
     gap = _gap(px)
-    most = max(1, min(shape.n_out, int((room + gap) // (shape.cols * px + gap))))
-    columns = -(-shape.n_out // -(-shape.n_out // most))  # bands of one length, as far as that goes
-    return Sheet(shape.n_out, n_in, shape.rows, shape.cols, px, gap, columns, LABELS, HEADER)
+    most = max(1, int((room + gap) // (shape.cols * px + gap)))
+    return Sheet(shape.n_out, n_in, shape.rows, shape.cols, px, gap, _columns(shape.n_out, most), LABELS, HEADER)
+
+
+def _columns(n: int, most: int) -> int:
+    """Kernels in a band: at most `most`, and bands of one length as far as that goes."""
+    return -(-n // -(-n // most))
 
 
 def _gap(px: int) -> int:

@@ -59,7 +59,7 @@ def _n_thumbs(tiles: TileLayer) -> int:
 def _fewest(page: Page, tiles: TileLayer) -> int:
     columns = _grid(page, tiles)[0]
     most = MOST_UNITS if tiles.cells == (1, 1) else MOST_THUMBS
-    return min(_n_thumbs(tiles), max(columns, most // columns * columns))
+    return min(_n_thumbs(tiles), -(-most // columns) * columns)
 
 
 def _shown(page: Page, tiles: TileLayer) -> int:
