@@ -84,4 +84,5 @@ def _settled(state: ViewState) -> ViewState:
     return replace(
         state, layers=views, fold=fold, flight=None, camera=replace(state.camera, fit=True), selection=None, hover=None,
         slide=None, lens=Lens(path=0), focus=Focus(), wave=None, caption="",
+        compare_sides=False,
     )  # fmt: skip

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 @source_options
 def command(
     file: Path | None, tour: str | None, state: str | None, script: str | None, source: SourceOptions, follow: bool,
-    record: Path | None, against: str | None, against_epoch: str | None, **view: Any,
+    record: Path | None, against: str | None, against_epoch: str | None, side_by_side: bool,
+    **view: Any,
 ) -> None:  # fmt: skip
     """Open FILE in the window: a run, or anything that extract can read. There, ? shows every key.
 
@@ -48,7 +49,7 @@ def command(
     opener = partial(open_any, source=source)
     if file is None:
         options = {**view, "state": state, "script": script, "tour": tour, "follow": follow, "record": record}
-        options |= {"against": against, "against-epoch": against_epoch}
+        options |= {"against": against, "against-epoch": against_epoch, "side-by-side": side_by_side}
         given = [name for name, value in options.items() if value]
         if given:
             raise click.UsageError(f"--{given[0].rstrip('_')} needs a FILE to look at")
@@ -59,7 +60,7 @@ def command(
     def begin(run: Run, resident: Resident) -> ViewState:
         first = read_state(run, state) if state is not None else initial_state(run, resident)
         seen = apply_view_options(run, with_own(run, first, source), **view)
-        return compared_with(run, seen, source, against, against_epoch)
+        return compared_with(run, seen, source, against, against_epoch, side_by_side=side_by_side)
 
     if follow and file.is_file():
         raise click.UsageError(f"--follow needs the folder of a run, {file} is a file")

@@ -58,6 +58,7 @@ _OPTIONS = (
     click.option("--memory", type=click.IntRange(1, 1 << 20), metavar="MB", help="Most data in memory.  [1024]"),
     click.option("--against", metavar="FILE", help="Show FILE minus this other run, its last epoch."),
     click.option("--against-epoch", metavar="E", help="Show everything minus epoch E: of the run, or of --against."),
+    click.option("--side-by-side", is_flag=True, help="With it: A and B as they are, small above their difference."),
     click.option("--state", metavar="STATE", help="A view: its string, JSON, a file of either, or a picture we made."),
     click.option("--script", metavar="FILE", help="A JSON list of commands to play first."),
 )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from nn3d.scene.canvas import Canvas
 from nn3d.scene.gpu import Uploads, require_gl41
 from nn3d.scene.ground import GroundPass
+from nn3d.scene.insets import Insets
 from nn3d.scene.labels import Labels
 from nn3d.scene.pick import PickPass
 from nn3d.scene.region import everywhere, strips_of
@@ -55,6 +56,7 @@ class Renderer:
         self.labels = Labels(ctx, self.uploads)
         self.picking = PickPass(ctx, self.tiles, self.ribbons)
         self.canvas = Canvas(ctx)
+        self.insets = Insets(ctx, lambda: Renderer(ctx))
 
     def draw(self, frame: Frame, target: moderngl.Framebuffer, *, upload_bytes: int | None = None) -> Frame:
         """Draw the complete picture into `target`, whose size is the state's size_px times its scale.
@@ -80,6 +82,7 @@ class Renderer:
         more, segments = self.ribbons.draw(frame, common)
         more += self._finish(frame, common, canvas, target, strips)
         more += self.sums.draw(frame, common, target)
+        more += self.insets.draw(frame.insets, target, frame.state.scale)
         target.use()
         target.viewport = (0, 0, *size)
         self.ctx.enable_only(moderngl.NOTHING)
@@ -120,7 +123,7 @@ class Renderer:
 
     def release(self) -> None:
         """Give everything back, in reverse order."""
-        over = (self.picking, self.labels, self.veil, self.shade, self.sums)
+        over = (self.insets, self.picking, self.labels, self.veil, self.shade, self.sums)
         for item in (*over, self.ribbons, self.tiles, self.ground, self.canvas):
             item.release()
 

@@ -35,6 +35,13 @@ class ComparedNeed:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherNeed:
+    """A need of the other run, as that run names it."""
+
+    need: Hashable
+
+
+@dataclass(frozen=True, slots=True)
 class OutcomeNeed:
     """What both say of a sample at an epoch index of B: the last values of output layer `layer`."""
 

@@ -48,6 +48,7 @@ from nn3d.stage.own import front_of
 from nn3d.stage.plan import LayerPlan
 from nn3d.stage.recurrence import Recurrences
 from nn3d.stage.resident import LayerValues, Resident, ValuesNeed
+from nn3d.stage.sides import Sides, before_view, joined, side_view, sides_of
 from nn3d.stage.small import Neurons, NeuronsNeed
 from nn3d.stage.stages import LAST
 from nn3d.stage.stance import world_from_bench
@@ -97,16 +98,34 @@ def initial_state(
 
 def compose_frame(run: Run, state: ViewState, resident: Resident) -> Frame:
     """One picture of a run."""
-    return _Composer(run, state, resident).frame()
+    sides = sides_of(state) if state.compare_sides and state.compare is not None else None
+    composer = _Composer(run, state if sides is None else sides.inner, resident)
+    frame, found = composer.frame(), composer.told
+    return frame if sides is None or found is None else _with_sides(run, state, resident, frame, (found, sides))
+
+
+def _with_sides(
+    run: Run, state: ViewState, resident: Resident, main: Frame, found: tuple[comparing.Compared, Sides]
+) -> Frame:
+    """The difference with A and B above it."""
+    compared, sides = found
+    other = resident.other() if compared.is_other else None
+    after = side_view(state, sides.boxes[1])
+    first = None if other is None else initial_state(other.run, other)
+    before = before_view(run, compared, side_view(state, sides.boxes[0]), first)
+    sources = ((run, before, resident) if other is None else (other.run, before, other)), (run, after, resident)
+    parts = [_Composer(*source, has_bars=False).frame() for source in sources]
+    return joined(run, state, main, found, (parts[0], parts[1]), resident)
 
 
 class _Composer:
     """One composition. What it looks up in `resident` is noted there, and named in the frame."""
 
-    def __init__(self, run: Run, state: ViewState, resident: Resident) -> None:
+    def __init__(self, run: Run, state: ViewState, resident: Resident, *, has_bars: bool = True) -> None:
         """In here `state`, `plan` and all indices are in rows: what is visible (nn3d.stage.folding)."""
         self.run, self.given, self.resident = run, state, resident.asking()
-        self.compared = comparing.begun(run, state, self.resident)
+        self.has_bars = has_bars
+        self.compared = self.told = comparing.begun(run, state, self.resident)
         if self.compared is not None and state.compare is not None:
             self.resident = self.resident.compared(state.compare)
         shown = unfolding.shown(resident.folds, state)
@@ -152,11 +171,12 @@ class _Composer:
         tiles, n_flat = cubes.raised(tiles, view, self.state)
         shown = {i: v[0] for i, v in values.items() if v is not None}
         needs = due(self.resident, self.plan, self.state, stage, view)
+        self.told = comparing.told(self.compared, built.probabilities, built.before)
         facts = Facts(
             self.run, self.plan, self.state, self.palette, shown, tables, built.probabilities, built.is_softmax_ours,
             needs, neurons, self.orders, self.full[round(self.mix)],
             (*cubes.words(tiles, n_flat), *apart_rows.words(self.folded, self.given)),
-            self.front, comparing.told(self.compared, built.probabilities, built.before),
+            self.front, self.told,
         )
         feet = structure.feet(self.plan, self.state, stage, built.floor_y, view)
         bars = bar_marks(facts, built.bars, view)
@@ -270,7 +290,8 @@ class _Composer:
 
     def _outcome(self, values: dict[int, tuple[LayerValues, LayerValues] | None]) -> structure.Outcome | None:
         """What the bars show; nothing while the output is away."""
-        return self._probabilities(values) if apart_rows.is_there(self.stage, self.plan.output) else None
+        is_there = self.has_bars and apart_rows.is_there(self.stage, self.plan.output)
+        return self._probabilities(values) if is_there else None
 
     def _probabilities(self, values: dict[int, tuple[LayerValues, LayerValues] | None]) -> structure.Outcome | None:
         plan = self.plan.layers[self.plan.output]

@@ -23,7 +23,8 @@ from nn3d.stage.holding import Wanted
 from nn3d.stage.state import ViewState
 
 __all__ = [
-    "BOX", "PART", "SHADOW", "STRAND", "TILE", "Cells", "Colour", "Frame", "Gains", "Line", "Lit", "Mark", "Palette",
+    "BOX", "PART", "SHADOW", "STRAND", "TILE", "Cells", "Colour", "Frame", "Gains", "Inset",
+    "Line", "Lit", "Mark", "Palette",
     "Rect", "StrandLayer", "Text", "TileLayer", "Values", "View",
 ]  # fmt: skip
 
@@ -309,6 +310,15 @@ class Palette:
 
 
 @dataclass(frozen=True, slots=True)
+class Inset:
+    """A picture inside a picture, of the size of its own state; x, y : px of its left upper corner."""
+
+    frame: Frame
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One picture. `state` is what it was composed from; `missing` what is still to be read, most urgent first.
 
@@ -320,6 +330,7 @@ class Frame:
     handles : (item, px box) of pills and brackets, where a pointer finds a group.
     card : px box of the card of the pointed-at cell or selected layer, None where there is none.
     explained : the arithmetic of that cell, None while it is not in memory.
+    insets : small pictures over this one, under its marks.
     wanted : all that the picture is made of. left_out : what of it memory has no room for; the picture says so.
     """
 
@@ -345,6 +356,7 @@ class Frame:
     left_out: tuple[Hashable, ...] = ()
     card: tuple[float, float, float, float] | None = None
     explained: Explained | None = None
+    insets: tuple[Inset, ...] = ()
 
     def is_card(self, x_px: float, y_px: float) -> bool:
         """Whether a point lies on the card of the cell or the selected layer."""

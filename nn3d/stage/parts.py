@@ -31,7 +31,7 @@ GOALS: Final[dict[str, Callable[[ViewState], Any]]] = {
     "lens": lambda s: s.lens,
     "focus": lambda s: s.reach,
     "hidden": lambda s: s.hidden,
-    "compare": lambda s: s.compare,
+    "compare": lambda s: (s.compare, s.compare_sides),
 }
 PARTS: Final = tuple(GOALS)
 KEPT: Final = tuple(p for p in PARTS if p not in ("theme", "print", "own"))

@@ -18,7 +18,7 @@ from nn3d.layout.arrange import fold
 from nn3d.run.model import FloatArray
 from nn3d.run.run import Run
 from nn3d.stage.bright_path import BrightPath, PathNeed, bright_path
-from nn3d.stage.comparing import ComparedNeed, OutcomeNeed, Outcomes, difference_of, outcomes
+from nn3d.stage.comparing import ComparedNeed, OtherNeed, OutcomeNeed, Outcomes, difference_of, outcomes
 from nn3d.stage.explained import Explained, ExplainNeed, explained
 from nn3d.stage.filters import filter_faces
 from nn3d.stage.folding import Folds
@@ -93,7 +93,7 @@ class LayerValues:
 
 Need = (
     ValuesNeed | StrandsNeed | NeuronsNeed | PieceNeed | StepsNeed | PeaksNeed | SumsNeed | OrderNeed | LastRowNeed
-    | ExplainNeed | PathNeed | OutcomeNeed | ComparedNeed
+    | ExplainNeed | PathNeed | OutcomeNeed | ComparedNeed | OtherNeed
 )  # fmt: skip
 Held = (
     LayerValues | StrandTable | StrandHistory | Neurons | Steps | Peaks | Orders | LastRow | Explained | BrightPath
@@ -113,6 +113,8 @@ class Resident:
         self.asked: dict[Need, bool] | None = None
         self.against: Compare | None = None
         self._compared: dict[Compare, Resident] = {}
+        self._other: Resident | None = None
+        self._is_other = False
         self._comparing = Lock()
         self._sums = Sums(run)
         self._by_flow: tuple[Orders, Plan] | None = None
@@ -142,12 +144,24 @@ class Resident:
         same.asked = self.asked
         return same
 
+    def other(self) -> Resident | None:
+        """The same memory of the other run that stands beside this one; None where there is none."""
+        if self.run.other is None:
+            return None
+        with self._comparing:
+            if self._other is None or self._other.run is not self.run.other:
+                self._other = Resident(self.run.other)
+                self._other.held, self._other._is_other = self.held, True
+            return self._other
+
     def peek(self, need: Need) -> Held | None:
         """What is held, without noting that it was looked up."""
         return self.held.get(self._named(need))
 
     def _named(self, need: Need) -> Need:
         """The need as the one memory of all knows it."""
+        if self._is_other:
+            return OtherNeed(need)
         is_own = self.against is None or isinstance(need, OrderNeed | ExplainNeed | PathNeed | ComparedNeed)
         return need if is_own or self.against is None else ComparedNeed(self.against, need)
 
@@ -254,6 +268,9 @@ class Resident:
 
         False: a slice of it is done, and there is more to do.
         """
+        if isinstance(need, OtherNeed):
+            other = self.other()
+            return other is None or other.warm(need.need, wanted)  # type: ignore[arg-type]
         if isinstance(need, ComparedNeed):
             return self.compared(need.against).warm(need.need, wanted)  # type: ignore[arg-type]
         if isinstance(need, SumsNeed):

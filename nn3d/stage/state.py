@@ -320,6 +320,7 @@ class ViewState:
     writing : a text that has the keyboard.
     live : how the run is followed while it grows; None where it is not.
     compare : what the picture is compared with; None: values are shown as they are. compare_again : what it was last.
+    compare_sides : whether both sides stand small above their difference (nn3d.stage.sides).
     """
 
     n_epochs: int
@@ -336,6 +337,7 @@ class ViewState:
     live: Live | None = None
     compare: Compare | None = None
     compare_again: Compare = field(default_factory=Compare)
+    compare_sides: bool = False
     sample: int = 0
     camera: Camera = field(default_factory=Camera)
     flight: Flight | None = None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nn3d.stage.comparing import ComparedNeed
+from nn3d.stage.comparing import ComparedNeed, OtherNeed
 from nn3d.stage.frame import View
 from nn3d.stage.holding import Wanted
 from nn3d.stage.plan import Plan
@@ -57,7 +57,7 @@ class _Order:
 
     def key(self, need: Hashable) -> tuple[int, float]:
         """Sorts by rank, then by distance; Python's sort keeps the order of the layers among equals."""
-        if isinstance(need, ComparedNeed):
+        if isinstance(need, ComparedNeed | OtherNeed):
             return self.key(need.need)
         if isinstance(need, ValuesNeed):
             row = self._rows.get(need.layer)

@@ -10,7 +10,7 @@ import pytest
 from nn3d.run.model import Sample
 from nn3d.run.run import Run
 from nn3d.stage import viewstring
-from nn3d.stage.commands import SetCompare, SetEpoch, SetLevel, SetMode, SetSample, SetSelection, apply
+from nn3d.stage.commands import SetCompare, SetEpoch, SetLevel, SetMode, SetSample, SetSelection, SetSides, apply
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import initial_state
 from nn3d.stage.controls import comparing
@@ -182,3 +182,58 @@ def test_one_key_compares_and_shows_values_again_with_what_was_compared_last(len
     assert comparing.toggle(Context(state, frame)) == (SetCompare(6),)
     assert comparing.toggle(Context(apply(state, SetCompare(6)), frame)) == (SetCompare(None),)
     assert comparing.from_here(Context(state, frame)) == (SetCompare(10),)
+
+
+def test_both_sides_stand_above_their_difference_as_they_are(lenet: tuple[Run, Resident]) -> None:
+    run, resident = lenet
+    state = state_of(run, resident, SetCompare(2), SetSides(True), SetSample(3))
+    frame = compose(run, state, resident=resident)
+    alone = compose(run, replace(state, compare_sides=False), resident=resident)
+    assert not alone.insets
+    assert frame.state == state
+    for inset, epoch in zip(frame.insets, (2, 10), strict=True):
+        plain = replace(initial_state(run, resident), sample=3)
+        plain = apply(plain, SetEpoch(float(epoch), at_once=True))
+        expected = compose(run, plain, resident=resident)
+        for a, b in zip(inset.frame.tiles, expected.tiles, strict=True):
+            assert a.values is not None
+            assert b.values is not None
+            assert a.values[0].key == b.values[0].key
+            assert a.gain == b.gain
+        assert inset.frame.state.camera == state.camera
+    said = [" ".join(m.text for m in i.frame.marks if isinstance(m, Text)) for i in frame.insets]
+    for text, letter, epoch in zip(said, "AB", (2, 10), strict=True):
+        best = int(probabilities(run, epoch, 3).argmax())
+        assert text.startswith(f"{letter} epoch {epoch}")
+        assert f"{run.classes[best]} · " in text
+
+
+def test_the_difference_has_the_room_that_both_sides_leave(lenet: tuple[Run, Resident]) -> None:
+    run, resident = lenet
+    state = state_of(run, resident, SetCompare(2), SetSides(True))
+    frame = compose(run, state, resident=resident)
+    lowest = max(i.y + i.frame.state.size_px[1] for i in frame.insets)
+    for tile in frame.tiles:
+        corner = np.array([[tile.x, tile.y + tile.block_half[0], 0.0]])
+        assert frame.view.project(corner, state.size_px)[0, 1] > lowest
+
+
+def test_a_small_picture_has_no_room_for_sides_and_shows_the_difference(lenet: tuple[Run, Resident]) -> None:
+    run, resident = lenet
+    state = initial_state(run, resident, size_px=(300, 240))
+    for command in (SetCompare(2), SetSides(True)):
+        state = apply(state, command)
+    assert not compose(run, state, resident=resident).insets
+
+
+def test_the_other_run_stands_beside_as_it_is() -> None:
+    run, other = mlp_run((5, 7, 6, 4), seed=1), mlp_run((5, 7, 4), seed=2)
+    run.other = other
+    resident = Resident(run)
+    frame = compose(run, state_of(run, resident, SetCompare(0, is_other=True), SetSides(True)), resident=resident)
+    first = frame.insets[0].frame
+    assert [other.layers[t.layer].name for t in first.tiles] == [la.name for la in other.layers]
+    for tile in first.tiles:
+        layer = other.layers[tile.layer]
+        assert tile.values is not None
+        assert np.array_equal(tile.values[0].cells.ravel(), other.values(layer.shown, 0, 0, 0).ravel())

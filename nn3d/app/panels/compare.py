@@ -9,13 +9,14 @@ from nn3d.app import widgets
 from nn3d.app.cards import Box
 from nn3d.app.ui import Ui
 from nn3d.run.run import Run
-from nn3d.stage.commands import SetCompare
+from nn3d.stage.commands import SetCompare, SetSides
 from nn3d.stage.comparing import name_of, partner_of
 from nn3d.stage.controls import Act
 from nn3d.stage.state import ViewState
 
-SIDES: Final = 150.0
-NARROWEST: Final = 300.0
+ROOM: Final = 180.0
+NARROWEST: Final = 330.0
+SIDES: Final = "columns-2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def compare_width(ui: Ui, run: Run, state: ViewState) -> float:
     words = compare_words(run, state)
     if words is None:
         return 0.0
-    return max(NARROWEST, round(ui.type.width(f"{words.b} − {words.a}", 13, "medium")) + SIDES)
+    return max(NARROWEST, round(ui.type.width(f"{words.b} − {words.a}", 13, "medium")) + ROOM)
 
 
 def compare_panel(ui: Ui, run: Run, state: ViewState, box: Box) -> list[Act]:
@@ -56,16 +57,20 @@ def compare_panel(ui: Ui, run: Run, state: ViewState, box: Box) -> list[Act]:
     with ui.card("compare", box):
         x = box.x + 14
         x += ui.text(x, y, "B − A", 13, "semibold", "accent") + 12
-        room = box.x1 - 108 - x
+        room = box.x1 - 138 - x
         ui.text(x, y, ui.type.fit(f"{words.b} − {words.a}", room, 13, "medium"), 13, "medium")
         buttons = (
             ("a back", "chevron-left", words.back, "A: one epoch earlier"),
             ("a on", "chevron-right", words.on, "A: one epoch later"),
         )
         for k, (name, icon, goal, said) in enumerate(buttons):
-            pressed = widgets.icon_button(ui, name, box.x1 - 100 + 30 * k, box.y + 6, icon, tip=said)
+            pressed = widgets.icon_button(ui, name, box.x1 - 130 + 30 * k, box.y + 6, icon, tip=said)
             if pressed and goal is not None:
                 acts.append(SetCompare(goal, is_other))
+        on = state.compare_sides
+        said = "The difference alone" if on else "A and B above their difference"
+        if widgets.icon_button(ui, "sides", box.x1 - 66, box.y + 6, SIDES, tip=said, is_on=on):
+            acts.append(SetSides(not on))
         if widgets.icon_button(ui, "no compare", box.x1 - 36, box.y + 6, "x", tip="Values as they are  (B)"):
             acts.append(SetCompare(None))
     return acts

@@ -26,7 +26,7 @@ from nn3d.stage.commands import (
 )
 from nn3d.stage.commands.apart import Hide, SetReach
 from nn3d.stage.commands.common import Appliers
-from nn3d.stage.commands.comparing import SetCompare
+from nn3d.stage.commands.comparing import SetCompare, SetSides
 from nn3d.stage.commands.edges import (
     SetLevel,
     SetMode,
@@ -128,6 +128,7 @@ __all__ = [
     "SetScope",
     "SetSearch",
     "SetSelection",
+    "SetSides",
     "SetSlideSpeed",
     "SetSpeed",
     "SetStage",
@@ -150,7 +151,7 @@ Command = (
     Advance | Grow | Follow | SetEpoch | StepEpoch | Play | SetLoop | SetSpeed | SetSample | SetOpen | OpenGroup
     | OpenLevel | UnfoldAll | FoldAll | Arrange | Select | Hover | SetCamera | FlyTo | SetLevel | SetMode | SetSelection
     | SetStrength | SetOrder | SetTheme | SetScope | SetStage | SetRamp | SetBudget | SetPrint | Say | Resize
-    | SetPanels | SetSearch | SetCompare | Restore | Recall | SetBookmark | SetReach | Hide | SelectAlso
+    | SetPanels | SetSearch | SetCompare | SetSides | Restore | Recall | SetBookmark | SetReach | Hide | SelectAlso
     | SetDepth | SetPath | StartSlide | PlaySlide
     | StepSlide | SetSlideSpeed | StopSlide
     | AddOwn | EditOwn | RemoveOwn | SetWriting | StartWave

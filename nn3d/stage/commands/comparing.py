@@ -19,6 +19,13 @@ class SetCompare:
     is_other: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class SetSides:
+    """Show both sides of a comparison, small above their difference; or the difference alone."""
+
+    on: bool
+
+
 def _set_compare(state: ViewState, c: SetCompare) -> ViewState:
     if c.epoch is None:
         return replace(state, compare=None)
@@ -27,4 +34,4 @@ def _set_compare(state: ViewState, c: SetCompare) -> ViewState:
     return replace(state, compare=against, compare_again=against)
 
 
-APPLY: Appliers = {SetCompare: _set_compare}
+APPLY: Appliers = {SetCompare: _set_compare, SetSides: lambda s, c: replace(s, compare_sides=c.on)}

@@ -109,7 +109,7 @@ _BACK: Final[dict[str, Callable[[ViewState, ViewState], ViewState]]] = {
     "lens": lambda s, v: replace(s, lens=v.lens),
     "focus": lambda s, v: replace(s, reach=v.reach),
     "hidden": lambda s, v: replace(s, hidden=v.hidden),
-    "compare": lambda s, v: replace(s, compare=v.compare),
+    "compare": lambda s, v: replace(s, compare=v.compare, compare_sides=v.compare_sides),
 }
 
 APPLY: Appliers = {Restore: _restore, SetBookmark: _set_bookmark}

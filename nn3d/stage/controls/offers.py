@@ -31,6 +31,7 @@ from nn3d.stage.commands import (
     SetSample,
     SetScope,
     SetSelection,
+    SetSides,
     SetSpeed,
     SetStage,
     SetStrength,
@@ -54,6 +55,7 @@ ASKS: Final = {
 }
 MOST_ASKED: Final = 400
 MOST_METRICS: Final = 2
+_SIDES: Final = ((True, "A and B above it"), (False, "the difference alone"))
 _SCOPE_WORDS: Final = {"map": "each map", "layer": "each layer", "network": "the network"}
 _PRINT_WORDS: Final = {"colour": "in colour", "grey": "in grey, negative strands dashed"}
 _ASKED: Final = re.compile(rf"^({'|'.join(ASKS)})\s+(.*)$")
@@ -114,7 +116,10 @@ def _compared(run: Run, state: ViewState) -> list[Offer]:
         last = len(run.other.epochs) - 1
         said = f"{name_of(run.other)}, epoch {run.other.epochs[last].id}"
         out.append(Offer("Compare with", SetCompare(last, True), said, is_on=now == Compare(last, True)))
-    return [*out, Offer("Compare with nothing", SetCompare(None), is_on=now is None)] if out else []
+    if not out:
+        return []
+    sides = [Offer("Comparison:", SetSides(on), said, is_on=on == state.compare_sides) for on, said in _SIDES]
+    return [*out, Offer("Compare with nothing", SetCompare(None), is_on=now is None), *sides]
 
 
 def _stages(run: Run, state: ViewState) -> list[Offer]:
@@ -203,7 +208,8 @@ class Catalogue:
         search = state.search
         key = (search.kind, search.text, state.edges, state.selection, state.theme, state.scope, state.ramp,
                state.order, state.sample, state.bookmarks, state.time.target, state.time.is_looping, state.layers,
-               state.live, state.n_epochs, state.reach, state.compare)  # fmt: skip
+               state.live, state.n_epochs, state.reach, state.compare,
+               state.compare_sides)  # fmt: skip
         if key != self._last[0]:
             self._last = (key, *self._listed(state))
         return self._last[1], self._last[2]

@@ -57,7 +57,8 @@ def compared_words(f: Facts) -> list[str]:
     if found is None:
         return ["the other run of this comparison was not given"] if f.state.compare is not None else []
     names = [f.run.layers[k].name for k in sorted(found.alone)]
-    said = [] if found.difference.is_same_input else ["A has other inputs: compared sample by sample all the same"]
+    said = ["A and B each on its own scale"] if f.state.compare_sides else []
+    said += [] if found.difference.is_same_input else ["A has other inputs: compared sample by sample all the same"]
     return [f"without partner in A, shown empty: {named(names)}", *said] if names else said
 
 
