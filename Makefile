@@ -10,12 +10,13 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c co
 TORCH_FLAGS ?=
 DATA   ?=
 
-.PHONY: help demo demo-train gallery install dev test lint types contracts tests soak bench wheel clean
+.PHONY: help demo demo-train gallery guide install dev test lint types contracts tests soak bench wheel clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 	@echo "make demo-train   train the bundled run again (DATA=folder of IDX files, or downloads MNIST)"
 	@echo "make gallery      docs/gallery rendered again (DATA=folder of IDX files, or downloads MNIST)"
+	@echo "make guide        docs/guide walked through again in a real window on a virtual screen"
 	@echo "make soak         the long random tests with full numbers and a printed seed (NN3D_SEED=N repeats one)"
 	@echo "make bench        the benchmarks, as tables"
 	@echo "make wheel        dist/*.whl"
@@ -48,6 +49,9 @@ demo-train: $(VENV)/.dev
 
 gallery: $(VENV)/.dev
 	$(BIN)/python scripts/gallery $(if $(DATA),--data $(DATA))
+
+guide: $(VENV)/.dev
+	$(BIN)/python scripts/guide
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
