@@ -126,7 +126,7 @@ def _marks(part: Frame, letter: str, moment: str, verdict: str) -> tuple[Mark, .
               Line(0.5, 0.5, 0.5, h - 0.5, 1.0, edge), Line(w - 0.5, 0.5, w - 0.5, h - 0.5, 1.0, edge)]  # fmt: skip
     words = [
         Text(10.0, 15.0, letter, size, "semibold", ink("text"), "lm"),
-        Text(26.0, 15.0, shorten(moment, size, w - 36.0), size, "regular", ink("text2"), "lm"),
+        Text(26.0, 15.0, shorten(f"{moment}, own scale", size, w - 36.0), size, "regular", ink("text2"), "lm"),
         Text(w - 10.0, h - 13.0, verdict, 11.0 * k, "regular", ink("text2"), "rm"),
     ]
     return (*border, *words)

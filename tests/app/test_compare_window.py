@@ -11,7 +11,7 @@ from nn3d.app.window import Viewer
 from nn3d.run.run import Run
 from nn3d.stage.state import Compare, Thing
 from tests.app.test_inspector_window import middle
-from tests.app.test_window import click_at, drive, key
+from tests.app.test_window import click_at, drive, key, move, plot_at
 
 
 def middle_of(name: str) -> Callable[[Viewer], tuple[float, float]]:
@@ -22,6 +22,18 @@ def middle_of(name: str) -> Callable[[Viewer], tuple[float, float]]:
         return box.x + box.w / 2, box.y + box.h / 2
 
     return where
+
+
+def dragged(name: str, share: float) -> Callable[[Viewer], list[str]]:
+    """What drags a handle to a share of the timeline's plot."""
+
+    def hands(viewer: Viewer) -> list[str]:
+        start, goal = middle_of(name)(viewer), plot_at(viewer, share)[0]
+        to = [move(start[0] + (goal - start[0]) * k / 4.0, start[1]) for k in (1, 2, 3, 4)]
+        return [*move(*start), "sleep", "0.1", "mousedown", "1", *(w for m in to for w in (*m, "sleep", "0.05")),
+                "mouseup", "1"]  # fmt: skip
+
+    return hands
 
 
 def test_one_key_compares_and_the_most_changed_filter_is_flown_to(display: str, small_run: Run) -> None:
@@ -38,6 +50,8 @@ def test_one_key_compares_and_the_most_changed_filter_is_flown_to(display: str, 
         (key("b"), lambda v: v.state.compare == Compare(0)),
         (click_at(middle_of("a on")), lambda v: v.state.compare == Compare(1)),
         (click_at(middle_of("a back")), lambda v: v.state.compare == Compare(0)),
+        (dragged("baseline", 1.0 / 3.0), lambda v: v.state.compare == Compare(1) and v.state.time.epoch == 3.0),
+        (dragged("baseline", 0.0), lambda v: v.state.compare == Compare(0)),
         (click_at(middle_of("sides")), lambda v: len(v.frame.insets) == 2 and not v.frame.missing),
         (click_at(middle(name)), lambda v: v.state.selection == Thing(layer, row) and v.state.flight is None),
         (key("b"), lambda v: v.state.compare is None),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from nn3d.app import widgets
 from nn3d.app.cards import Box
 from nn3d.app.facts import Facts, accuracy_and_loss, metric
+from nn3d.app.panels.baseline import baseline_handle
 from nn3d.app.ui import Ui
 from nn3d.stage.commands import Play, SetEpoch, SetLoop, SetSpeed, StepEpoch
 from nn3d.stage.controls import Act, key_tip, tip
@@ -91,12 +92,15 @@ def _plot(ui: Ui, state: ViewState, facts: Facts, plot: Box) -> list[Act]:
             _curve(ui, plot, _shares(metric(facts.run, names[1]), is_log=True), "text3", 1.5)
         if names[0] is not None:
             _curve(ui, plot, _shares(metric(facts.run, names[0]), is_log=False), "accent", 1.8)
+    moved = baseline_handle(
+        ui, facts.run, state, plot, lambda k: plot.x + plot.w * k / last, lambda x: (x - plot.x) / plot.w * last
+    )
     hit = ui.hit("plot", Box(plot.x - 12, plot.y - 6, plot.w + 24, plot.h + 30))
     _playhead(ui, state, facts, plot)
     share = widgets.pointer_share(plot.x, plot.w) * last
     if hit.held and abs(share - state.time.epoch) > 1e-4:
         return [SetEpoch(share, at_once=True)]
-    return [SetEpoch(float(round(share)))] if hit.released else []
+    return [SetEpoch(float(round(share)))] if hit.released else moved
 
 
 def _ticks(ui: Ui, state: ViewState, facts: Facts, plot: Box) -> None:

@@ -57,8 +57,7 @@ def compared_words(f: Facts) -> list[str]:
     if found is None:
         return ["the other run of this comparison was not given"] if f.state.compare is not None else []
     names = [f.run.layers[k].name for k in sorted(found.alone)]
-    said = ["A and B each on its own scale"] if f.state.compare_sides else []
-    said += [] if found.difference.is_same_input else ["A has other inputs: compared sample by sample all the same"]
+    said = [] if found.difference.is_same_input else ["A has other inputs: compared sample by sample all the same"]
     return [f"without partner in A, shown empty: {named(names)}", *said] if names else said
 
 
