@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from nn3d.app.changes import KINDS as CHANGES
 from nn3d.app.changes import read_change
+from nn3d.app.health import Health
 from nn3d.app.own_input import Taken
 from nn3d.app.reading import read_fact, size_of
 from nn3d.app.tints import picture_of
@@ -66,6 +67,7 @@ class Facts:
         self._wanted: dict[Hashable, None] = {}
         self._lock = Lock()
         self._stages: dict[int, tuple[str, ...]] = {}
+        self.health = Health(self)
 
     def ask(self, *key: Hashable) -> Any:
         """What is known under a key of nn3d.app.reading; None until it is read, and where the run has none."""

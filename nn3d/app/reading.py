@@ -2,7 +2,7 @@
 
 Keys: ("spread", node, output, epoch), ("moments", node, output, epoch), ("scale", parameter, epoch),
 ("histogram", parameter, epoch), ("kernels", parameter, epoch, outs, ins) with [from, to) pairs,
-("matrix", parameter, epoch, (rows, columns)), ("own",) of nn3d.app.own_input. Epochs are indices.
+("matrix", parameter, epoch, (rows, columns)), ("own",) of nn3d.app.own_input, ("health", epoch). Epochs are indices.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from typing import Any, Final
 import numpy as np
 
 from nn3d.analysis.activity import Moments, Spread, moments_of, spread_of
+from nn3d.analysis.health.figures import Figures
+from nn3d.analysis.health.history import epoch_figures
 from nn3d.analysis.tensors import Matrix, Scale, histogram_of, matrix_of, read_kernels, scale_of
+from nn3d.app.health import MOST_VALUES
 from nn3d.app.own_input import taken
 from nn3d.run.model import FloatArray
 from nn3d.run.run import Run
@@ -42,6 +45,10 @@ def _moments(run: Run, node: int, output: int, epoch: int) -> Moments | None:
     return moments_of(run, node, output, epoch)
 
 
+def _health(run: Run, epoch: int) -> tuple[Figures, ...]:
+    return epoch_figures(run, epoch, most_values=MOST_VALUES)
+
+
 def _scale(run: Run, parameter: int, epoch: int) -> Scale | None:
     return scale_of(run.parameter(parameter, epoch)) if run.has_parameter(parameter, epoch) else None
 
@@ -56,7 +63,7 @@ def _matrix(run: Run, parameter: int, epoch: int, most: Pair) -> Matrix | None:
 
 _READERS: Final = MappingProxyType[str, Callable[..., Any]](
     {
-        "own": taken,
+        "own": taken, "health": _health,
         "spread": _spread, "moments": _moments, "scale": _scale, "histogram": histogram_of,
         "kernels": _kernels, "matrix": _matrix,
     }

@@ -22,6 +22,7 @@ ORDERS = ("index", "flow")
 THEMES = ("dark", "light")
 SCOPES = ("map", "layer", "network")
 RAMPS = ("jade", "viridis", "inferno", "magma", "cividis")
+AXES = ("epoch", "step", "time")
 SEARCHES = ("", "layers", "all")
 
 YAW_RAD = math.radians(53.0)
@@ -141,13 +142,31 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """Where in training: `epoch` is a fractional index on its way to `target`; playing moves the target."""
+    """Where in training: `epoch` is a fractional index on its way to `target`; playing moves the target.
+
+    loop : first and last epoch index between which looping plays; None for all.
+    """
 
     epoch: float = 0.0
     target: float = 0.0
     is_playing: bool = False
     is_looping: bool = False
     epochs_per_sec: float = 1.0
+    loop: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What the timeline draws. metrics : names, in order; () the first accuracy and the first loss.
+
+    axis : what its width counts, of AXES. is_linear : losses on a linear scale, too. smoothing : weight of what came
+    before, 0 … 0.99.
+    """
+
+    metrics: tuple[str, ...] = ()
+    axis: str = "epoch"
+    is_linear: bool = False
+    smoothing: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +353,7 @@ class ViewState:
     order: str = "index"
     order_blend: float = 1.0
     time: Time = field(default_factory=Time)
+    chart: Chart = field(default_factory=Chart)
     live: Live | None = None
     compare: Compare | None = None
     compare_again: Compare = field(default_factory=Compare)

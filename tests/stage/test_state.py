@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nn3d.errors import Nn3dError
 from nn3d.stage import commands as c
 from nn3d.stage import jsonable
-from nn3d.stage.state import LayerView, Thing, ViewState
+from nn3d.stage.state import Chart, LayerView, Thing, ViewState
 
 START = ViewState(n_epochs=11, n_samples=16, layers=(LayerView(),) * 5)
 
@@ -22,6 +22,9 @@ COMMANDS = st.one_of(
     st.builds(c.StepEpoch, st.integers(-3, 3)),
     st.builds(c.Play, st.booleans()),
     st.builds(c.SetLoop, st.booleans()),
+    st.builds(c.SetLoopRange, st.one_of(st.none(), st.tuples(st.integers(-2, 3), st.integers(4, 20)))),
+    st.builds(c.SetChart, st.builds(Chart, st.lists(st.text(max_size=4), max_size=2).map(tuple),
+                                    st.sampled_from(["epoch", "step", "time"]), st.booleans(), st.floats(0, 0.99))),
     st.builds(c.SetSpeed, st.floats(0.1, 10)),
     st.builds(c.SetSample, st.integers(-4, 40)),
     st.builds(c.SetOpen, st.one_of(st.none(), st.integers(0, 4)), st.booleans(), st.booleans()),

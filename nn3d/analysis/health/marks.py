@@ -8,6 +8,7 @@ two points, with z of its steps below −5. Both need six steps.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.analysis.health.history import History, is_accuracy, is_loss, metric_names, metric_values
+from nn3d.run.model import Epoch
 
 KINDS: Final = ("not finite", "died", "spike", "drop", "saturated", "dead", "woke", "best")
 FEWEST_STEPS: Final = 6
@@ -46,9 +48,35 @@ class Mark:
 
 def find_marks(history: History) -> tuple[Mark, ...]:
     """All marks, by epoch, the gravest of an epoch first."""
-    marks = [*_not_finite(history), *_metric_marks(history), *_units(history, history.dead, "dead")]
-    marks += _units(history, history.saturated, "saturated")
+    return in_order([*figure_marks(history), *metric_marks(history.epochs)])
+
+
+def in_order(marks: Sequence[Mark]) -> tuple[Mark, ...]:
+    """Marks by epoch, the gravest of an epoch first, and those of layers before those of the run."""
     return tuple(sorted(marks, key=lambda m: (m.epoch, m.rank, m.layer < 0, m.layer)))
+
+
+def figure_marks(history: History) -> list[Mark]:
+    """Marks of what layers hold."""
+    marks = [*_not_finite(history), *_units(history, history.dead, "dead")]
+    return marks + _units(history, history.saturated, "saturated")
+
+
+def metric_marks(epochs: Sequence[Epoch]) -> list[Mark]:
+    """Marks of metrics: where one ceases to be a number, jumps, or is at its best."""
+    marks = []
+    names = metric_names(epochs)
+    for name in names:
+        values = metric_values(epochs, name)
+        bad = [k for k, e in enumerate(epochs) if name in e.metrics and not np.isfinite(e.metrics[name])]
+        if bad:
+            marks.append(Mark(bad[0], "not finite", f"{name} {'NaN' if np.isnan(values[bad[0]]) else '∞'}"))
+        if is_accuracy(name):
+            marks += [Mark(k, "drop", f"{name} fell by {-by:.1%}".replace("%", " %")) for k, by in _drops(values)]
+        elif is_loss(name):
+            marks += [Mark(k, "spike", f"{name} rose to {values[k]:.3g}") for k in _spikes(values)]
+    judge = next((n for n in names if is_accuracy(n)), None) or next((n for n in names if is_loss(n)), None)
+    return marks if judge is None else marks + _best(metric_values(epochs, judge), judge)
 
 
 def robust_z(steps: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -62,20 +90,14 @@ def robust_z(steps: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _not_finite(history: History) -> list[Mark]:
-    """The first value or parameter that is not finite, and where a metric stops to be a number."""
+    """The first value or parameter that is not finite."""
     odd = history.n_odd > 0
-    marks = []
-    if odd.any():
-        epoch = int(np.flatnonzero(odd.any(axis=1))[0])
-        at = int(np.flatnonzero(odd[epoch])[0])
-        words = f"{history.layers[at].name}: {odd_words(history, epoch, at)}"
-        marks.append(Mark(epoch, "not finite", words, history.layers[at].index))
-    for name in metric_names(history.epochs):
-        bad = [k for k, e in enumerate(history.epochs) if name in e.metrics and not np.isfinite(e.metrics[name])]
-        if bad:
-            value = history.epochs[bad[0]].metrics[name]
-            marks.append(Mark(bad[0], "not finite", f"{name} {'NaN' if np.isnan(value) else '∞'}"))
-    return marks
+    if not odd.any():
+        return []
+    epoch = int(np.flatnonzero(odd.any(axis=1))[0])
+    at = int(np.flatnonzero(odd[epoch])[0])
+    words = f"{history.layers[at].name}: {odd_words(history, epoch, at)}"
+    return [Mark(epoch, "not finite", words, history.layers[at].index)]
 
 
 def odd_words(history: History, epoch: int, at: int) -> str:
@@ -89,19 +111,6 @@ def odd_words(history: History, epoch: int, at: int) -> str:
         n = int(table[epoch, at])
         said += [f"{n:,} {what}{'s' * (n != 1)} {kind}"] if n else []
     return ", ".join(said)
-
-
-def _metric_marks(history: History) -> list[Mark]:
-    marks = []
-    names = metric_names(history.epochs)
-    for name in names:
-        values = metric_values(history.epochs, name)
-        if is_accuracy(name):
-            marks += [Mark(k, "drop", f"{name} fell by {-by:.1%}".replace("%", " %")) for k, by in _drops(values)]
-        elif is_loss(name):
-            marks += [Mark(k, "spike", f"{name} rose to {values[k]:.3g}") for k in _spikes(values)]
-    judge = next((n for n in names if is_accuracy(n)), None) or next((n for n in names if is_loss(n)), None)
-    return marks if judge is None else marks + _best(metric_values(history.epochs, judge), judge)
 
 
 def _spikes(losses: NDArray[np.float64]) -> list[int]:
@@ -137,18 +146,15 @@ def _best(values: NDArray[np.float64], name: str) -> list[Mark]:
 
 def _units(history: History, counts: NDArray[np.int64], kind: str) -> list[Mark]:
     """Where at least two units, and a tenth of a layer's, become dead or saturated, or the last one; or cease to be."""
+    before, after, n = counts[:-1], counts[1:], history.units[1:]
+    is_known = (before >= 0) & (after >= 0) & (before != after)
+    is_all = (after == n) & (n > 0)
+    is_much = np.abs(after - before) >= np.maximum(LEAST_UNITS, LEAST_SHARE * n)
     marks = []
-    for at, layer in enumerate(history.layers):
-        for epoch in range(1, len(counts)):
-            before, after = counts[epoch - 1 : epoch + 1, at].tolist()
-            n = int(history.units[epoch, at])
-            if min(before, after) < 0 or before == after:
-                continue
-            by, is_all = abs(after - before), after == n > 0
-            if not is_all and by < max(LEAST_UNITS, LEAST_SHARE * n):
-                continue
-            marks.append(Mark(epoch, *_unit_words(layer.name, kind, by, n, is_more=after > before, is_all=is_all),
-                              layer.index))  # fmt: skip
+    for row, at in np.argwhere(is_known & (is_all | is_much)).tolist():
+        layer, by = history.layers[at], int(after[row, at] - before[row, at])
+        said = _unit_words(layer.name, kind, abs(by), int(n[row, at]), is_more=by > 0, is_all=bool(is_all[row, at]))
+        marks.append(Mark(row + 1, *said, layer.index))
     return marks
 
 

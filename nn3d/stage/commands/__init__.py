@@ -76,8 +76,10 @@ from nn3d.stage.commands.time import (
     Follow,
     Grow,
     Play,
+    SetChart,
     SetEpoch,
     SetLoop,
+    SetLoopRange,
     SetSample,
     SetSpeed,
     StepEpoch,
@@ -111,11 +113,13 @@ __all__ = [
     "SetBookmark",
     "SetBudget",
     "SetCamera",
+    "SetChart",
     "SetCompare",
     "SetDepth",
     "SetEpoch",
     "SetLevel",
     "SetLoop",
+    "SetLoopRange",
     "SetMode",
     "SetOpen",
     "SetOrder",
@@ -153,7 +157,7 @@ Command = (
     | SetStrength | SetOrder | SetTheme | SetScope | SetStage | SetRamp | SetBudget | SetPrint | Say | Resize
     | SetPanels | SetSearch | SetCompare | SetSides | Restore | Recall | SetBookmark | SetReach | Hide | SelectAlso
     | SetDepth | SetPath | StartSlide | PlaySlide
-    | StepSlide | SetSlideSpeed | StopSlide
+    | SetLoopRange | SetChart | StepSlide | SetSlideSpeed | StopSlide
     | AddOwn | EditOwn | RemoveOwn | SetWriting | StartWave
 )  # fmt: skip
 

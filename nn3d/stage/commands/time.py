@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from nn3d.errors import Nn3dError
 from nn3d.stage import apart, focus, folds, reorder, slide
 from nn3d.stage.commands import own
-from nn3d.stage.commands.common import Appliers, toward
+from nn3d.stage.commands.common import Appliers, one_of, toward
 from nn3d.stage.state import (
+    AXES,
     Camera,
+    Chart,
     LayerView,
     Live,
     ViewState,
@@ -23,6 +25,7 @@ EPOCH_SECS = 0.25
 SIDE_SECS = 0.35
 STRENGTH_SECS = 0.2
 LEVEL_SECS = 0.4
+MOST_SMOOTHING = 0.99
 SIDE_HYSTERESIS_RAD = math.radians(8.0)
 
 
@@ -63,6 +66,20 @@ class SetLoop:
 
 
 @dataclass(frozen=True, slots=True)
+class SetLoopRange:
+    """Play over and over from one epoch index to another; None: over all, and only if that was asked for."""
+
+    span: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetChart:
+    """What the timeline draws, and how."""
+
+    chart: Chart
+
+
+@dataclass(frozen=True, slots=True)
 class SetSpeed:
     """Playing speed in epochs a second."""
 
@@ -100,8 +117,10 @@ def _advance_time(state: ViewState, dt: float) -> ViewState:
         step = dt * max(1.0, abs(t.target - t.epoch)) / EPOCH_SECS
         return replace(state, time=replace(t, epoch=toward(t.epoch, t.target, step)))
     epoch = t.epoch + dt * t.epochs_per_sec
-    if epoch >= last:
-        epoch = epoch % last if t.is_looping and last > 0 else last
+    low, high = (0.0, last) if t.loop is None else (float(t.loop[0]), min(last, float(t.loop[1])))
+    if t.is_looping and epoch >= high > low:
+        epoch = low + (epoch - high) % (high - low)
+    epoch = min(epoch, last)
     playing = epoch < last
     return replace(state, time=replace(t, epoch=epoch, target=epoch, is_playing=playing))
 
@@ -190,8 +209,25 @@ def _play(state: ViewState, c: Play) -> ViewState:
     state = _holding(state, is_held=not c.on)
     if not c.on:
         return replace(state, time=replace(t, is_playing=False, target=float(round(t.epoch))))
-    start = 0.0 if t.epoch >= state.n_epochs - 1 else t.epoch
+    first = float(t.loop[0]) if t.loop is not None and t.is_looping else 0.0
+    start = first if t.epoch >= state.n_epochs - 1 else t.epoch
     return replace(state, time=replace(t, is_playing=state.n_epochs > 1, epoch=start, target=start))
+
+
+def _set_loop_range(state: ViewState, c: SetLoopRange) -> ViewState:
+    if c.span is None:
+        return replace(state, time=replace(state.time, loop=None, is_looping=False))
+    low, high = sorted(round(_clamp_epoch(state, float(v))) for v in c.span)
+    if low == high:
+        raise Nn3dError(f"a loop should run from one epoch to another, got {c.span[0]} to {c.span[1]}")
+    return replace(state, time=replace(state.time, loop=(low, high), is_looping=True))
+
+
+def _set_chart(state: ViewState, c: SetChart) -> ViewState:
+    one_of("axis", c.chart.axis, AXES)
+    if not 0.0 <= c.chart.smoothing <= MOST_SMOOTHING:
+        raise Nn3dError(f"smoothing should be 0 to {MOST_SMOOTHING}, got {c.chart.smoothing}")
+    return replace(state, chart=c.chart)
 
 
 def _set_sample(state: ViewState, c: SetSample) -> ViewState:
@@ -204,6 +240,8 @@ APPLY: Appliers = {
     StepEpoch: _step_epoch,
     Play: _play,
     SetLoop: lambda s, c: replace(s, time=replace(s.time, is_looping=c.on)),
+    SetLoopRange: _set_loop_range,
+    SetChart: _set_chart,
     SetSpeed: lambda s, c: replace(s, time=replace(s.time, epochs_per_sec=min(64.0, max(0.01, c.epochs_per_sec)))),
     SetSample: _set_sample,
     Grow: _grow,
