@@ -26,7 +26,7 @@ PARAMETER_BINS = 64
 PYRAMID = 32
 MAX_CHANNELS = 8192
 _CHUNK_BYTES = 1 << 19
-_SLICE_VALUES = 1 << 20
+_SLICE_VALUES = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ def parameter_vector(values: Array) -> FloatArray:
 
 
 def parameter_vector_slices(values: Array) -> Generator[None, None, FloatArray]:
-    """`parameter_vector` in slices of some 10 ms each: yields between them, and returns the vector at the end."""
+    """`parameter_vector` in slices of a few ms each: yields between them, and returns the vector at the end."""
     flat = values.reshape(-1)
     passed = []
     for piece in _pieces(flat):
@@ -233,16 +233,16 @@ def parameter_vector_slices(values: Array) -> Generator[None, None, FloatArray]:
     table = np.array(passed).reshape(-1, 8)
     n_finite, total, l1, n_zero, n_nan, n_posinf, n_neginf, _ = table.sum(axis=0)
     most = float(table[:, 7].max(initial=0.0))
+    is_finite = int(n_finite) == flat.size
     n_finite = max(1.0, n_finite)
     mean = total / n_finite
     square, low, high, histogram = 0.0, np.inf, -np.inf, np.zeros(PARAMETER_BINS)
     for piece in _pieces(flat):
-        kept = piece[np.isfinite(piece)]
-        square += float(np.square(kept - mean).sum())
+        kept = piece if is_finite else piece[np.isfinite(piece)]
+        spread = kept - mean
+        square += float(spread @ spread)
         low, high = min(low, float(kept.min(initial=np.inf))), max(high, float(kept.max(initial=-np.inf)))
-        rows = kept[np.newaxis]
-        ends = np.array([-most]), np.array([most])
-        histogram += _histogram(rows, np.ones(rows.shape, np.bool_), *ends, PARAMETER_BINS)[0]
+        histogram += _plain_histogram(kept[np.newaxis], np.array([-most]), np.array([most]), PARAMETER_BINS)[0]
         yield
     low, high = (low, high) if low <= high else (0.0, 0.0)
     share = n_zero / max(1, flat.size)
@@ -253,13 +253,18 @@ def parameter_vector_slices(values: Array) -> Generator[None, None, FloatArray]:
 
 
 def _pieces(flat: Array) -> Iterator[NDArray[np.float64]]:
-    """A flat array as float64, 8 MiB at a time."""
+    """A flat array as float64, 1 MiB at a time."""
     for begin in range(0, flat.size, _SLICE_VALUES):
         yield np.asarray(flat[begin : begin + _SLICE_VALUES], np.float64)
 
 
 def _first_pass(piece: NDArray[np.float64]) -> list[float]:
     """Finite values: count, sum, Σ|w|; zeros; NaN, +Inf, −Inf; max|w|."""
+    size = np.abs(piece)
+    most = float(size.max(initial=0.0))
+    if np.isfinite(most):
+        n_zero = piece.size - np.count_nonzero(piece)
+        return [float(piece.size), float(piece.sum()), float(size.sum()), float(n_zero), 0.0, 0.0, 0.0, most]
     kept = piece[np.isfinite(piece)]
     size = np.abs(kept)
     odd = [float(test(piece).sum()) for test in (np.isnan, np.isposinf, np.isneginf)]
