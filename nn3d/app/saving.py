@@ -1,4 +1,4 @@
-"""Where a picture of the window goes: a PNG in the current folder, named after what it shows, never over another.
+"""Where a picture or film of the window goes: into the current folder, named after what it shows, never over another.
 
 The view that it shows is written into it, so that `--state picture.png` opens it again.
 """
@@ -6,6 +6,7 @@ The view that it shows is written into it, so that `--state picture.png` opens i
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from nn3d.app.picture import Pixels
@@ -22,14 +23,23 @@ def picture_name(run: Run, state: ViewState) -> str:
         words.append(f"epoch{run.epochs[round(state.time.epoch)].id}")
     if run.samples:
         words.append(f"sample{state.sample}")
+    return _plain(words)
+
+
+def film_name(run: Run) -> str:
+    """`lenet-5-film`."""
+    return _plain([run.name or "network", "film"])
+
+
+def _plain(words: list[str]) -> str:
     return re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")
 
 
-def free_path(folder: Path, stem: str, suffix: str) -> Path:
-    """`stem.suffix` in `folder`, with a number behind it when that is taken."""
+def free_path(folder: Path, stem: str, suffix: str, taken: Collection[Path] = ()) -> Path:
+    """`stem.suffix` in `folder`, with a number behind it when that is there or `taken`."""
     path = folder / f"{stem}{suffix}"
     n = 2
-    while path.exists():
+    while path.exists() or path in taken:
         path = folder / f"{stem}-{n}{suffix}"
         n += 1
     return path

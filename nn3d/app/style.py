@@ -24,12 +24,14 @@ _TOKENS: Final[dict[str, dict[str, tuple[str, float]]]] = {
         "panel": ("#12171D", 0.97), "line": ("#FFFFFF", 0.075), "well": ("#0B0F13", 0.75), "hover": ("#FFFFFF", 0.065),
         "act": ("#FFFFFF", 0.11), "sel": ("#FFF3D6", 0.115), "accent": ("#FFF3D6", 1.0), "text": ("#E9EDF0", 1.0),
         "text2": ("#93A0AC", 1.0), "text3": ("#84919D", 1.0), "ink": ("#12171D", 1.0), "nonfinite": ("#C76BD0", 1.0),
+        "record": ("#E0605A", 1.0),
         "scrim": ("#0B0E12", 0.58), "shadow": ("#000000", 0.34), "ground": ("#0B0E12", 1.0), "none": ("#000000", 0.0),
     },
     "light": {
         "panel": ("#FFFFFF", 0.97), "line": ("#1B2126", 0.11), "well": ("#EFEDE7", 0.9), "hover": ("#1B2126", 0.05),
         "act": ("#1B2126", 0.09), "sel": ("#1B2126", 0.085), "accent": ("#11161A", 1.0), "text": ("#1B2126", 1.0),
         "text2": ("#5D666E", 1.0), "text3": ("#6C747A", 1.0), "ink": ("#FFFFFF", 1.0), "nonfinite": ("#9A3CA6", 1.0),
+        "record": ("#B8332D", 1.0),
         "scrim": ("#ECEAE4", 0.52), "shadow": ("#000000", 0.10), "ground": ("#ECEAE4", 1.0), "none": ("#000000", 0.0),
     },
 }  # fmt: skip

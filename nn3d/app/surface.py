@@ -12,9 +12,11 @@ from nn3d.app.backend import Atlas, Backend
 from nn3d.app.cards import Layout, alone
 from nn3d.app.desk import Names, draw_panels, lay_out
 from nn3d.app.facts import Facts, words_of
+from nn3d.app.filming import Filming
 from nn3d.app.following import Pulse
 from nn3d.app.guide import Guide
 from nn3d.app.hovering import At
+from nn3d.app.panels.film import film_panel
 from nn3d.app.panels.notes import TOAST_SECS
 from nn3d.app.panels.tooltip import tooltip
 from nn3d.app.panels.welcome import visit_cards, welcome_panels
@@ -40,7 +42,7 @@ class Toast:
 class Surface:
     """Draws frames of panels with `ctx`; times are seconds of the caller's clock. guide : the tour, if there is one.
 
-    pulse : how the run comes along, where it is followed.
+    pulse : how the run comes along, where it is followed. filming : what is recorded or written.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Surface:
         self._names = names
         self.guide: Guide | None = None
         self.pulse: Pulse | None = None
+        self.filming: Filming | None = None
         self._visit = visit
         self._is_empty = is_empty
         self._toast = Toast()
@@ -100,6 +103,8 @@ class Surface:
                 self._ui, state, self._facts, self._names, frame, layout, context, self._toast.message, self.guide,
                 self.pulse,
             )
+            if self.filming is not None:
+                film_panel(self._ui, state, self.filming, layout, now, has_toast=bool(self._toast.message))
         acts += visit_cards(self._ui, self._visit, now, state, is_empty=self._is_empty, toast=self._toast.message)
         if tip is not None:
             tooltip(self._ui, *tip)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 FPS = 30.0
-QUALITY = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ def render_film(
     run: Run, state: ViewState, output: Path, options: FilmOptions, tour: str | None, *, transparent: bool
 ) -> None:
     """Write the film and say so. Raises Nn3dError; KeyboardInterrupt once it was said what stands."""
-    from nn3d.export.film import sink_for, write_film
+    from nn3d.export.film import QUALITY, sink_for, write_film
     from nn3d.stage.film import even
     from nn3d.stage.resident import Resident
 

@@ -11,6 +11,13 @@ class SavePicture:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordFilm:
+    """Record a film from now on, or stop and write it; with `epochs`, write one of the epochs, first to last."""
+
+    epochs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class OpenFile:
     """Open a file in place of the run."""
 
@@ -118,7 +125,7 @@ class CopyValues:
 
 
 Request = (
-    SavePicture | OpenFile | AskFile | OpenDemo | CancelOpening | ForgiveError | ForgetFiles | CopyText | CopyView
-    | Tell | Undo | Redo
+    SavePicture | RecordFilm | OpenFile | AskFile | OpenDemo | CancelOpening | ForgiveError | ForgetFiles | CopyText
+    | CopyView | Tell | Undo | Redo
     | GuideTo | GuideBy | PlayGuide | EndGuide | SaveTensor | CopyValues
 )  # fmt: skip

@@ -10,7 +10,7 @@ from nn3d.stage.bookmarks import DIGITS
 from nn3d.stage.commands import SetEpoch
 from nn3d.stage.controls import camera, comparing, keeping, microscope, parting, picture, time, walk, window
 from nn3d.stage.controls.common import Handler, Row
-from nn3d.stage.controls.requests import AskFile, CopyValues, CopyView, GuideBy
+from nn3d.stage.controls.requests import AskFile, CopyValues, CopyView, GuideBy, RecordFilm
 
 GROUPS: Final = ("Selection", "Camera", "One cell", "Picture", "Time and samples", "Window")
 
@@ -107,5 +107,8 @@ TABLE: Final[tuple[Row, ...]] = (
     _keys(_WINDOW, "copy the view as a string", ("Ctrl Shift C",), {"Ctrl Shift C": window.ask(CopyView())}),
     _row(_WINDOW, "dark or light", ("T",), T=window.theme),
     _row(_WINDOW, "save a PNG", ("P",), P=window.save),
+    _row(_WINDOW, "record a film, stop; of the epochs", ("V", "Shift V"),
+         V=window.ask(RecordFilm()), Shift_V=window.ask(RecordFilm(epochs=True)),
+         ).named("Record a film, or stop and save it", "Save a film of the epochs"),
     _keys(_WINDOW, "mouse and keys", ("?",), {"?": window.panel(lambda p: replace(p, help=not p.help))}),
 )  # fmt: skip
