@@ -117,6 +117,9 @@ EXERCISES: dict[str, Exercise] = {
                      lambda _, v: v.state.hover is not None and v.state.hover.layer == 1),
     "click": Exercise(click_at(lambda v: tile_at(v, 1)),
                       lambda _, v: v.state.selection is not None and v.state.selection.layer == 1),
+    "shift click": Exercise(
+        lambda v: [*move(*label_at(v, 2)), "sleep", "0.05", "keydown", "shift", "click", "1", "keyup", "shift"],
+        lambda _, v: v.state.selection == Thing(1) and v.state.also == (2,), (Select(Thing(1)),)),
     "double click": Exercise(click_at(lambda v: label_at(v, 1), times=2), lambda _, v: not v.state.layers[1].is_open),
     "Alt Right": press("alt+Right", selects(Thing(1)), Select(Thing(0))),
     "Alt Left": press("alt+Left", selects(Thing(0)), Select(Thing(1))),
