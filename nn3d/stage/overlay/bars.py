@@ -78,7 +78,8 @@ def _end(
     said, anchor = percent(bar.share) if bar.share >= least else "", "l" if way > 0 else "r"
     if f.compared is not None:
         said = points(bar.share) if abs(bar.share) >= least else ""
-        look = look[0], f.ink("positive" if bar.share > 0 else "negative")
+        if said not in ("", "0"):
+            look = look[0], f.ink("positive" if bar.share > 0 else "negative")
     x, y = float(at[0]) + way * 7 * f.k, float(at[1])
     out: list[Mark] = pill(f, x, y, said, 12 * f.k, look, anchor) if said else []
     if is_truth:
