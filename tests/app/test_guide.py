@@ -37,7 +37,7 @@ def test_a_tour_is_taken_left_and_goes_back_to_the_view_a_step_began_with(displa
             (lambda _: ["key", "Next"], lambda v: v.state.caption == says[1]),
             (lambda _: ["key", "Next", "key", "Next"], lambda v: v.state.selection == Thing(conv1, 1, 12, 17)),
             (lambda _: ["key", "Prior"], lambda v: v.state.caption == says[2] and v.state.selection is None),
-            (lambda v: click(card(v)[0] - 22, card(v)[1])(v), lambda v: v.state.caption == "" and v._guide is None),
+            (lambda v: click(card(v)[0] - 22, card(v)[1])(v), lambda v: v.state.caption == "" and v.guide is None),
         ])  # fmt: skip
         show(run, max_secs=60.0, on_frame=guest, size_px=SIZE)
         assert guest.done == 5
@@ -52,7 +52,7 @@ def test_a_tour_plays_by_itself_to_its_end(display: str) -> None:
         def on_frame(viewer: Viewer) -> None:
             if viewer.state.caption not in seen[-1:]:
                 seen.append(viewer.state.caption)
-            guide = viewer._guide
+            guide = viewer.guide
             assert guide is not None
             if guide.step < 0:
                 viewer.do(guide.go(0, viewer.state))
