@@ -104,6 +104,12 @@ def is_saved(_: ViewState, __: Viewer) -> bool:
     return any(Path.cwd().glob("small-net-*.png"))
 
 
+def is_recording(v: Viewer) -> bool:
+    """Whether a film is recorded, which is then let go."""
+    take, v._service.filming._take = v._service.filming._take, None
+    return take is not None
+
+
 def arranges(name: str, *first: Act) -> Callable[[ViewState, Viewer], bool]:
     return lambda _, v: v.state.layers[1].arrangement == name and v.state.layers[1].is_open
 
@@ -195,11 +201,13 @@ EXERCISES: dict[str, Exercise] = {
     "T": press("t", lambda _, v: v.state.theme == "light"),
     "P": press("p", is_saved),
     "?": press("question", lambda _, v: v.state.panels.help),
+    "V": press("v", lambda _, v: is_recording(v)),
+    "Shift V": press("shift+v", lambda _, v: v._service.filming.words(0.0).startswith("frame ")),
 }  # fmt: skip
 
 
 def test_every_trigger_of_the_table_has_an_exercise_and_no_other() -> None:
-    assert set(EXERCISES) == KEYS
+    assert set(EXERCISES) == KEYS, "every row of the table has an exercise here"
 
 
 class Trainer:
