@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from nn3d.cli.sources import SourceOptions, source_options
+from nn3d.cli.sources import SourceOptions, counting, source_options
+from nn3d.extract.options import PASSED_OVER
 from nn3d.run.model import Epoch
 
 
@@ -25,16 +27,24 @@ from nn3d.run.model import Epoch
     "--encoding", type=click.Choice(["f32", "f16", "u8"]), default=None,
     help="Of activations; by default f16 up to 256 MB, u8 above. Weights are float32 with f32, else float16.",
 )  # fmt: skip
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Threads that compute; all cores by default.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), metavar="N",
+    help="Processes that extract several checkpoints, threads that compute one; all cores by default.",
+)  # fmt: skip
 def command(files: tuple[Path, ...], out: Path, source: SourceOptions, encoding: str | None, jobs: int | None) -> None:
     """Make a run from checkpoints, a live model or an export.
 
     FILES are checkpoints (one epoch each, in natural order), a folder of them, or Sietzen's JSON. Without FILES the
-    model is recorded as its factory makes it.
+    model is recorded as its factory makes it. Of several checkpoints, those that cannot be read are passed over with a
+    line each; RUN/ that was made of some before goes on: only what is new or has changed is read.
     """
     from nn3d.extract.output import to_disk
-    from nn3d.extract.sources import limit_threads, record
+    from nn3d.extract.sources import limit_threads, record, several_checkpoints
 
+    several = several_checkpoints(files, source)
+    if several:
+        _extract_several(several, out, source, encoding, jobs)
+        return
     if jobs is not None:
         limit_threads(jobs)
     recording = record(files, source)
@@ -48,3 +58,19 @@ def command(files: tuple[Path, ...], out: Path, source: SourceOptions, encoding:
 
         n = to_disk(recording, out, encoding=encoding, progress=advance)
     click.echo(f"{out}: {n} {'epoch' if n == 1 else 'epochs'}, {len(recording.samples)} samples")
+
+
+def _extract_several(
+    files: Sequence[Path], out: Path, source: SourceOptions, encoding: str | None, jobs: int | None
+) -> None:
+    """One epoch a checkpoint, in parallel; lines about those that were passed over come last."""
+    from nn3d.extract.checkpoints.opening import write_checkpoints
+    from nn3d.run.reader import open_run
+
+    with counting() as progress:
+        passed = write_checkpoints(out, files, source, encoding=encoding, jobs=jobs, progress=progress)
+    for line in passed:
+        click.echo(PASSED_OVER + line, err=True)
+    with open_run(out) as run:
+        n, n_samples = len(run.epochs), len(run.samples)
+    click.echo(f"{out}: {n} {'epoch' if n == 1 else 'epochs'}, {n_samples} samples")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from nn3d.extract.options import SourceOptions
+from nn3d.extract.options import PASSED_OVER, SourceOptions
 from nn3d.run.run import Run
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -55,6 +57,7 @@ _OPTIONS = (
     click.option("--gray", is_flag=True, help="Read pictures in grey."),
     click.option("--classes", type=click.Path(path_type=Path), metavar="FILE", help="Class names, one a line."),
     click.option("--trust", is_flag=True, help="Run the code inside a pickled module."),
+    click.option("--no-cache", is_flag=True, help="Extract a folder of checkpoints anew, and keep nothing of it."),
 )  # fmt: skip
 
 
@@ -66,7 +69,8 @@ def source_options(command: F) -> F:
         names = ("model", "samples", "resize", "gray", "classes", "trust")
         given = {name: kwargs.pop(name) for name in names}
         mean, std, text = kwargs.pop("mean"), kwargs.pop("std"), kwargs.pop("input_")
-        source = SourceOptions(input=text, mean=mean or (), std=std or (), **given)
+        is_cached = not kwargs.pop("no_cache")
+        source = SourceOptions(input=text, mean=mean or (), std=std or (), cache=is_cached, **given)
         return command(*args, source=source, **kwargs)
 
     found: Any = wrapped
@@ -76,10 +80,32 @@ def source_options(command: F) -> F:
 
 
 def open_any(path: str | Path, source: SourceOptions) -> Run:
-    """A run from any file: as it lies on disk when it is one, else extracted into memory."""
+    """A run from any file: as it lies on disk when it is one, else extracted; checkpoints are told as they come."""
     from nn3d.extract.sources import open_source
 
-    return open_source(Path(path), source)
+    with counting() as progress:
+        run = open_source(Path(path), source, progress)
+    for line in run.left_out:
+        if line.startswith(PASSED_OVER):
+            click.echo(line, err=True)
+    return run
 
 
-__all__ = ["SourceOptions", "open_any", "source_options"]
+@contextmanager
+def counting() -> Iterator[Callable[[int, int], None]]:
+    """What shows how many epochs of how many are extracted, on a terminal."""
+    with ExitStack() as stack:
+        bar: Any = None
+
+        def progress(done: int, total: int) -> None:
+            nonlocal bar
+            if bar is None:
+                hidden = not sys.stderr.isatty()
+                made: Any = click.progressbar(length=total, label="epochs", file=sys.stderr, hidden=hidden)
+                bar = stack.enter_context(made)
+            bar.update(done - bar.pos)
+
+        yield progress
+
+
+__all__ = ["SourceOptions", "counting", "open_any", "source_options"]

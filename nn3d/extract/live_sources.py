@@ -39,22 +39,44 @@ def record_checkpoints(paths: Sequence[Path], source: SourceOptions) -> Recordin
         raise SourceError("extract: expected checkpoints, got none in that folder.")
     if source.model is None and source.trust:
         return _trusted(paths, source)
-    if source.model is None:
-        return _inferred(paths, source)
-    made = factory.make(source.model)
-    first = torch_checkpoint.load(paths[0])
-    _load_into(made.module, first)
-    probe, batch = _probe(made, source)
-    probe.shoot(Epoch(0))
-    return _recording(
-        made, probe, batch, source, _shots(probe, paths), f"{len(paths)} checkpoints, {source.model}", len(paths)
-    )
+    shots = Shots(torch_checkpoint.load(paths[0]), source)
+    moments = (shots.of(checkpoint, epoch) for epoch, checkpoint in _epochs(paths))
+    text = paths[0].name if source.model is None else f"{len(paths)} checkpoints, {source.model}"
+    return replace(shots.recording, source=text, moments=moments, expected=len(paths))
 
 
-def _shots(probe: Probe, paths: Sequence[Path]) -> Iterator[Moment]:
-    for epoch, checkpoint in _epochs(paths):
-        _load_into(probe.model, checkpoint)
-        yield probe.shoot(epoch)
+class Shots:
+    """What turns checkpoints of one model into moments. recording : graph, samples and names, without moments.
+
+    With --model each is run on the input, without it the graph is inferred from the first one's names and shapes. Made
+    of the same first checkpoint, the graph is the same in every process. Raises SourceError, TraceError.
+    """
+
+    def __init__(self, first: Checkpoint, source: SourceOptions, made: factory.Made | None = None) -> None:
+        self._probe: Probe | None = None
+        if source.model is None:
+            graph = infer_graph(first.shapes())
+            left_out = ("activations: there is no model to run. Pass --model PKG.MOD:FACTORY and --input.",)
+            self.recording = Recording(
+                first.path.stem, first.path.name, graph, (), (), source.class_names(), left_out
+            )  # fmt: skip
+            return
+        made = made or factory.make(source.model)
+        load_into(made.module, first)
+        self._probe, batch = _probe(made, source)
+        if self._probe.graph is None:
+            self._probe.shoot(Epoch(0))
+        self.recording = _recording(made, self._probe, batch, source, iter(()), source.model)
+
+    def of(self, checkpoint: Checkpoint, epoch: Epoch) -> Moment:
+        """What the network holds with these parameters. Raises SourceError unless they fit."""
+        if self._probe is not None:
+            load_into(self._probe.model, checkpoint)
+            return self._probe.shoot(epoch)
+        graph = self.recording.graph
+        check_alike(checkpoint, {p.name: p.shape for p in graph.parameters})
+        arrays = checkpoint.arrays()
+        return Moment(epoch, {}, {p.id: arrays[p.name] for p in graph.parameters})
 
 
 def _epochs(paths: Sequence[Path]) -> Iterator[tuple[Epoch, Checkpoint]]:
@@ -75,35 +97,30 @@ def _trusted(paths: Sequence[Path], source: SourceOptions) -> Recording:
     return _recording(made, probe, batch, source, iter((probe.shoot(Epoch(0)),)), paths[0].name)
 
 
-def _inferred(paths: Sequence[Path], source: SourceOptions) -> Recording:
-    first = torch_checkpoint.load(paths[0])
-    graph = infer_graph(first.shapes())
-    ids = {p.name: p.id for p in graph.parameters}
-    shapes = {p.name: p.shape for p in graph.parameters}
-
-    def moments() -> Iterator[Moment]:
-        for epoch, checkpoint in _epochs(paths):
-            arrays = checkpoint.arrays()
-            _check_alike(checkpoint, shapes)
-            yield Moment(epoch, {}, {ids[name]: array for name, array in arrays.items() if name in ids})
-
-    left_out = ("activations: there is no model to run. Pass --model PKG.MOD:FACTORY and --input.",)
-    return Recording(paths[0].stem, paths[0].name, graph, (), moments(), source.class_names(), left_out, len(paths))
-
-
-def _check_alike(checkpoint: Checkpoint, shapes: Mapping[str, tuple[int, ...]]) -> None:
+def check_alike(checkpoint: Checkpoint, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Raises SourceError unless a checkpoint holds parameters of these names and shapes."""
     found = checkpoint.shapes()
     for name, shape in shapes.items():
         got = found.get(name)
         if got != shape:
-            raise SourceError(f"{checkpoint.path}: {name}: expected shape {shape} as in the first file, got {got}.")
+            what = "no such parameter" if got is None else str(got)
+            raise SourceError(f"{checkpoint.path}: {name}: expected shape {shape} as in the others, got {what}.")
 
 
-def _load_into(model: torch.nn.Module, checkpoint: Checkpoint) -> None:
+def load_into(model: torch.nn.Module, checkpoint: Checkpoint) -> None:
     """Copy a checkpoint's parameters into the model. Raises SourceError unless names and shapes fit."""
+    model.load_state_dict(fitted(model, checkpoint))
+
+
+def fitted(model: torch.nn.Module, checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
+    """The model's parameters as a checkpoint has them, also where all its names have one more prefix.
+
+    Raises SourceError unless names and shapes fit.
+    """
     own = model.state_dict()
-    missing = [n for n in own if n not in checkpoint.state]
-    strange = [n for n in checkpoint.state if n not in own]
+    state = _below_prefix(own, checkpoint.state)
+    missing = [n for n in own if n not in state]
+    strange = [n for n in state if n not in own]
     if missing or strange:
         text = f"missing {missing[0]}" if missing else f"unknown {strange[0]}"
         more = len(missing) + len(strange) - 1
@@ -111,12 +128,24 @@ def _load_into(model: torch.nn.Module, checkpoint: Checkpoint) -> None:
             f"{checkpoint.path}: expected the parameters of {type(model).__name__}, got {text}"
             f"{f' and {more} more' if more else ''}. Pass the --model that was trained."
         )
-    for name, tensor in checkpoint.state.items():
+    for name, tensor in state.items():
         if own[name].shape != tensor.shape:
             raise SourceError(
                 f"{checkpoint.path}: {name}: expected shape {tuple(own[name].shape)}, got {tuple(tensor.shape)}."
             )
-    model.load_state_dict(dict(checkpoint.state))
+    return state
+
+
+def _below_prefix(own: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A state whose names are the model's; what lies beside a prefix that they share is left away."""
+    first = next(iter(own), "")
+    if not first or all(name in state for name in own):
+        return dict(state)
+    for name in state:
+        prefix = name.removesuffix(first)
+        if prefix.endswith(".") and all(prefix + n in state for n in own):
+            return {n: state[prefix + n] for n in own}
+    return dict(state)
 
 
 def _probe(made: factory.Made, source: SourceOptions) -> tuple[Probe, Batch]:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from nn3d.errors import SourceError
 
+# How a line of `left_out` begins that says why a checkpoint of a folder was not read.
+PASSED_OVER = "passed over: "
+
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
@@ -15,7 +18,7 @@ class SourceOptions:
     model : PKG.MOD:FACTORY, torchvision:NAME, timm:NAME or hf:FOLDER. input : a path, or random[:3,224,224].
     samples : how many to record, None for all that the input has (at most 16 of a folder or data set).
     resize : (H, W). mean, std : one number a channel, or one for all. classes : a file with one name a line.
-    trust : run what a pickled module's file says.
+    trust : run what a pickled module's file says. cache : keep what a folder of checkpoints becomes.
     """
 
     model: str | None = None
@@ -27,6 +30,7 @@ class SourceOptions:
     gray: bool = False
     classes: Path | None = None
     trust: bool = False
+    cache: bool = True
 
     def class_names(self) -> tuple[str, ...]:
         """Names of `classes`; () without a file. Raises SourceError when it cannot be read."""

@@ -17,7 +17,7 @@ from nn3d.run.reader import open_run
 from nn3d.run.run import Run
 from nn3d.run.writer import RunWriter, write_json, write_packed
 
-_HALF_LIMIT_BYTES = 256 << 20
+HALF_LIMIT_BYTES = 256 << 20
 Progress = Callable[[Epoch], None]
 
 
@@ -49,8 +49,7 @@ def to_disk(recording: Recording, out: Path, *, encoding: str | None = None, pro
     kind = out.suffix.lower()
     if kind not in (".npz", ".json"):
         return _to_folder(recording, out, encoding, progress)
-    if out.is_dir() or not out.absolute().parent.is_dir():
-        raise SourceError(f"-o {out}: expected a file in a folder that exists, got none. Make the folder first.")
+    check_out(out)
     scratch = Path(tempfile.mkdtemp(prefix=f".{out.stem}-", dir=out.absolute().parent))
     written = _Counter(progress)
     try:
@@ -58,13 +57,20 @@ def to_disk(recording: Recording, out: Path, *, encoding: str | None = None, pro
     finally:
         try:
             if written.n:
-                _finish(scratch / "run", out)
+                finish(scratch / "run", out)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     return written.n
 
 
-def _finish(folder: Path, out: Path) -> None:
+def check_out(out: Path) -> None:
+    """Raises SourceError unless a file can be written there."""
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        raise SourceError(f"-o {out}: expected a file in a folder that exists, got none. Make the folder first.")
+
+
+def finish(folder: Path, out: Path) -> None:
+    """Write the run of a folder as one file, .npz or .json."""
     if out.suffix.lower() == ".npz":
         write_packed(folder, out)
         return
@@ -117,4 +123,4 @@ def _all(first: Moment, rest: Iterator[Moment]) -> Iterator[Moment]:
 
 def _encoding_for(moment: Moment, epochs: int) -> str:
     values = sum(a.size for a in moment.activations.values())
-    return "f16" if 2 * values * epochs <= _HALF_LIMIT_BYTES else "u8"
+    return "f16" if 2 * values * epochs <= HALF_LIMIT_BYTES else "u8"

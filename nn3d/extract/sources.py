@@ -13,7 +13,8 @@ from typing import Any
 
 from nn3d.errors import SourceError
 from nn3d.extract import factory, sietzen
-from nn3d.extract.inputs import natural
+from nn3d.extract.checkpoints.files import candidates, in_order
+from nn3d.extract.checkpoints.opening import Progress, open_checkpoints
 from nn3d.extract.options import SourceOptions
 from nn3d.extract.output import in_memory
 from nn3d.extract.recording import Recording
@@ -36,8 +37,8 @@ class Kind(Enum):
     UNKNOWN = "unknown"
 
 
+_CHECKPOINTS = (Kind.CHECKPOINT, Kind.SAFETENSORS, Kind.CHECKPOINTS)
 _LATER = {
-    Kind.SAFETENSORS: "Reading safetensors comes later: load it in torch and pass torch.save(model.state_dict()).",
     Kind.ONNX: "Reading ONNX comes later: record the torch module with --model PKG.MOD:FACTORY.",
     Kind.KERAS: "Reading Keras comes later: hand its arrays to nn3d.from_arrays and save the run.",
     Kind.TFLITE: "Reading TensorFlow Lite comes later: hand its arrays to nn3d.from_arrays and save the run.",
@@ -66,7 +67,7 @@ def _sniff_folder(path: Path) -> Kind:
         return Kind.RUN
     if sietzen.is_sietzen(path):
         return Kind.SIETZEN
-    if checkpoints_in(path):
+    if any(holds_parameters(p) for p in candidates(path)):
         return Kind.CHECKPOINTS
     return Kind.HUGGING_FACE if (path / "config.json").is_file() else Kind.UNKNOWN
 
@@ -102,23 +103,34 @@ def _sniff_head(head: bytes, path: Path) -> Kind:
     return Kind.ONNX if is_protobuf else Kind.UNKNOWN
 
 
-def checkpoints_in(path: Path) -> list[Path]:
-    """Checkpoints of a folder, by content, in natural order."""
-    files = [p for p in path.iterdir() if p.suffix.lower() in (".pt", ".pth", ".ckpt", ".bin", ".tar")]
-    return sorted((p for p in files if p.is_file() and _is_checkpoint(p)), key=lambda p: natural(p.name))
+def holds_parameters(path: Path) -> bool:
+    """Whether a file looks like a checkpoint, by its content."""
+    try:
+        return sniff(path) in (Kind.CHECKPOINT, Kind.SAFETENSORS)
+    except (SourceError, OSError):
+        return False
 
 
-def _is_checkpoint(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(4)
-    return head[:1] == b"\x80" or (head == b"PK\x03\x04" and _sniff_zip(path) is Kind.CHECKPOINT)
+def open_source(path: Path, source: SourceOptions, progress: Progress | None = None) -> Run:
+    """Any file as a run: a run as it lies on disk, a folder of checkpoints from the cache, else extracted into memory.
 
-
-def open_source(path: Path, source: SourceOptions) -> Run:
-    """Any file as a run: a run as it lies on disk, everything else extracted into memory."""
-    if sniff(path) is Kind.RUN:
+    progress : called with how many epochs of how many are there, while checkpoints are extracted.
+    """
+    kind = sniff(path)
+    if kind is Kind.RUN:
         return open_run(path)
+    if kind is Kind.CHECKPOINTS and not (source.trust and source.model is None):
+        return open_checkpoints(path, source, progress)
     return in_memory(record([path], source))
+
+
+def several_checkpoints(paths: Sequence[Path], source: SourceOptions) -> list[Path]:
+    """The files of folders of checkpoints, or several given files, in natural order; [] where it is anything else."""
+    kinds = {path: sniff(path) for path in paths}
+    files = [p for path in paths for p in (candidates(path) if kinds[path] is Kind.CHECKPOINTS else [path])]
+    is_several = len(paths) > 1 or Kind.CHECKPOINTS in kinds.values()
+    is_meant = is_several and any(k in _CHECKPOINTS for k in kinds.values()) and Kind.RUN not in kinds.values()
+    return in_order(files) if is_meant and not (source.trust and source.model is None) else []
 
 
 def record(paths: Sequence[Path], source: SourceOptions) -> Recording:
@@ -130,14 +142,18 @@ def record(paths: Sequence[Path], source: SourceOptions) -> Recording:
         found: Recording = _live().record_model(source)
         return found
     kinds = {path: sniff(path) for path in paths}
-    files = [p for path in paths for p in (checkpoints_in(path) if kinds[path] is Kind.CHECKPOINTS else [path])]
-    if all(kind in (Kind.CHECKPOINT, Kind.CHECKPOINTS) for kind in kinds.values()):
-        made: Recording = _live().record_checkpoints(sorted(files, key=lambda p: natural(str(p))), source)
+    files = [p for path in paths for p in (_readable(path) if kinds[path] is Kind.CHECKPOINTS else [path])]
+    if all(kind in _CHECKPOINTS for kind in kinds.values()):
+        made: Recording = _live().record_checkpoints(in_order(files), source)
         return made
     if len(paths) > 1:
-        odd = next(p for p, kind in kinds.items() if kind is not Kind.CHECKPOINT)
+        odd = next(p for p, kind in kinds.items() if kind not in _CHECKPOINTS)
         raise SourceError(f"{odd}: expected checkpoints where several files are given, got {kinds[odd].value}.")
     return _record_one(paths[0], kinds[paths[0]], source)
+
+
+def _readable(folder: Path) -> list[Path]:
+    return [p for p in candidates(folder) if holds_parameters(p)]
 
 
 def _record_one(path: Path, kind: Kind, source: SourceOptions) -> Recording:

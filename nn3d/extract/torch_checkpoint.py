@@ -1,4 +1,4 @@
-"""Owns reading .pt and .pth files: never running what they say, and checking what they claim before copying anything.
+"""Owns reading checkpoints: never running what they say, and checking what they claim before copying anything.
 
 `load` gives parameters by name; `nn3d.extract.infer` makes a graph of them where there is no model.
 """
@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from nn3d.errors import SourceError
+from nn3d.extract import safetensors_file
 from nn3d.extract.arrays import to_numpy
 from nn3d.extract.stub_pickle import describe
 from nn3d.run.model import Array
@@ -60,14 +61,14 @@ def is_checkpoint(path: Path) -> bool:
 
 def load(path: Path) -> Checkpoint:
     """Read the parameters of a checkpoint. Raises SourceError when it holds none, lies about sizes, or is a module."""
-    content = _read(path)
+    content = safetensors_file.read(path) if safetensors_file.is_one(path) else _read(path)
     state, around = _find_state(content)
     if not state:
         keys = f" with {', '.join(map(str, list(content)[:6]))}" if isinstance(content, dict) else ""
         raise SourceError(f"{path}: expected a state_dict (names → tensors), got {type(content).__name__}{keys}.")
     for name, tensor in state.items():
         _check_claim(path, name, tensor)
-    scalars = _scalars(around)
+    scalars = _scalars(around, state)
     epoch, step = (int(scalars[k]) if k in scalars else None for k in ("epoch", "step"))
     metrics = {k: v for k, v in scalars.items() if k not in ("epoch", "step")}
     return Checkpoint(path, _without_prefix(state), epoch, step if step is not None else None, metrics)
@@ -156,16 +157,18 @@ def _without_prefix(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor
     return dict(state)
 
 
-def _scalars(content: Mapping[str, Any]) -> dict[str, float]:
+def _scalars(content: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, float]:
     """Finite numbers beside the parameters, also those in a mapping called metrics."""
     found: dict[str, float] = {}
     for key, value in content.items():
+        if key in state:
+            continue
         if isinstance(value, torch.Tensor) and value.numel() == 1 and not value.is_complex():
             value = value.item()
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             found[str(key)] = float(value)
         elif key in ("metrics", "logs", "scores") and isinstance(value, Mapping):
-            found |= _scalars(value)
+            found |= _scalars(value, {})
     if "global_step" in found:
         found["step"] = found.pop("global_step")
     return found

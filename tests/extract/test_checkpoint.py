@@ -147,7 +147,7 @@ def test_a_skip_is_joined_to_the_nearest_earlier_match_and_transposes_are_seen()
     [
         (b"\x89HDF\r\n\x1a\n" + bytes(20), Kind.KERAS, "comes later"),
         (b"\x08\x07\x12\x07pytorch onnx", Kind.ONNX, "comes later"),
-        ((80).to_bytes(8, "little") + b'{"w":{"dtype":"F32"}}' + bytes(80), Kind.SAFETENSORS, "comes later"),
+        ((80).to_bytes(8, "little") + b'{"w":{"dtype":"F32"}}' + bytes(80), Kind.SAFETENSORS, "expected whole"),
         (b"hello", Kind.UNKNOWN, "Pass a run"),
     ],
 )
