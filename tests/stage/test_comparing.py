@@ -10,7 +10,18 @@ import pytest
 from nn3d.run.model import Sample
 from nn3d.run.run import Run
 from nn3d.stage import viewstring
-from nn3d.stage.commands import SetCompare, SetEpoch, SetLevel, SetMode, SetSample, SetSelection, SetSides, apply
+from nn3d.stage.commands import (
+    Advance,
+    Select,
+    SetCompare,
+    SetEpoch,
+    SetLevel,
+    SetMode,
+    SetSample,
+    SetSelection,
+    SetSides,
+    apply,
+)
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import initial_state
 from nn3d.stage.controls import comparing
@@ -18,7 +29,7 @@ from nn3d.stage.controls.common import Context
 from nn3d.stage.dump import dump_arrays
 from nn3d.stage.frame import Frame, Text
 from nn3d.stage.resident import Resident
-from nn3d.stage.state import Compare, ViewState
+from nn3d.stage.state import Compare, Thing, ViewState
 from tests.runs import bundled, mlp_run
 
 
@@ -237,3 +248,22 @@ def test_the_other_run_stands_beside_as_it_is() -> None:
         layer = other.layers[tile.layer]
         assert tile.values is not None
         assert np.array_equal(tile.values[0].cells.ravel(), other.values(layer.shown, 0, 0, 0).ravel())
+
+
+def test_the_card_of_a_layer_tells_of_its_change_and_that_of_a_cell_of_b(lenet: tuple[Run, Resident]) -> None:
+    run, resident = lenet
+    state = state_of(run, resident, SetCompare(2))
+    layer = compose(run, apply(state, Select(Thing(3))), resident=resident)
+    assert "change of values " in words(layer)
+    assert "silent" not in words(layer)
+    cell = compose(run, apply(apply(state, Select(Thing(3, 1, 4, 4))), Advance(1.0)), resident=resident)
+    assert "cell (4, 4), in B" in words(cell)
+
+
+def test_the_card_of_a_layer_without_a_partner_says_why() -> None:
+    run, other = mlp_run((5, 7, 6, 4), seed=1), mlp_run((5, 7, 4), seed=1)
+    run.other = other
+    resident = Resident(run)
+    index = next(la.index for la in run.layers if la.name == "fc1")
+    state = state_of(run, resident, SetCompare(0, is_other=True), Select(Thing(index)))
+    assert "not compared, no partner in A: shape 6 against 4" in words(compose(run, state, resident=resident))

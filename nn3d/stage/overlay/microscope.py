@@ -86,6 +86,7 @@ def _head(f: Facts, lens: Lens) -> Block:
     where = cell_words(plan.layer.axes, lens.cell, f.run.sample(f.state.sample).tokens if f.run.samples else ())
     if plan.is_classes and len(lens.cell) == 1 and class_name(f.run, lens.cell[0]) != str(lens.cell[0]):
         where = f"{where}, {class_name(f.run, lens.cell[0])}"
+    where = where if f.compared is None else f"{where}, in B"  # the arithmetic is that of B, not of the difference
     wide = text_width(title, size, "semibold")
 
     def draw(x: float, y: float) -> list[Mark]:

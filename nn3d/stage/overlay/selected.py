@@ -72,14 +72,18 @@ def card_lines(f: Facts, row: int) -> list[Words]:
         (plan.title or layer.name, 14 * k, "semibold", text), (kind, 11 * k, "regular", dim),
         (shape + params, 11 * k, "regular", dim),
     ]  # fmt: skip
-    values = f.values.get(row)
+    values, alone = f.values.get(row), f.compared.alone if f.compared is not None else {}
+    if layer.index in alone:
+        why = f": {alone[layer.index]}" if alone[layer.index] else ""
+        return [*out, (f"not compared, no partner in A{why}", 11 * k, "regular", dim)]
     if values is None:
         return [*out, ("values not recorded" if plan.shows == "nothing" else "reading …", 11 * k, "regular", dim)]
     what = "weights" if plan.shows == "weights" else "values"
+    what = f"change of {what}" if values.is_difference else what
     spread = f"{what} {value_text(values.lowest)} … {value_text(values.highest)}"
     out.append((f"mean {value_text(values.mean)}   std {value_text(values.std)}   {spread}", 11 * k, "regular", text))
     unit = "neurons" if plan.tiles.cells == (1, 1) else "maps"
-    if plan.shows == "values" and values.lowest >= 0.0 and plan.tiles.n > 1:
+    if plan.shows == "values" and values.lowest >= 0.0 and plan.tiles.n > 1 and not values.is_difference:
         share = f"{100.0 * values.silent / plan.tiles.n:.0f} %"
         said = f"{number(values.silent)} of {number(plan.tiles.n)} {unit} silent for this sample ({share})"
         out.append((said if values.silent else f"no {unit[:-1]} silent for this sample", 11 * k, "regular", dim))
