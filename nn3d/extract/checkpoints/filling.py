@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -114,10 +115,16 @@ class _Work:
             self._here(queue.pop(0))
         secs = (time.perf_counter() - begin) / max(1, len(todo) - len(queue))
         n = jobs or ((os.cpu_count() or 1) if secs * len(queue) > _WORTH_SECS else 1)
-        for entry, answer in self._parallel(queue, min(n, len(queue))):
-            self._arrived(entry, answer)
+        try:
+            with closing(self._parallel(queue, min(n, len(queue)))) as answers:
+                for entry, answer in answers:
+                    self._arrived(entry, answer)
+        finally:
+            for ready in self._waiting.values():
+                if ready is not None:
+                    self._listing.add(ready)
 
-    def _parallel(self, queue: list[Entry], n: int) -> Iterator[tuple[Entry, Answer]]:
+    def _parallel(self, queue: list[Entry], n: int) -> Generator[tuple[Entry, Answer], None, None]:
         if n < 2:
             for entry in queue:
                 yield entry, {"again": True}

@@ -59,7 +59,7 @@ class Pool:
 
     def _serve(self) -> None:
         """Feed one process until nothing is left to do."""
-        child = None
+        child = self._start()
         while True:
             try:
                 entry, n_before = self._tasks.get_nowait()
