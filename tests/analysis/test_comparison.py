@@ -220,3 +220,13 @@ def test_a_weight_that_was_nothing_has_no_relative_change() -> None:
     report = difference_report(Difference(run, run, 0), 1)
     assert report.parameters[0].change.relative is None
     assert report.parameters[0].change.length == pytest.approx(6**0.5)
+
+
+def test_runs_without_samples_are_not_said_to_have_other_inputs() -> None:
+    run, other = mlp_run(seed=1), mlp_run(seed=2)
+    bare = [Run(r.store, replace(r.header, samples=())) for r in (run, other)]
+    assert Difference(bare[0], bare[1], 0).is_same_input
+    report = difference_report(Difference(bare[0], bare[1], 0), 1)
+    assert not report.samples
+    assert all(line.values is None for line in report.layers)
+    assert [p.name for p in report.parameters]

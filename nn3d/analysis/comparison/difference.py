@@ -148,6 +148,8 @@ class Difference(Run):
 def _is_same_input(after: Run, before: Run) -> bool:
     """Whether the samples that both runs have are the same inputs."""
     n = min(len(after.samples), len(before.samples))
+    if not n:
+        return True
     nodes = [node.id for node in after.graph.nodes if node.op == "input"]
     for node in nodes:
         if not (before.has_values(node, 0, 0) and after.has_values(node, 0, 0)):

@@ -179,9 +179,9 @@ def _alone(
     found: Difference, rows: dict[int, Rows | None]
 ) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
     """Layers and parameters that only B has, and those that only A has."""
-    after = [(found.layers[k].name, why) for k, why in sorted(found.alone.items())]
+    after = [(found.layers[k].name, why) for k, why in sorted(found.matching.alone_after.items())]
     before = [(found.against.layers[k].name, why) for k, why in sorted(found.matching.alone_before.items())]
-    lone = {p for k in found.alone for p in found.layers[k].parameters}
+    lone = {p for k in found.matching.alone_after for p in found.layers[k].parameters}
     after += [(p.name, "parameter") for p in found.graph.parameters if rows[p.id] is None and p.id not in lone]
     taken = set(found.matching.parameters.values())
     lone = {p for k in found.matching.alone_before for p in found.against.layers[k].parameters}

@@ -93,7 +93,7 @@ def _head(found: Difference, report: Report, epoch: int) -> str:
 def _moment(run: Run, epoch: int) -> str:
     at = run.epochs[epoch]
     shown = [f"epoch {at.id}", *(f"{name} {value:.4g}" for name, value in list(at.metrics.items())[:4])]
-    return ", ".join([*([run.path] if run.path else []), *shown])
+    return ", ".join([run.path or run.name or "unnamed model", *shown])
 
 
 def _weights(report: Report) -> str:
@@ -123,7 +123,7 @@ def _filters(report: Report) -> str:
         for f in moved[:MOST_LINES]
     ]
     return _table(("most changed filters", "‖ΔW‖/‖W_A‖", "‖ΔW‖", "max |Δ|"), rows, n_left=1) + _more(
-        len(report.filters), MOST_LINES
+        len(moved), MOST_LINES
     )
 
 
