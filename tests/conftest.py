@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import zlib
 from collections.abc import Callable
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# In the background of a shell Ctrl C is ignored, which children would inherit: the tests that send it want it heard.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SOAK = os.environ.get("NN3D_SOAK", "0") not in ("", "0")
 SEED = int(os.environ.get("NN3D_SEED") or 20240229)
