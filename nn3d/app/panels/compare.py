@@ -14,8 +14,8 @@ from nn3d.stage.comparing import name_of, partner_of
 from nn3d.stage.controls import Act
 from nn3d.stage.state import ViewState
 
-ROOM: Final = 180.0
-NARROWEST: Final = 330.0
+ROOM: Final = 216.0
+NARROWEST: Final = 366.0
 SIDES: Final = "columns-2"
 
 
