@@ -208,3 +208,15 @@ def test_the_short_ones_hold_a_plain_forward(
     run = nn3d.load(tmp_path / "run.npz")
     validate(run)
     assert_holds_a_plain_forward(run, getattr(module(script, monkeypatch), model)())
+
+
+def test_the_live_demo_records_and_learns_without_a_display(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with pytest.warns(UserWarning, match="no display"):
+        demo(monkeypatch, "09_live_spirals.py", "--out", tmp_path / "run", "--epochs", 12, "--pause", 0, "--threads", 1)
+    with nn3d.load(tmp_path / "run") as run:
+        assert validate(run) > 0
+        assert len(run.epochs) == 12
+        assert run.epochs[-1].metrics["accuracy"] > 0.8
+        assert run.epochs[0].metrics["accuracy"] < 0.7
