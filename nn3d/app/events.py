@@ -187,6 +187,7 @@ class Events:
         self._is_wheel = False
         self._trail[:] = [self._at]
         imgui.get_io().add_mouse_pos_event(*self._at)
+        imgui.get_io().add_key_event(imgui.Key.mod_shift, self._has_shift())
         imgui.get_io().add_mouse_button_event(IMGUI_BUTTONS[button], True)
         if self._pressed is None and not self._owner(*self._at):
             self._pressed, self._is_drag = (button, self._at), False
@@ -202,8 +203,11 @@ class Events:
         if was_click:
             self._click()
 
+    def _has_shift(self) -> bool:
+        return any(glfw.get_key(self._window.handle, key) == glfw.PRESS for key in SHIFTS)
+
     def _click(self) -> None:
-        if any(glfw.get_key(self._window.handle, key) == glfw.PRESS for key in SHIFTS):
+        if self._has_shift():
             self._push("shift click")
             return
         now, (then, there) = self._clock(), self._last_click

@@ -44,6 +44,11 @@ class Health:
             self._marks = in_order([*figure_marks(self._history), *metric_marks(self._facts.run.epochs)])
         return self._marks
 
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """Epoch indices that have a mark, ascending."""
+        return tuple(sorted({mark.epoch for mark in self.marks})) if self._facts.run.epochs else ()
+
     def figures(self, epoch: int) -> tuple[Figures, ...] | None:
         """Figures of the watched layers at an epoch index; None until it is read."""
         if epoch < len(self._rows):

@@ -95,7 +95,7 @@ class Surface:
         if self._toast.message and now >= self._toast.until:
             self._toast = Toast()
         self._begin(now, state)
-        context = Context(state, frame, compose=compose)
+        context = Context(state, frame, compose=compose, marks=self._facts.health.epochs)
         if self._is_empty:
             acts = welcome_panels(self._ui, state, self._visit)
         else:

@@ -45,7 +45,7 @@ def context() -> Context:
     for need in frame.missing:
         resident.warm(need)  # type: ignore[arg-type]
     frame = replace(compose_frame(run, state, resident), groups=two_in_one(run))
-    return Context(replace(state, group_depths=(0,), fold=Fold((0,), (0,))), frame, wrong=(1, 3))
+    return Context(replace(state, group_depths=(0,), fold=Fold((0,), (0,))), frame, wrong=(1, 3), marks=(0, 2))
 
 
 def two_in_one(run: Run) -> Groups:

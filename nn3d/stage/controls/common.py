@@ -29,7 +29,8 @@ class Context:
     wrong : indices of the samples that are predicted wrong at this epoch, ascending.
     at_px, delta_px : pointer, and how far it moved (drag). wheel : clicks of the wheel, away from the user positive.
     thing : what is under the pointer. compose : the picture of another state, for gestures that fly to what is not
-    visible yet; None: only what the frame shows can be flown to.
+    visible yet; None: only what the frame shows can be flown to. marks : epoch indices at which something happened,
+    ascending.
     """
 
     state: ViewState
@@ -40,6 +41,7 @@ class Context:
     wheel: float = 0.0
     thing: Thing | None = None
     compose: Callable[[ViewState], Frame] | None = None
+    marks: tuple[int, ...] = ()
 
     @property
     def camera(self) -> Camera:

@@ -82,6 +82,8 @@ TABLE: Final[tuple[Row, ...]] = (
     _row(_TIME, "play or pause", ("Space",), Space=time.play),
     _row(_TIME, "one epoch", ("←", "→"), Left=time.epoch(-1), Right=time.epoch(1),
          ).named("One epoch back", "One epoch on"),
+    _row(_TIME, "previous, next mark", ("Shift ←", "→"), Shift_Left=time.mark(-1), Shift_Right=time.mark(1),
+         ).named("Previous mark of the training", "Next mark of the training"),
     _row(_TIME, "first, last epoch", ("Home", "End"), Home=lambda c: (SetEpoch(0.0),), End=time.last_epoch,
          ).named("First epoch", "Last epoch"),
     _row(_TIME, "previous, next sample", ("↑", "↓"), Up=time.sample(-1), Down=time.sample(1),

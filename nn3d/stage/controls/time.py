@@ -16,6 +16,17 @@ def epoch(step: int) -> Handler:
     return lambda c: (StepEpoch(step),)
 
 
+def mark(step: int) -> Handler:
+    """To the next epoch before or after this one at which something happened."""
+
+    def handler(c: Context) -> Acts:
+        here = round(c.state.time.target)
+        found = [m for m in c.marks if (m - here) * step > 0]
+        return (SetEpoch(float(min(found) if step > 0 else max(found))),) if found else ()
+
+    return handler
+
+
 def last_epoch(c: Context) -> Acts:
     """To the last epoch."""
     return (SetEpoch(float(max(0, c.state.n_epochs - 1))),)
