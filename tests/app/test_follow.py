@@ -167,8 +167,9 @@ def test_a_folder_without_a_run_is_waited_for(tmp_path: Path) -> None:
 class Trainer:
     """A training in a child process, begun again wherever it was killed. seen : ids that it said were on the disk."""
 
-    def __init__(self, folder: Path, pause_secs: float, n: int) -> None:
-        self._command = [sys.executable, str(ROOT / "tests/app/training.py"), str(folder), f"{pause_secs}", f"{n}"]
+    def __init__(self, folder: Path, pause_secs: float, n: int, kind: str = "mnist") -> None:
+        script = str(ROOT / "tests/app/training.py")
+        self._command = [sys.executable, script, str(folder), f"{pause_secs}", f"{n}", kind]
         self.seen: list[int] = []
         self.process: subprocess.Popen[str] | None = None
 
@@ -233,10 +234,17 @@ def test_nothing_listed_is_lost_and_following_goes_on_through_kills(
     run.close()
 
 
-def test_a_window_lives_through_the_death_and_return_of_the_trainer(tmp_path: Path, display: str) -> None:
+@pytest.mark.soak
+def test_a_window_lives_through_the_death_and_return_of_the_trainer(
+    tmp_path: Path, display: str, soaking: Callable[[int, int], int]
+) -> None:
     """The folder is empty first, then recorded, its trainer killed and begun again: the window shows each epoch."""
-    folder = tmp_path / "run"
-    trainer = Trainer(folder, 0.1, 1000)
+    for kind in ("mnist", "cifar")[: soaking(1, 2)]:
+        watch_a_window(tmp_path / kind, kind)
+
+
+def watch_a_window(folder: Path, kind: str) -> None:
+    trainer = Trainer(folder, 0.1, 1000, kind)
     trainer.begin()
     stage = ["waiting"]
     last: list[ViewState] = []

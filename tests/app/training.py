@@ -1,7 +1,8 @@
-"""A real training in a process of its own, recorded into a folder: a small network on the digits of the
-bundled run, moved about by a pixel or two.
+"""A real training in a process of its own, recorded into a folder: a small network on the pictures of a bundled run.
 
-Run as a script: python training.py FOLDER SECONDS_BETWEEN_RECORDS EPOCHS. It goes on where its folder ends.
+MNIST digits with two convolutions, or CIFAR-10 with a small residual network; pictures are moved about by a pixel or
+two. Run as a script: python training.py FOLDER SECONDS_BETWEEN_RECORDS EPOCHS mnist|cifar. It goes on where its folder
+ends.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import nn
 
 import nn3d
 from nn3d.paths import bundled_runs
+from tests import networks
 
 
 class Small(nn.Module):
@@ -31,14 +33,15 @@ class Small(nn.Module):
         return self.fc(F.max_pool2d(F.relu(self.conv2(x)), 2).flatten(1))
 
 
-def train(folder: Path, pause_secs: float, epochs: int) -> None:
+def train(folder: Path, pause_secs: float, epochs: int, kind: str) -> None:
     """Train, with a record every epoch; prints each id when its record is on the disk."""
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    with nn3d.load(bundled_runs()["lenet-mnist"]) as run:
+    name = {"mnist": "lenet-mnist", "cifar": "resnet20-cifar10"}[kind]
+    with nn3d.load(bundled_runs()[name]) as run:
         x = torch.tensor(np.stack([run.values(run.graph.inputs[0].node, 0, 0, i) for i in range(len(run.samples))]))
         y = torch.tensor([sample.label for sample in run.samples])
-    model = Small()
+    model = Small() if kind == "mnist" else networks.ResNet((1, 2), 8, 10)
     sgd = torch.optim.SGD(model.parameters(), 0.1)
     recorder = nn3d.Recorder(folder, model, x[:4], labels=y[:4].tolist())
     for _ in range(epochs):
@@ -56,4 +59,4 @@ def train(folder: Path, pause_secs: float, epochs: int) -> None:
 
 
 if __name__ == "__main__":
-    train(Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]))
+    train(Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
