@@ -19,6 +19,8 @@ import pytest
 from PIL import Image
 
 import nn3d
+from nn3d.analysis.health.history import read_history
+from nn3d.analysis.health.marks import find_marks
 from nn3d.run.run import Run
 from nn3d.run.validate import validate
 
@@ -220,3 +222,21 @@ def test_the_live_demo_records_and_learns_without_a_display(tmp_path: Path, monk
         assert len(run.epochs) == 12
         assert run.epochs[-1].metrics["accuracy"] > 0.8
         assert run.epochs[0].metrics["accuracy"] < 0.7
+
+
+def test_the_diverging_training_ends_where_its_health_says(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "bad.npz"
+    demo(monkeypatch, "08_diverge.py", "--data", digits, "--out", out, "--threads", 1)
+    run = nn3d.load(out)
+    validate(run)
+    history = read_history(run)
+    is_odd = np.array([not np.isfinite(list(e.metrics.values())).all() for e in run.epochs])
+    assert is_odd.tolist() == [*[False] * (len(run.epochs) - 1), True]
+    marks = [m for m in find_marks(history) if m.kind == "not finite"]
+    assert {m.epoch for m in marks} == {len(run.epochs) - 1}
+    layer = run.layers[marks[0].layer]
+    values = np.asarray(run.activations(layer.name, -1))
+    at = [la.index for la in history.layers].index(layer.index)
+    assert history.n_nan[-1, at] + history.n_inf[-1, at] >= (~np.isfinite(values)).sum() > 0

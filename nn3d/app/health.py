@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from nn3d.analysis.health.figures import Figures
-from nn3d.analysis.health.history import History, history_of
+from nn3d.analysis.health.history import history_of, watched_layers
 from nn3d.analysis.health.marks import Mark, figure_marks, in_order, metric_marks
 from nn3d.run.run import Run
 
@@ -30,9 +30,9 @@ class Health:
     def __init__(self, facts: Asking) -> None:
         self._facts = facts
         self._rows: list[tuple[Figures, ...]] = []
-        self._history: History | None = None
         self._marks: tuple[Mark, ...] = ()
         self._of = (-1, -1)
+        self._odd: tuple[int, dict[int, int]] = (-1, {})
 
     @property
     def marks(self) -> tuple[Mark, ...]:
@@ -40,8 +40,8 @@ class Health:
         self._read_on()
         n = len(self._facts.run.epochs), len(self._rows)
         if n != self._of:
-            self._of, self._history = n, history_of(self._facts.run, self._rows)
-            self._marks = in_order([*figure_marks(self._history), *metric_marks(self._facts.run.epochs)])
+            self._of, history = n, history_of(self._facts.run, self._rows)
+            self._marks = in_order([*figure_marks(history), *metric_marks(self._facts.run.epochs)])
         return self._marks
 
     @property
@@ -57,10 +57,13 @@ class Health:
 
     def n_odd(self, epoch: int) -> dict[int, int]:
         """Layer index → how many of its values and parameters are not finite; only layers that have some."""
-        rows, history = self.figures(epoch), self._history
-        if rows is None or history is None:
+        rows = self.figures(epoch)
+        if rows is None:
             return {}
-        return {layer.index: row.n_odd for layer, row in zip(history.layers, rows, strict=True) if row.n_odd}
+        if self._odd[0] != epoch:
+            layers = watched_layers(self._facts.run)
+            self._odd = epoch, {la.index: row.n_odd for la, row in zip(layers, rows, strict=True) if row.n_odd}
+        return self._odd[1]
 
     def _read_on(self) -> None:
         n = len(self._facts.run.epochs)

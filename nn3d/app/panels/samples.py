@@ -65,7 +65,9 @@ def _head(ui: Ui, state: ViewState, facts: Facts, box: Box) -> None:
     hint = f"{right} of {len(known)} right at epoch {facts.run.epochs[now].id}" if told else "no prediction"
     if box.w < 300:
         hint = f"{right} of {len(known)} right" if told else hint
-    ui.text(box.x1 - 12, box.y + 20, hint, 11, token="text2", align="r")
+    is_odd = not told and bool(facts.health.n_odd(now))
+    hint = f"{hint}: not finite" if is_odd else hint
+    ui.text(box.x1 - 12, box.y + 20, hint, 11, token="nonfinite" if is_odd else "text2", align="r")
 
 
 def _follow(ui: Ui, row_y: float, offset: float, height: float) -> None:

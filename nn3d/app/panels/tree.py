@@ -203,11 +203,16 @@ def _layer_row(
     ui.icon(x + 8, y, icon_of(layer), 13, "accent" if is_on else "text2" if is_open else "text3")
     if not is_open:
         ui.line(x + 1, y + 7, x + 15, y + 7, "text3", 1.0)
-    shape = shape_text(layer.shape, wide=False)
+    n_odd = facts.health.n_odd(round(state.time.epoch)).get(row.layer, 0) if state.n_epochs else 0
+    shape = f"{n_odd:,}" if n_odd else shape_text(layer.shape, wide=False)
+    if n_odd:
+        ui.icon(box.x1 - 16, y, "triangle-alert", 13, "nonfinite")
+        box = Box(box.x, box.y, box.w - 18, box.h)
     room = box.x1 - 10 - (x + 22)
     width = ui.type.width(shape, 10.5)
     name = ui.type.fit(row.name, max(60.0, room - width - 8), 12.5, "medium")
     used = ui.text(x + 22, y, name, 12.5, "medium" if is_on else "regular", "accent" if is_on else "text")
     if used + width + 8 <= room:
-        ui.text(box.x1 - 10, y, shape, 10.5, token="text2" if is_on else "text3", align="r")
+        token = "nonfinite" if n_odd else "text2" if is_on else "text3"
+        ui.text(box.x1 - 10, y, shape, 10.5, token=token, align="r")
     return acts, is_hovered
