@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("--tour", metavar="FILE", help="A tour to take: steps of commands with captions.")
 @click.option("--follow", is_flag=True, help="FILE is a folder that is being recorded: show each epoch as it lands.")
-@click.option("--record", type=click.Path(path_type=Path), metavar="FILE.json", help="Write what is done, for --script.")
+@click.option("--record", type=click.Path(path_type=Path), help="Write what is done, for --script.")
 @view_options
 @source_options
 def command(
@@ -64,10 +64,15 @@ def command(
 
     if follow and file.is_file():
         raise click.UsageError(f"--follow needs the folder of a run, {file} is a file")
-    if follow and not holds_epochs(file):
-        show(script=commands, opener=opener, reader=read_own, remembers=True, follow=file, begin=begin)
-        return
     done: list[Command] = []
+    if follow and not holds_epochs(file):
+        if tour is not None:
+            raise click.UsageError(f"--tour needs a run that is there, {file} holds none yet")
+        show(script=commands, opener=opener, reader=read_own, remembers=True, follow=file, begin=begin,
+             on_command=done.append)  # fmt: skip
+        if record is not None:
+            write_script(record, done)
+        return
     with open_any(file, source) as run:
         resident = Resident(run)
         show(
