@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("--tour", metavar="FILE", help="A tour to take: steps of commands with captions.")
 @click.option("--follow", is_flag=True, help="FILE is a folder that is being recorded: show each epoch as it lands.")
-@click.option("--record", type=click.Path(path_type=Path), help="Write what is done, for --script.")
+@click.option("--record", type=click.Path(path_type=Path), metavar="FILE", help="Write what is done, for --script.")
 @view_options
 @source_options
 def command(

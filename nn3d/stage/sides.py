@@ -50,12 +50,12 @@ def sides_of(state: ViewState) -> Sides | None:
 
 
 def side_view(state: ViewState, box: tuple[int, int, int, int]) -> ViewState:
-    """The view of B in its rectangle: the same camera, nothing said, nothing pointed at."""
+    """The view of B in its rectangle: the same camera, the same tile or cell standing out, nothing said."""
     w, h = box[2:]
     anchors = Anchors(free=(0.04 * w, HEAD + 6.0, 0.96 * w, h - 8.0), title=None, key=None, hud=None)
     return replace(
         state, size_px=(w, h), anchors=anchors, compare=None, compare_sides=False, selection=None, hover=None, also=(),
-        focus=Focus(), lens=Lens(path=0), slide=None, caption="",
+        lens=Lens(path=0), slide=None, caption="",
         budget=replace(BUDGET, memory_mb=state.budget.memory_mb),
     )  # fmt: skip
 
@@ -72,7 +72,7 @@ def before_view(run: Run, compared: Compared, state: ViewState, other: ViewState
     return replace(
         other, size_px=state.size_px, scale=state.scale, anchors=state.anchors, layers=tuple(layers), theme=state.theme,
         scope=state.scope, ramp=state.ramp, camera=state.camera, flight=state.flight, side=state.side,
-        facing=state.facing, edges=state.edges, budget=state.budget, time=time,
+        facing=state.facing, focus=Focus(), edges=state.edges, budget=state.budget, time=time,
         sample=min(state.sample, other.n_samples - 1),
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from nn3d.run.run import Run
 from nn3d.stage import viewstring
 from nn3d.stage.commands import (
     Advance,
+    Hover,
     Select,
     SetCompare,
     SetEpoch,
@@ -267,3 +268,13 @@ def test_the_card_of_a_layer_without_a_partner_says_why() -> None:
     index = next(la.index for la in run.layers if la.name == "fc1")
     state = state_of(run, resident, SetCompare(0, is_other=True), Select(Thing(index)))
     assert "not compared, no partner in A: shape 6 against 4" in words(compose(run, state, resident=resident))
+
+
+def test_what_stands_out_does_so_on_both_sides(lenet: tuple[Run, Resident]) -> None:
+    run, resident = lenet
+    state = state_of(run, resident, SetCompare(2), SetSides(True))
+    state = apply(apply(state, Hover(Thing(3, 1))), Advance(1.0))
+    for inset in compose(run, state, resident=resident).insets:
+        bright = {t.layer: t.bright for t in inset.frame.tiles}
+        assert bright[3] == 1.0 or inset.frame.tiles[3].lit is not None
+        assert bright[6] < 1.0
