@@ -19,6 +19,7 @@ from nn3d.run.manifest import Manifest
 from nn3d.run.model import JSON, Array, Epoch, FloatArray, Graph, Layer, Node, Output, Parameter, Sample, Store
 from nn3d.run.ops import op_of
 from nn3d.run.own import OwnInputs
+from nn3d.run.recent import Recent
 from nn3d.run.statistics import (
     ChannelStats,
     ParameterStats,
@@ -33,12 +34,16 @@ from nn3d.run.statistics import (
 # Figures of parameters up to this many values are computed where they are asked for; at most so many are kept.
 SMALL_PARAMETER = 1 << 20
 MAX_COMPUTED = 2048
+# Of one sample's values, decoded, and of mapped weights: a picture asks for most of them twice, as values and in links.
+KEPT_VALUES_BYTES, KEPT_VALUES, KEPT_WEIGHTS = 64 << 20, 1024, 4
 
 
 class Run:
     """A recorded network over a store of arrays. Epochs and samples are indices from 0, negative from the end.
 
     Nothing is read but what is asked for: arrays of a packed file or of float32 and float16 come as mapped views.
+    bytes_read : of all stored arrays, or parts of them, that were handed out since the run was opened; who asks again
+    for what was handed out a moment ago gets the same array, which is not counted again.
     """
 
     def __init__(self, store: Store, manifest: Manifest, *, path: str = "") -> None:
@@ -54,6 +59,9 @@ class Run:
         self._layers: tuple[Layer, ...] | None = None
         self._layer_index: dict[str, int] = {}
         self._computed: dict[tuple[int, int], ParameterStats] = {}
+        self.bytes_read = 0
+        self._values = Recent(KEPT_VALUES_BYTES, KEPT_VALUES)
+        self._weights = Recent(KEPT_VALUES_BYTES, KEPT_WEIGHTS)
         self.own: OwnInputs | None = None
         self.other: Run | None = None  # what it may be compared with (nn3d.stage.comparing)
 
@@ -68,6 +76,8 @@ class Run:
 
     def close(self) -> None:
         """Give mapped files back; arrays handed out before stay valid as long as someone holds them."""
+        self._values.clear()
+        self._weights.clear()
         self._store.close()
 
     @property
@@ -257,12 +267,29 @@ class Run:
 
     def stored(self, node: int, output: int, epoch: int) -> Encoded:
         """An output as it is stored, with scales where it is uint8. Raises Nn3dError when nothing was recorded."""
+        return self._counted(encoded_at(self._store, self._stored_key(node, output, epoch)))
+
+    def _counted(self, encoded: Encoded, sample: int | None = None) -> Encoded:
+        """Count what is handed out: the whole of it, or one sample."""
+        self.bytes_read += sum(
+            (part if sample is None else part[sample]).nbytes
+            for part in (encoded.data, encoded.lo, encoded.scale)
+            if part is not None
+        )
+        return encoded
+
+    def _counted_array(self, key: str) -> Array:
+        array = self._store[key]
+        self.bytes_read += array.nbytes
+        return array
+
+    def _stored_key(self, node: int, output: int, epoch: int) -> str:
         key = self.activation_key(node, output, epoch)
         if key is None:
             self.output(node, output)
             name = self.node(node).name
             raise Nn3dError(f"node {node} ({name}): no values recorded at epoch index {epoch}. Record it again.")
-        return encoded_at(self._store, key)
+        return key
 
     def values(self, node: int, output: int, epoch: int, sample: int) -> FloatArray:
         """Values of one sample, decoded: (*shape) float32; a view where the file holds float32.
@@ -273,13 +300,18 @@ class Run:
         if self.own is not None and sample >= len(self.samples):
             return self.own.values(node, output, epoch, sample)
         info = self.output(node, output)
-        encoded = self.stored(node, output, epoch)
+        key = self._stored_key(node, output, epoch)
+        which = (key, sample if info.per_sample else None)
+        return self._values.get(which, lambda: self._decoded(key, info, sample)).reshape(info.shape)
+
+    def _decoded(self, key: str, info: Output, sample: int) -> FloatArray:
+        encoded = encoded_at(self._store, key)
         if not info.per_sample:
-            return decode(encoded).reshape(info.shape)
+            return decode(self._counted(encoded)).reshape(info.shape)
         n = encoded.data.shape[0]
         if not -n <= sample < n:
             raise Nn3dError(f"sample: should be below {n}, got {sample}")
-        return decode(encoded, sample).reshape(info.shape)
+        return decode(self._counted(encoded, sample), sample).reshape(info.shape)
 
     def activations(self, which: str | int, epoch: int = -1, output: int | None = None) -> Array:
         """All samples of a layer or node by name, (N, *shape): float32 or float16 as stored (mapped), else decoded.
@@ -311,7 +343,10 @@ class Run:
         if key not in self._store:
             name = self.parameter_info(parameter).name
             raise Nn3dError(f"parameter {name}: not recorded at epoch index {epoch}. Record it again.")
-        encoded = encoded_at(self._store, key)
+        return self._weights.get(key, lambda: self._parameter_at(key))
+
+    def _parameter_at(self, key: str) -> Array:
+        encoded = self._counted(encoded_at(self._store, key))
         return encoded.data if encoded.lo is None else decode(encoded)
 
     def weights(self, which: str | int, epoch: int = -1) -> Array:
@@ -321,13 +356,13 @@ class Run:
     def parameter_gradient(self, parameter: int, epoch: int) -> Array | None:
         """Gradient of the loss by a parameter, or None where it was not recorded."""
         key = keys.parameter_gradient_key(self._epoch(epoch), parameter)
-        return decode(encoded_at(self._store, key)) if key in self._store else None
+        return decode(self._counted(encoded_at(self._store, key))) if key in self._store else None
 
     def activation_gradient(self, node: int, output: int, epoch: int, sample: int) -> FloatArray | None:
         """Gradient of the loss by one sample's values, (*shape) float32, or None where it was not recorded."""
         key = keys.activation_gradient_key(self._epoch(epoch), node, output)
         is_recorded = key in self._store and (self.own is None or sample < len(self.samples))
-        return decode(encoded_at(self._store, key), sample) if is_recorded else None
+        return decode(self._counted(encoded_at(self._store, key), sample), sample) if is_recorded else None
 
     def channel_stats(self, node: int, output: int, epoch: int) -> ChannelStats | None:
         """Figures per channel as recorded, or None where they were not."""
@@ -337,7 +372,7 @@ class Run:
             return None
         by_sample = keys.sample_stats_key(epoch_id, node, output)
         has_samples = by_sample in self._store
-        return channel_stats_from(self._store[key], self._store[by_sample] if has_samples else None)
+        return channel_stats_from(self._counted_array(key), self._counted_array(by_sample) if has_samples else None)
 
     def computed_channel_stats(self, node: int, output: int, epoch: int) -> ChannelStats | None:
         """Figures per channel: the recorded ones, else computed from the values (reads them), else None."""
@@ -355,7 +390,7 @@ class Run:
         key = keys.parameter_stats_key(self._epoch(epoch), parameter)
         if key not in self._store:
             return None
-        return parameter_stats_from(self._store[key], self.parameter_info(parameter).shape)
+        return parameter_stats_from(self._counted_array(key), self.parameter_info(parameter).shape)
 
     def computed_parameter_stats(self, parameter: int, epoch: int) -> ParameterStats | None:
         """Figures of a parameter: the recorded ones, else computed (reads the parameter, once), else None."""
