@@ -45,7 +45,9 @@ def sides_of(state: ViewState) -> Sides | None:
     if width < LEAST[0] or height < LEAST[1]:
         return None
     x, y, w, h = (round(v) for v in (x0, y0, width, height))
-    rest = replace(state.anchors, free=(free[0], y0 + height + GAP, x1, y1))
+    top, (wide, high) = y0 + height + GAP, state.size_px
+    room = state.anchors.room or (GAP, top, wide - GAP, high - GAP)  # no card over the sides
+    rest = replace(state.anchors, free=(free[0], top, x1, y1), room=(room[0], top, *room[2:]))
     return Sides(((x, y, w, h), (x + w + round(GAP), y, w, h)), replace(state, anchors=rest))
 
 
