@@ -26,7 +26,7 @@ WORDS = [
 BY_NAME: dict[str, tuple[str, ...]] = {
     "arrangement": views.ARRANGEMENTS, "level": views.LEVELS, "mode": views.MODES, "order": views.ORDERS,
     "print": views.PRINTS, "ramp": views.RAMPS, "scope": views.SCOPES, "selection": views.SELECTIONS,
-    "theme": views.THEMES, "kind": ("", "layers", "all"),
+    "signal": views.SIGNALS, "axis": views.AXES, "theme": views.THEMES, "kind": ("", "layers", "all"),
 }  # fmt: skip
 
 

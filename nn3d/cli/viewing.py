@@ -29,6 +29,7 @@ from nn3d.stage.commands import (
     SetSample,
     SetScope,
     SetSelection,
+    SetSignal,
     SetStrength,
     SetTheme,
     UnfoldAll,
@@ -36,7 +37,7 @@ from nn3d.stage.commands import (
     from_json,
     to_json,
 )
-from nn3d.stage.state import LEVELS, MODES, ORDERS, PRINTS, RAMPS, SCOPES, SELECTIONS, THEMES, ViewState
+from nn3d.stage.state import LEVELS, MODES, ORDERS, PRINTS, RAMPS, SCOPES, SELECTIONS, SIGNALS, THEMES, ViewState
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,6 +48,7 @@ _OPTIONS = (
     click.option("--fold", metavar="all|none|NAME,…", help="Which groups of modules are closed, all else open."),
     click.option("--theme", type=click.Choice(THEMES), help="Dark, or light for print.  [dark]"),
     click.option("--scope", type=click.Choice(SCOPES), help="Whose largest values have full colour.  [layer]"),
+    click.option("--signal", type=click.Choice(SIGNALS), help="What tiles show: a signal of training.  [values]"),
     click.option("--ramp", type=click.Choice(RAMPS), help="Colours of activations.  [jade]"),
     click.option("--level", type=click.Choice(LEVELS), help="Level of the edges.  [kernels]"),
     click.option("--edges", type=click.Choice(SELECTIONS), help="Which edges are drawn.  [sampled]"),
@@ -82,6 +84,7 @@ def apply_view_options(
     theme: str | None = None,
     scope: str | None = None,
     ramp: str | None = None,
+    signal: str | None = None,
     level: str | None = None,
     edges: str | None = None,
     by: str | None = None,
@@ -101,7 +104,9 @@ def apply_view_options(
         todo += _opened(run, open_)
     if fold is not None:
         todo += _folded(run, fold)
-    given = ((SetTheme, theme), (SetScope, scope), (SetRamp, ramp), (SetMode, by), (SetPrint, print_))
+    given = (
+        (SetTheme, theme), (SetScope, scope), (SetRamp, ramp), (SetSignal, signal), (SetMode, by), (SetPrint, print_),
+    )  # fmt: skip
     todo += [make(value) for make, value in given if value is not None]
     if level is not None:
         todo.append(SetLevel(level, at_once=True))

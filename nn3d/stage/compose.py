@@ -125,6 +125,7 @@ class _Composer:
         """In here `state`, `plan` and all indices are in rows: what is visible (nn3d.stage.folding)."""
         self.run, self.given, self.resident = run, state, resident.asking()
         self.has_bars = has_bars
+        self.signal = state.signal if state.compare is None else "values"
         self.compared = self.told = comparing.begun(run, state, self.resident)
         if self.compared is not None and state.compare is not None:
             self.resident = self.resident.compared(state.compare)
@@ -169,7 +170,7 @@ class _Composer:
         camera = cameras.resolved(self.state, built.corners)
         view = cameras.view_of(camera, self.state.size_px, cameras.depth_range(built.corners, camera), bench)
         tiles, n_flat = cubes.raised(tiles, view, self.state)
-        shown = {i: v[0] for i, v in values.items() if v is not None}
+        shown = {i: v[0] for i, v in values.items() if v is not None and self.signal == "values"}
         needs = due(self.resident, self.plan, self.state, stage, view)
         self.told = comparing.told(self.compared, built.probabilities, built.before)
         facts = Facts(
@@ -182,7 +183,7 @@ class _Composer:
         bars = bar_marks(facts, built.bars, view)
         foot = ([mark] for mark in hud_marks(facts))
         flat = grounded(facts, title_marks(facts), key_marks(facts), *foot)
-        numbers = neuron_marks(facts, tiles, view, neurons, self.mix)
+        numbers = neuron_marks(facts, tiles, view, neurons, self.mix) if self.signal == "values" else []
         taken = text_boxes([*bars, *flat, *numbers])
         n_taken = len(taken)
         said = [t for t in feet if min(stage.scale[t.layer], stage.share[t.layer]) > 0.5]
@@ -262,6 +263,9 @@ class _Composer:
         if is_fading:
             return ValuesNeed(index, a, self.front.before, at), ValuesNeed(index, a, self.front.now, at)
         sample = self.front.number(self._row_of.get(index, 0))
+        layer = self.resident.plan.layers[index]
+        if self.signal != "values" and layer.input is None and layer.recurrent is None and stage is None:
+            return ValuesNeed(index, a, 0, signal=self.signal), ValuesNeed(index, b, 0, signal=self.signal)
         return ValuesNeed(index, a, sample, at), ValuesNeed(index, b, sample, at)
 
     @cached_property
@@ -296,7 +300,7 @@ class _Composer:
     def _probabilities(self, values: dict[int, tuple[LayerValues, LayerValues] | None]) -> structure.Outcome | None:
         plan = self.plan.layers[self.plan.output]
         found = values.get(self.plan.output)
-        if self.given.layers[plan.layer.index].stage != LAST:
+        if self.given.layers[plan.layer.index].stage != LAST or self.signal != "values":
             found = self._values(plan.layer.index, stage=LAST)
         is_text = next_token.is_vocabulary(self.run, plan)
         if found is None or not (plan.is_classes or is_text) or plan.shows != "values":
@@ -360,7 +364,7 @@ class _Composer:
         """How a layer's values become colours, in the scope of the state."""
         is_signed = plan.shows == "weights" or (values is not None and values[0].is_difference)
         shade = shades.shade_of(plan.input, values, is_weights=is_signed)
-        if values is None or self.state.scope == "layer":
+        if values is None or self.state.scope == "layer" or self.signal != "values":
             return shade
         if self.state.scope == "network":
             return shades.by_network(shade, self.full)

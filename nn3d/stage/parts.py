@@ -27,6 +27,7 @@ GOALS: Final[dict[str, Callable[[ViewState], Any]]] = {
     "theme": lambda s: s.theme,
     "scope": lambda s: s.scope,
     "ramp": lambda s: s.ramp,
+    "signal": lambda s: s.signal,
     "order": lambda s: s.order,
     "lens": lambda s: s.lens,
     "focus": lambda s: s.reach,
@@ -38,7 +39,7 @@ KEPT: Final = tuple(p for p in PARTS if p not in ("theme", "print", "own"))
 WORDS: Final = {
     "groups": "open groups", "layers": "open layers", "level": "level of edges", "mode": "what edges show",
     "edges": "edges drawn", "print": "colour of print", "scope": "full colour", "ramp": "colours",
-    "order": "order of tiles", "lens": "microscope", "hidden": "what is hidden",
+    "signal": "what tiles show", "order": "order of tiles", "lens": "microscope", "hidden": "what is hidden",
     "compare": "comparison", "own": "own input",
 }  # fmt: skip
 

@@ -30,6 +30,7 @@ from nn3d.stage.next_token import LastRow, LastRowNeed, last_row
 from nn3d.stage.ordering import OrderNeed, Orders, ordered, orders_of
 from nn3d.stage.plan import Plan, make_plan
 from nn3d.stage.shades import SEQUENTIAL_QUANTILE, SIGNED_QUANTILE, Peaks, PeaksNeed, dressed, peaks_of
+from nn3d.stage.signals import signal_cells
 from nn3d.stage.small import Neurons, NeuronsNeed, neurons
 from nn3d.stage.stages import node_of
 from nn3d.stage.state import Compare
@@ -44,12 +45,16 @@ KEPT_COMPARED = 4
 
 @dataclass(frozen=True, slots=True)
 class ValuesNeed:
-    """The cells of one layer at one epoch index, for one sample index, after a stage of it (−1: the last)."""
+    """The cells of one layer at one epoch index, for one sample index, after a stage of it (−1: the last).
+
+    signal : what the cells are, of state.SIGNALS; of any but values sample and stage don't matter.
+    """
 
     layer: int
     epoch: int
     sample: int
     stage: int = -1
+    signal: str = "values"
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +332,10 @@ class Resident:
     def _read(self, need: ValuesNeed) -> LayerValues:
         plan = self.plan.layers[need.layer]
         layer, (rows, cols) = plan.layer, plan.tiles.cells
+        if need.signal != "values":
+            cells = signal_cells(self.run, layer, need.epoch, need.signal, (plan.tiles.n, rows, cols))
+            cells.setflags(write=False)
+            return dressed(replace(figures(Values((self.identity, need), cells)), full=1.0), plan)
         run = self.run.after if isinstance(self.run, Difference) and layer.op == "input" else self.run
         if plan.shows == "weights":
             assert layer.weight is not None

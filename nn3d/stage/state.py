@@ -23,6 +23,7 @@ THEMES = ("dark", "light")
 SCOPES = ("map", "layer", "network")
 RAMPS = ("jade", "viridis", "inferno", "magma", "cividis")
 AXES = ("epoch", "step", "time")
+SIGNALS = ("values", "zeros", "saturated", "ratio", "gradient")
 SEARCHES = ("", "layers", "all")
 
 YAW_RAD = math.radians(53.0)
@@ -337,6 +338,7 @@ class ViewState:
     order : of the tiles in their layers, "index" or "flow"; order_blend : linear progress on the way to it.
     own : inputs of one's own, samples after the recorded ones. wave : one of them on its way through the layers.
     writing : a text that has the keyboard.
+    signal : what tiles show, their values or a signal of training (nn3d.stage.signals); values while one compares.
     live : how the run is followed while it grows; None where it is not.
     compare : what the picture is compared with; None: values are shown as they are. compare_again : what it was last.
     compare_sides : whether both sides stand small above their difference (nn3d.stage.sides).
@@ -350,6 +352,7 @@ class ViewState:
     theme: str = "dark"
     scope: str = "layer"
     ramp: str = "jade"
+    signal: str = "values"
     order: str = "index"
     order_blend: float = 1.0
     time: Time = field(default_factory=Time)

@@ -32,6 +32,7 @@ COMMANDS = st.one_of(
     st.builds(c.Select, st.one_of(st.none(), st.builds(Thing, st.integers(0, 4), st.integers(-1, 3)))),
     st.builds(c.SetStrength, st.floats(-1, 2), st.booleans()),
     st.builds(c.SetLevel, st.sampled_from(["trunk", "maps", "kernels", "all"])),
+    st.builds(c.SetSignal, st.sampled_from(["values", "zeros", "saturated", "ratio", "gradient"])),
     st.builds(c.SetTheme, st.sampled_from(["dark", "light"])),
     st.builds(c.Resize, st.tuples(st.integers(100, 4000), st.integers(100, 4000)), st.floats(0.5, 3)),
 )

@@ -67,6 +67,7 @@ from nn3d.stage.commands.picture import (
     SetPanels,
     SetRamp,
     SetScope,
+    SetSignal,
     SetTheme,
 )
 from nn3d.stage.commands.recalling import Recall
@@ -133,6 +134,7 @@ __all__ = [
     "SetSearch",
     "SetSelection",
     "SetSides",
+    "SetSignal",
     "SetSlideSpeed",
     "SetSpeed",
     "SetStage",
@@ -157,7 +159,7 @@ Command = (
     | SetStrength | SetOrder | SetTheme | SetScope | SetStage | SetRamp | SetBudget | SetPrint | Say | Resize
     | SetPanels | SetSearch | SetCompare | SetSides | Restore | Recall | SetBookmark | SetReach | Hide | SelectAlso
     | SetDepth | SetPath | StartSlide | PlaySlide
-    | SetLoopRange | SetChart | StepSlide | SetSlideSpeed | StopSlide
+    | SetLoopRange | SetChart | SetSignal | StepSlide | SetSlideSpeed | StopSlide
     | AddOwn | EditOwn | RemoveOwn | SetWriting | StartWave
 )  # fmt: skip
 

@@ -9,6 +9,7 @@ from nn3d.stage.commands.common import Appliers, one_of
 from nn3d.stage.state import (
     RAMPS,
     SCOPES,
+    SIGNALS,
     THEMES,
     Anchors,
     Budget,
@@ -87,6 +88,13 @@ class SetRamp:
 
 
 @dataclass(frozen=True, slots=True)
+class SetSignal:
+    """What tiles show: values, zeros, saturated, ratio or gradient."""
+
+    signal: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetBudget:
     """What may be drawn (the window adjusts it from the frame time)."""
 
@@ -145,6 +153,7 @@ APPLY: Appliers = {
     SetTheme: lambda s, c: replace(s, theme=one_of("theme", c.theme, THEMES)),
     SetScope: lambda s, c: replace(s, scope=one_of("scope", c.scope, SCOPES)),
     SetRamp: lambda s, c: replace(s, ramp=one_of("ramp", c.ramp, RAMPS)),
+    SetSignal: lambda s, c: replace(s, signal=one_of("signal", c.signal, SIGNALS)),
     SetBudget: lambda s, c: replace(s, budget=c.budget),
     Resize: _resize,
     SetPanels: lambda s, c: replace(s, panels=c.panels),

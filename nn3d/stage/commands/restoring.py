@@ -105,6 +105,7 @@ _BACK: Final[dict[str, Callable[[ViewState, ViewState], ViewState]]] = {
     "theme": lambda s, v: replace(s, theme=v.theme),
     "scope": lambda s, v: replace(s, scope=v.scope),
     "ramp": lambda s, v: replace(s, ramp=v.ramp),
+    "signal": lambda s, v: replace(s, signal=v.signal),
     "order": lambda s, v: reorder.reordered(s, v.order, at_once=False),
     "lens": lambda s, v: replace(s, lens=v.lens),
     "focus": lambda s, v: replace(s, reach=v.reach),

@@ -32,6 +32,7 @@ from nn3d.stage.commands import (
     SetScope,
     SetSelection,
     SetSides,
+    SetSignal,
     SetSpeed,
     SetStage,
     SetStrength,
@@ -42,7 +43,19 @@ from nn3d.stage.comparing import name_of
 from nn3d.stage.controls.table import TABLE
 from nn3d.stage.finding import Entry, Listing, listing, network_entries
 from nn3d.stage.stages import LAST, labels_of
-from nn3d.stage.state import LEVELS, MODES, ORDERS, PRINTS, RAMPS, SCOPES, SELECTIONS, THEMES, Compare, ViewState
+from nn3d.stage.state import (
+    LEVELS,
+    MODES,
+    ORDERS,
+    PRINTS,
+    RAMPS,
+    SCOPES,
+    SELECTIONS,
+    SIGNALS,
+    THEMES,
+    Compare,
+    ViewState,
+)
 
 SPEEDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 REACHES: Final = (1, 2, 3, 4)
@@ -57,6 +70,10 @@ MOST_ASKED: Final = 400
 MOST_METRICS: Final = 2
 _SIDES: Final = ((True, "A and B above it"), (False, "the difference alone"))
 _SCOPE_WORDS: Final = {"map": "each map", "layer": "each layer", "network": "the network"}
+_SIGNAL_WORDS: Final = {
+    "values": "values", "zeros": "zeros by unit: dead where full", "saturated": "saturated units",
+    "ratio": "‖ΔW‖ / ‖W‖ by layer", "gradient": "length of the gradient by layer",
+}  # fmt: skip
 _PRINT_WORDS: Final = {"colour": "in colour", "grey": "in grey, negative strands dashed"}
 _ASKED: Final = re.compile(rf"^({'|'.join(ASKS)})\s+(.*)$")
 
@@ -81,6 +98,7 @@ def offers(run: Run, state: ViewState) -> tuple[Offer, ...]:
         *(Offer("Edges drawn:", SetSelection(v), v, is_on=v == e.selection) for v in SELECTIONS),
         *(Offer("Full colour for the largest of", SetScope(v), _SCOPE_WORDS[v], is_on=v == state.scope)
           for v in SCOPES),
+        *(Offer("Tiles show", SetSignal(v), _SIGNAL_WORDS[v], is_on=v == state.signal) for v in SIGNALS),
         *(Offer("Colours of values:", SetRamp(v), v, is_on=v == state.ramp) for v in RAMPS),
         *(Offer("Theme:", SetTheme(v), v, is_on=v == state.theme) for v in THEMES),
         *(Offer("Print", SetPrint(v), _PRINT_WORDS[v], is_on=v == e.print) for v in PRINTS),
@@ -207,8 +225,8 @@ class Catalogue:
         """The lines of the search dialog, and the offers that their numbers name."""
         search = state.search
         key = (search.kind, search.text, state.edges, state.selection, state.theme, state.scope, state.ramp,
-               state.order, state.sample, state.bookmarks, state.time.target, state.time.is_looping, state.layers,
-               state.live, state.n_epochs, state.reach, state.compare,
+               state.signal, state.order, state.sample, state.bookmarks, state.time.target, state.time.is_looping,
+               state.layers, state.live, state.n_epochs, state.reach, state.compare,
                state.compare_sides)  # fmt: skip
         if key != self._last[0]:
             self._last = (key, *self._listed(state))

@@ -7,6 +7,7 @@ import numpy as np
 from nn3d.stage.frame import Line, Mark, Rect, Text
 from nn3d.stage.overlay.facts import POWER, Facts
 from nn3d.stage.overlay.neurons import value_text
+from nn3d.stage.signals import SCALES
 
 KEY_WIDTH = 150.0
 KEY_GAP = 32.0
@@ -33,6 +34,8 @@ def key_marks(f: Facts) -> list[Mark]:
     signed = [v.is_signed for i, v in f.values.items() if f.plan.layers[i].input is None]
     faces = any(p.shows == "weights" for p in f.plan.layers)
     parts = []
+    if f.state.signal != "values" and f.compared is None:
+        parts.append(_signal_key)
     if any(not s for s in signed) and not faces:
         parts.append(_sequential_key)
     if any(piece.is_true_scale for p in f.plan.layers if p.recurrent is not None for piece in p.recurrent.pieces):
@@ -85,6 +88,19 @@ def _sequential_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
     ]
     for t, label, anchor in ((0.0, "0", "la"), (0.25, "¼", "ma"), (0.5, "½", "ma"), (1.0, "1", "ra")):
         marks += _tick(f, x + w * t**POWER, y, label, anchor)
+    return marks
+
+
+def _signal_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
+    """The signal of training that tiles show, on its own scale, the same for all layers and epochs."""
+    scale = SCALES[f.state.signal]
+    marks: list[Mark] = [
+        Text(x, y, scale.words, 11 * f.k, "medium", f.ink("text2")),
+        Text(x + w, y, scale.note, 10 * f.k, "regular", f.ink("text3"), "ra"),
+        *_ramp_marks(f, "seq", x, y, w),
+    ]
+    for (value, label), anchor in zip(scale.ticks, ("la", "ma", "ra"), strict=True):
+        marks += _tick(f, x + w * scale.place(value), y, label, anchor)
     return marks
 
 
