@@ -58,7 +58,7 @@ def film_of_epochs(
     Raises Nn3dError when it would have no frame, or more than 100,000.
     """
     n = _counted(secs * fps)
-    still = replace(settled(start), hover=start.hover)
+    still = settled(start)
 
     def states() -> Iterator[ViewState]:
         state = still

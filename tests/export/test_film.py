@@ -98,7 +98,7 @@ def test_a_frame_of_a_film_is_the_picture_of_its_state(
     goal = tmp_path / "f"
     assert write_film(run, film, sink_for(goal, run, film), resident) == n
     states = list(film.states())
-    chosen = range(0, n, soaking(5, 30))
+    chosen = range(0, n, soaking(6, 30))
     assert len(list(goal.glob("frame-*.png"))) == n
     for k, pixels in zip(chosen, rendered(run, [states[k] for k in chosen]), strict=True):
         path = goal / f"frame-{k:05d}.png"
