@@ -1,6 +1,6 @@
 """A long training to scrub: a ResNet that really trains on noise, one step and one record an epoch.
 
-`python -m benchmarks.epoch_runs RUN/ [EPOCHS [WIDTH [BLOCKS]]]`; by default ResNet-50 × 100 epochs, 5.6 GB.
+`python -m benchmarks.epoch_runs RUN/ [EPOCHS [WIDTH [BLOCKS]]]`; by default ResNet-50 × 100 epochs, 14 GB.
 """
 
 from __future__ import annotations

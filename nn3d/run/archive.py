@@ -39,6 +39,7 @@ class ArchiveStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._members = _directory(path)
+        self._headers: dict[str, Header] = {}
         with path.open("rb") as file:
             self._size = os.fstat(file.fileno()).st_size
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -64,7 +65,12 @@ class ArchiveStore:
             self._map.close()
 
     def header(self, key: str) -> Header:
-        """Type and shape of a member, checked against its size; reads no data."""
+        """Type and shape of a member, checked against its size once; reads no data."""
+        if key not in self._headers:
+            self._headers[key] = self._read_header(key)
+        return self._headers[key]
+
+    def _read_header(self, key: str) -> Header:
         info = self._members[key]
         begin = self._begin(info)
         if info.compress_type == zipfile.ZIP_STORED:
