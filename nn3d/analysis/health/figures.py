@@ -10,6 +10,7 @@ more than are so.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,14 +61,19 @@ class Figures:
 
 def layer_figures(run: Run, layer: Layer, epoch: int, *, most_values: int = MOST_VALUES) -> Figures:
     """What is known of a layer at an epoch index. Tensors of more than `most_values` without figures are not read."""
-    n_nan, n_inf = _odd_values(run, layer, epoch, most_values)
+    found = {
+        (n, k): channel_figures(run, n, k, epoch, most_values)
+        for n in layer.nodes for k in range(len(run.node(n).outputs))
+    }  # fmt: skip
+    n_nan, n_inf = _odd_values(run, found)
     w_nan, w_inf = _odd_parameters(run, layer, epoch, most_values)
-    shown = channel_figures(run, layer.shown, layer.shown_output, epoch, most_values)
+    shown, saturating = found[layer.shown, layer.shown_output], saturating_node(run, layer)
+    ends = None if saturating is None else found[saturating, 0]
     gradient, ratio = movement(run, layer, epoch, most_values)
     return Figures(
         units=-1 if shown is None else len(shown.mean),
         dead=-1 if shown is None or not can_die(layer, run) else int(dead_units(shown).sum()),
-        saturated=_n_saturated(run, layer, epoch, most_values),
+        saturated=-1 if ends is None or saturating is None else int(_at_ends(run, saturating, ends).sum()),
         n_nan=n_nan, n_inf=n_inf, w_nan=w_nan, w_inf=w_inf, gradient=gradient, ratio=ratio,
     )  # fmt: skip
 
@@ -114,29 +120,16 @@ def saturated_share(stats: ChannelStats, low: float, high: float) -> NDArray[np.
     return np.asarray((counts * outside).sum(axis=1) / np.maximum(counts.sum(axis=1), 1.0))
 
 
-def saturated_units(run: Run, layer: Layer, epoch: int, most_values: int = MOST_VALUES) -> NDArray[np.bool_] | None:
-    """(C,) units at the ends of the layer's tanh or sigmoid; None where it has none or nothing is known."""
-    node = saturating_node(run, layer)
-    stats = None if node is None else channel_figures(run, node, 0, epoch, most_values)
-    if node is None or stats is None:
-        return None
+def _at_ends(run: Run, node: int, stats: ChannelStats) -> NDArray[np.bool_]:
+    """(C,) units at the ends of a tanh or sigmoid."""
     return np.asarray(saturated_share(stats, *ENDS[run.node(node).op]) >= SATURATED_SHARE)
 
 
-def _n_saturated(run: Run, layer: Layer, epoch: int, most_values: int) -> int:
-    units = saturated_units(run, layer, epoch, most_values)
-    return -1 if units is None else int(units.sum())
-
-
-def _odd_values(run: Run, layer: Layer, epoch: int, most_values: int) -> tuple[int, int]:
+def _odd_values(run: Run, found: Mapping[tuple[int, int], ChannelStats | None]) -> tuple[int, int]:
     """NaN, and ±Inf, of the recorded outputs of a layer's nodes; only −Inf of what masks is meant to be so."""
     n_nan = n_inf = 0
-    for number in layer.nodes:
-        node = run.node(number)
-        for output in range(len(node.outputs)):
-            stats = channel_figures(run, number, output, epoch, most_values)
-            if stats is None:
-                continue
+    for (number, _), stats in found.items():
+        if stats is not None:
             up, down = int(stats.n_posinf.sum()), int(stats.n_neginf.sum())
             n_nan += int(stats.n_nan.sum())
             n_inf += up + (0 if down and _is_masked(run, number) else down)
@@ -153,11 +146,13 @@ def _odd_parameters(run: Run, layer: Layer, epoch: int, most_values: int) -> tup
     n_nan = n_inf = 0
     for p in layer.parameters:
         stats = run.parameter_stats(p, epoch)
-        if stats is None and math.prod(run.parameter_info(p).shape) <= most_values:
-            stats = run.computed_parameter_stats(p, epoch)
         if stats is not None:
             n_nan += int(stats.n_nan)
             n_inf += int(stats.n_posinf + stats.n_neginf)
+        elif run.has_parameter(p, epoch) and math.prod(run.parameter_info(p).shape) <= most_values:
+            values = run.parameter(p, epoch)
+            n_nan += int(np.isnan(values).sum())
+            n_inf += int(np.isinf(values).sum())
     return n_nan, n_inf
 
 
