@@ -105,7 +105,7 @@ def _read(path: Path) -> Any:
             ) from error
         raise SourceError(f"{path}: expected a checkpoint of tensors, got: {_line(error)}") from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise SourceError(f"{path}: expected a checkpoint, got: {_line(error)}") from error
+        raise SourceError(f"{path}: expected a checkpoint, got: {_line(error).partition('. ')[0]}") from error
 
 
 def _check_members(path: Path) -> None:

@@ -60,16 +60,16 @@ def _model_files(spec: str | None) -> list[Any]:
     for root in (Path.cwd(), *(Path(p) for p in sys.path if p)):
         for path in (root.joinpath(*parts).with_suffix(".py"), root.joinpath(*parts, "__init__.py")):
             if path.is_file():
-                return _states(path.parent, "*.py") if path.parent != root else _states(path)
+                return _states(path.parent, "*.py" if path.parent == root else "**/*.py")
     return []
 
 
-def _states(path: Path, pattern: str = "*") -> list[Any]:
+def _states(path: Path, pattern: str = "**/*") -> list[Any]:
     """Names, sizes and times of a file, or of a folder's files."""
     if path.is_file():
         files = [path]
     elif path.is_dir():
-        files = sorted(p for p in path.rglob(pattern) if p.is_file())[:_MOST_FILES]
+        files = sorted(p for p in path.glob(pattern) if p.is_file())[:_MOST_FILES]
     else:
         return []
     return [(str(p), s.st_size, s.st_mtime_ns) for p in files for s in (p.stat(),)]
