@@ -63,7 +63,8 @@ def taken(run: Run) -> Taken:
     is_few = info is not None and info.kind == "array" and len(shape) == 1 and shape[0] <= MOST_FEATURES
     if len(nodes) != 1 or info is None or not (info.kind in ("image", "tokens") or is_few):
         kinds = " and ".join(i.kind for i in run.graph.inputs) or "no input"
-        return Taken("", f"it reads {kinds}: one can draw a picture, write tokens, or set up to {MOST_FEATURES} numbers")
+        ways = f"one can draw a picture, write tokens, or set up to {MOST_FEATURES} numbers"
+        return Taken("", f"it reads {kinds}: {ways}")
     if info.kind == "image" and not all(LEAST_SIDE <= n <= MOST_SIDE for n in shape[1:]):
         return Taken("", f"its picture has {shape[2]} × {shape[1]} px")
     vocabulary = vocabulary_of(run) if info.kind == "tokens" else None

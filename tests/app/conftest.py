@@ -15,6 +15,7 @@ from nn3d.run.model import Epoch
 from nn3d.run.run import Run
 
 N_EPOCHS = 4
+ACCURACIES = (0.2, 0.6, 0.9, 0.8)
 N_SAMPLES = 6
 
 
@@ -41,7 +42,7 @@ def small_run() -> Run:
         "features.pool1": maps(4, 4, 4),
         "classifier.fc1": [rng.normal(size=(N_SAMPLES, 5)).astype(np.float32) for _ in range(N_EPOCHS)],
     }
-    epochs = [Epoch(i, None, None, {"loss": 2.0 * 0.5**i, "accuracy": 1.0 - 0.8 * 0.5**i}) for i in range(N_EPOCHS)]
+    epochs = [Epoch(i, None, None, {"loss": 2.0 * 0.5**i, "accuracy": ACCURACIES[i]}) for i in range(N_EPOCHS)]
     return run_from_arrays(
         layers, activations, epochs=epochs, labels=[i % 5 for i in range(N_SAMPLES)],
         classes=["0", "1", "2", "3", "4"], model="Small net",

@@ -175,6 +175,8 @@ EXERCISES: dict[str, Exercise] = {
     "Space": press("space", lambda _, v: v.state.time.is_playing, SetEpoch(0.0, at_once=True)),
     "Left": press("Left", lambda _, v: v.state.time.target == 1.0, SetEpoch(2.0, at_once=True)),
     "Right": press("Right", lambda _, v: v.state.time.target == 3.0, SetEpoch(2.0, at_once=True)),
+    "Shift Left": press("shift+Left", lambda _, v: v.state.time.target == 2.0, SetEpoch(3.0, at_once=True)),
+    "Shift Right": press("shift+Right", lambda _, v: v.state.time.target == 2.0, SetEpoch(0.0, at_once=True)),
     "Home": press("Home", lambda _, v: v.state.time.target == 0.0),
     "End": press("End", lambda _, v: v.state.time.target == 3.0, SetEpoch(1.0, at_once=True)),
     "Up": press("Up", lambda _, v: v.state.sample == 1, SetSample(2)),

@@ -25,7 +25,9 @@ def test_a_layer_a_tile_a_cell() -> None:
     assert thing_of(run, "fc1:7", "--select") == Thing(run.layer("fc1").index, 7, 0, 0)
 
 
-@pytest.mark.parametrize("text", ["", "nothing", "conv2/x", "conv2/1/2", "conv2/-1", "conv2:1", "conv2:16,0,0", "conv2:1,2,"])
+@pytest.mark.parametrize(
+    "text", ["", "nothing", "conv2/x", "conv2/1/2", "conv2/-1", "conv2:1", "conv2:16,0,0", "conv2:1,2,"]
+)
 def test_what_does_not_exist_is_refused(text: str) -> None:
     with pytest.raises(Nn3dError):
         thing_of(bundled(), text, "--near")
