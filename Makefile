@@ -70,7 +70,7 @@ test: lint types contracts tests
 soak: $(VENV)/.dev
 	@seed=$${NN3D_SEED:-$$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}; \
 	echo "soak with NN3D_SEED=$$seed"; \
-	NN3D_SOAK=1 NN3D_SEED=$$seed $(BIN)/python -m pytest -q -m soak || \
+	NN3D_SOAK=1 NN3D_SEED=$$seed $(BIN)/python -m pytest -q -n 2 --dist loadfile -m soak || \
 	{ echo "repeat it with: make soak NN3D_SEED=$$seed"; exit 1; }
 
 bench: $(VENV)/.dev
