@@ -33,6 +33,7 @@ from nn3d.run.run import Run
 from nn3d.stage.commands import Advance, Play, SetChart, SetEpoch, SetLoopRange, apply
 from nn3d.stage.controls import Context, answer
 from nn3d.stage.state import Chart, LayerView, ViewState
+from tests.app.test_window import drive, key, move, plot_at
 
 START = ViewState(n_epochs=11, n_samples=2, layers=(LayerView(),))
 IRREGULAR = [Epoch(i, step=s, wall_time=100.0 + t) for i, s, t in ((0, 0, 0), (1, 10, 5), (5, 20, 50), (6, 100, 51))]
@@ -152,8 +153,6 @@ def test_shift_and_arrows_go_from_mark_to_mark() -> None:
 
 
 def test_marks_loops_and_the_chart_answer_to_mouse_and_keys(display: str, small_run: Run) -> None:
-    from tests.app.test_window import drive, key, move, plot_at
-
     def pressed(name: str):  # type: ignore[no-untyped-def]
         def hands(v):  # type: ignore[no-untyped-def]
             box = v._surface._ui.places[name]
@@ -171,7 +170,7 @@ def test_marks_loops_and_the_chart_answer_to_mouse_and_keys(display: str, small_
         small_run,
         (lambda v: move(v.state.size_px[0] / 2, 70), lambda v: len(v._facts.health.marks) > 0),
         (key("Home"), lambda v: v.state.time.epoch == 0.0),
-        (key("shift+Right"), lambda v: v.state.time.epoch == v._facts.health.epochs[0] == 3.0),
+        (key("shift+Right"), lambda v: v.state.time.epoch == v._facts.health.epochs[0] == 2.0),
         (shift_drag, lambda v: v.state.time.loop == (1, 3) and v.state.time.is_looping),
         (pressed("curves"), lambda v: "metric0" in v._surface._ui.places),
         (pressed("scale1"), lambda v: v.state.chart.is_linear),
