@@ -18,6 +18,7 @@ MAGNITUDES = {"weight": "|w|", "contribution": "|c|", "gradient": "|c · ∂L|"}
 COMPARED = {"weight": "|Δw|", "contribution": "|Δ(a·w)|", "gradient": "|Δ(c · ∂L)|"}
 
 MAX_NAMES = 100
+KEY_W, KEY_H = 530.0, 60.0
 
 
 def hud_marks(f: Facts) -> list[Mark]:
@@ -44,11 +45,14 @@ def hud_marks(f: Facts) -> list[Mark]:
     is_apart = min(text_width(t, size, "regular") for t in lines) > beside
     room = x1 - x0 if is_apart else beside
     line = next((t for t in lines if text_width(t, size, "regular") <= room), _fit(lines[-1], room, size))
-    above = y - 16 * f.k if is_apart else y
-    return [
-        Text(x0, y, line, size, "regular", f.ink("text3"), "la"),
-        Text(x1, above, shorten(tail, size, x1 - x0), size, "regular", f.ink("text3"), "ra"),
-    ]
+    ink, key = f.ink("text3"), f.state.anchors.key
+    words = Text(x0, y, line, size, "regular", ink, "la")
+    if not is_apart:
+        return [words, Text(x1, y, shorten(tail, size, x1 - x0), size, "regular", ink, "ra")]
+    above = y - 16 * f.k
+    if key is None or key[1] + KEY_H * f.k < above:
+        return [words, Text(x1, above, shorten(tail, size, x1 - x0), size, "regular", ink, "ra")]
+    return [words, Text(x0, above, shorten(tail, size, key[0] - KEY_W * f.k - x0), size, "regular", ink, "la")]
 
 
 def compared_words(f: Facts) -> list[str]:
