@@ -38,6 +38,8 @@ def window_box(context: Context, node: Node, box: Box) -> tuple[Ref, Box]:
         attributes = {**node.attributes, "stride": node.attributes.get("stride") or list(kernel)}
     sizes, pads = context.shape(ref)[lead + 1 :], padding_of(attributes, kernel)
     stride, dilation = each(attributes.get("stride"), n), each(attributes.get("dilation"), n)
+    if min(stride) < 1:
+        raise Unknown(f"the stride of {node.name} is {stride}")
     found = [*box[:lead], channels]
     for d in range(n):
         if (box[lead + 1 + d][1] - box[lead + 1 + d][0]) * kernel[d] > _MOST:
