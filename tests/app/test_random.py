@@ -22,7 +22,8 @@ from tests.random_commands import random_command
 
 PER_FRAME = 12
 WARM_SHARE = 0.4
-MOST_GROWTH = 1.3  # 1.05 is the aim: comparisons, own inputs and set words fill bounded caches for thousands of commands
+# The aim is 1.05: comparisons, own inputs and set words fill bounded caches for thousands of commands.
+MOST_GROWTH = 1.3
 
 
 def anonymous_mb() -> float:
