@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from nn3d.run.statistics import channel_axis, channel_table, parameter_vector, s
 Name = str | int | tuple[int, int]
 
 
-def epoch_arrays(
+def epoch_members(
     graph: Graph,
     epoch_id: int,
     activations: Mapping[str, Array] | Mapping[tuple[int, int], Array],
@@ -27,15 +28,14 @@ def epoch_arrays(
     changes: Mapping[int, Array] | None = None,
     encoding: str = "f16",
     statistics: bool = True,
-) -> dict[str, Array]:
-    """Members of one epoch.
+) -> Iterator[tuple[str, Array]]:
+    """Members of one epoch, each made when it is asked for: of a mapping that reads its arrays, one is held at a time.
 
     updates : parameter id → figures of its change (nn3d.run.updates). changes : parameter id → the change itself.
 
     activations : (node id, output) or "node name" or "node name.output" → (N, *shape), or shape where not per sample.
     parameters : id or name → array, canonical layout. Raises RunFormatError when a name or a shape does not fit.
     """
-    members: dict[str, Array] = {}
     weights = "f32" if encoding == "f32" else "f16"
     find_node, find_parameter = _Outputs(graph), _Parameters(graph)
     for name, array in activations.items():
@@ -45,30 +45,40 @@ def epoch_arrays(
             continue
         is_input = node.op == "input" and not output
         if not is_input:
-            members |= encode(values, encoding).members(keys.activation_key(epoch_id, node.id, output))
+            yield from encode(values, encoding).members(keys.activation_key(epoch_id, node.id, output))
         if statistics:
-            members |= _output_statistics(epoch_id, node.id, output, info, values)
+            yield from _output_statistics(epoch_id, node.id, output, info, values).items()
     for which, array in parameters.items():
         parameter, shape = find_parameter(which)
         values = _fitting(np.asarray(array), shape, f"parameter {which}")
-        members |= encode(values, weights).members(keys.parameter_key(epoch_id, parameter))
+        yield from encode(values, weights).members(keys.parameter_key(epoch_id, parameter))
         if statistics and values.dtype.kind == "f":
-            members[keys.parameter_stats_key(epoch_id, parameter)] = parameter_vector(values)
+            yield keys.parameter_stats_key(epoch_id, parameter), parameter_vector(values)
     for which, array in (parameter_gradients or {}).items():
         parameter, shape = find_parameter(which)
         values = _fitting(np.asarray(array), shape, f"gradient of {which}")
-        members |= encode(values, weights).members(keys.parameter_gradient_key(epoch_id, parameter))
+        yield from encode(values, weights).members(keys.parameter_gradient_key(epoch_id, parameter))
     for which, vector in (updates or {}).items():
-        members[keys.update_stats_key(epoch_id, which)] = vector
+        yield keys.update_stats_key(epoch_id, which), vector
     for which, array in (changes or {}).items():
         parameter, shape = find_parameter(which)
         values = _fitting(np.asarray(array), shape, f"change of {which}")
-        members |= encode(values, weights).members(keys.update_key(epoch_id, parameter))
+        yield from encode(values, weights).members(keys.update_key(epoch_id, parameter))
     for name, array in (activation_gradients or {}).items():
         node, output, info = find_node(name)
         values = _fitting_output(np.asarray(array), info, node)
-        members |= encode(values, encoding).members(keys.activation_gradient_key(epoch_id, node.id, output))
-    return members
+        yield from encode(values, encoding).members(keys.activation_gradient_key(epoch_id, node.id, output))
+
+
+def epoch_arrays(
+    graph: Graph,
+    epoch_id: int,
+    activations: Mapping[str, Array] | Mapping[tuple[int, int], Array],
+    parameters: Mapping[str, Array] | Mapping[int, Array],
+    **more: Any,
+) -> dict[str, Array]:
+    """All `epoch_members` at once."""
+    return dict(epoch_members(graph, epoch_id, activations, parameters, **more))
 
 
 def input_arrays(graph: Graph, activations: Mapping[str, Array] | Mapping[tuple[int, int], Array]) -> dict[str, Array]:

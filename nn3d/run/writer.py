@@ -17,7 +17,7 @@ from nn3d.run.describe import dump_json, epoch_json, manifest_json
 from nn3d.run.folder import EPOCHS_FILE, INPUTS_FILE, MANIFEST_FILE, epoch_file, open_folder
 from nn3d.run.manifest import parse_json, parse_manifest
 from nn3d.run.model import JSON, Array, Epoch, Graph, Sample
-from nn3d.run.record import epoch_arrays, input_arrays
+from nn3d.run.record import epoch_members, input_arrays
 from nn3d.run.run import Run
 
 MAX_JSON_VALUES = 20_000_000
@@ -124,13 +124,14 @@ class RunWriter:
         """Record one epoch; ids must rise. Returns when it is on the disk and listed.
 
         activations : (node id, output) or node name → (N, *shape); the first time, inputs among them go to `in/`.
-        parameters : id or name → array. Raises RunFormatError when something does not fit the graph.
+        parameters : id or name → array, of which one is held at a time where the mapping reads them as they are asked
+        for. Raises RunFormatError when something does not fit the graph.
         """
         if epoch.id <= self._last_id:
             raise RunFormatError(f"epoch: ids should rise above {self._last_id}, got {epoch.id}")
         if not (self.folder / INPUTS_FILE).exists():
             self.write_inputs(activations)
-        members = epoch_arrays(
+        members = epoch_members(
             self._graph,
             epoch.id,
             activations,
@@ -142,8 +143,7 @@ class RunWriter:
             encoding=self._encoding or self._next_encoding(activations),
             statistics=self._statistics,
         )
-        self._activation_bytes += sum(a.nbytes for key, a in members.items() if keys.ACTIVATION_KEY.fullmatch(key))
-        write_archive(self.folder / epoch_file(epoch.id), members.items())
+        write_archive(self.folder / epoch_file(epoch.id), self._counted(members))
         with (self.folder / EPOCHS_FILE).open("ab") as file:
             file.write(dump_json(epoch_json(epoch)) + b"\n")
             file.flush()
@@ -153,6 +153,13 @@ class RunWriter:
         self._sizes.append(_size_of(self.folder / epoch_file(epoch.id)))
         if self._max_bytes is not None and sum(self._sizes) > self._max_bytes:
             self._thin(self._max_bytes)
+
+    def _counted(self, members: Iterator[tuple[str, Array]]) -> Iterator[tuple[str, Array]]:
+        """Members on their way to the disk; bytes of activations add up."""
+        for key, array in members:
+            if keys.ACTIVATION_KEY.fullmatch(key):
+                self._activation_bytes += array.nbytes
+            yield key, array
 
     @property
     def last_id(self) -> int:
