@@ -13,15 +13,21 @@ import torch
 from torch import nn
 
 from nn3d.errors import SourceError
+from nn3d.extract.formats.registry import format_of
 from nn3d.extract.infer import infer_graph
 from nn3d.extract.options import SourceOptions
 from nn3d.extract.output import in_memory
-from nn3d.extract.sources import Kind, open_source, record, sniff
+from nn3d.extract.sources import open_source, record
 from nn3d.extract.torch_checkpoint import load
 from tests import networks
 
 torch.set_num_threads(1)
 LENET = SourceOptions(model="tests.networks:lenet", input="random:1,28,28", samples=2)
+
+
+def key_of(path: Path) -> str:
+    found = format_of(path)
+    return found.key if found is not None else ""
 
 
 def state() -> dict[str, torch.Tensor]:
@@ -47,7 +53,7 @@ def test_parameters_are_found_in_every_common_wrapper(wrap: Any, tmp_path: Path)
 
 def test_the_old_file_format_is_read_too(tmp_path: Path) -> None:
     torch.save({"state_dict": state(), "loss": 0.25}, tmp_path / "a.pth", _use_new_zipfile_serialization=False)
-    assert sniff(tmp_path / "a.pth") is Kind.CHECKPOINT
+    assert key_of(tmp_path / "a.pth") == "torch"
     assert load(tmp_path / "a.pth").metrics == {"loss": 0.25}
 
 
@@ -102,7 +108,7 @@ def test_one_epoch_a_checkpoint_in_natural_order_with_its_metrics(tmp_path: Path
         model = networks.lenet()
         nn.init.constant_(model.conv1.bias, epoch)
         torch.save({"state_dict": model.state_dict(), "epoch": epoch, "acc": epoch / 10}, tmp_path / f"net_{epoch}.pt")
-    assert sniff(tmp_path) is Kind.CHECKPOINTS
+    assert key_of(tmp_path) == "checkpoints"
     run = in_memory(record([tmp_path], LENET))
     assert [e.id for e in run.epochs] == [1, 2, 10]
     assert [e.metrics["acc"] for e in run.epochs] == [0.1, 0.2, 1.0]
@@ -143,18 +149,16 @@ def test_a_skip_is_joined_to_the_nearest_earlier_match_and_transposes_are_seen()
 
 
 @pytest.mark.parametrize(
-    ("content", "kind", "hint"),
+    ("content", "key", "hint"),
     [
-        (b"\x89HDF\r\n\x1a\n" + bytes(20), Kind.KERAS, "comes later"),
-        (b"\x08\x07\x12\x07pytorch onnx", Kind.ONNX, "comes later"),
-        ((80).to_bytes(8, "little") + b'{"w":{"dtype":"F32"}}' + bytes(80), Kind.SAFETENSORS, "expected whole"),
-        (b"hello", Kind.UNKNOWN, "Pass a run"),
+        ((80).to_bytes(8, "little") + b'{"w":{"dtype":"F32"}}' + bytes(80), "safetensors", "expected whole"),
+        (b"hello", "", "Pass a run"),
     ],
 )
-def test_what_cannot_be_read_says_what_to_do(content: bytes, kind: Kind, hint: str, tmp_path: Path) -> None:
+def test_what_cannot_be_read_says_what_to_do(content: bytes, key: str, hint: str, tmp_path: Path) -> None:
     path = tmp_path / "file.bin"
     path.write_bytes(content)
-    assert sniff(path) is kind
+    assert key_of(path) == key
     with pytest.raises(SourceError, match=hint):
         record([path], SourceOptions())
 

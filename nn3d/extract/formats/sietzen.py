@@ -17,8 +17,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from nn3d.errors import SourceError
+from nn3d.extract.formats.format import ACTIVATIONS, EPOCHS, GRAPH, WEIGHTS, Format
+from nn3d.extract.formats.head import Head
+from nn3d.extract.formats.sietzen_check import Finding, input_scale, measure
+from nn3d.extract.options import SourceOptions
 from nn3d.extract.recording import Moment, Recording
-from nn3d.extract.sietzen_check import Finding, input_scale, measure
 from nn3d.run.model import (
     JSON,
     Array,
@@ -311,3 +314,17 @@ class _Builder:
         if recorded:
             node = replace(node, attributes={**attributes, "recorded_as": recorded})
         self.nodes.append(replace(node, parameters=parameters or {}))
+
+
+def _sniff(head: Head) -> bool:
+    if head.is_folder:
+        return is_sietzen(head.path)
+    return head.is_zip and any(PurePosixPath(name).name == STRUCTURE for name in head.names)
+
+
+def _record(path: Path, options: SourceOptions) -> Recording:
+    found = read(path)
+    return replace(found, classes=options.class_names() or found.classes)
+
+
+FORMAT = Format("sietzen", "Sietzen's JSON", _sniff, _record, gives=(GRAPH, WEIGHTS, ACTIVATIONS, EPOCHS))

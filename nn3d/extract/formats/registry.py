@@ -1,0 +1,26 @@
+"""Owns the list of formats, in the order in which they are asked whether a path is theirs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nn3d.extract.formats import run, safetensors, sietzen, torch_state, unread
+from nn3d.extract.formats.format import Format
+from nn3d.extract.formats.head import look_at
+
+RUN = run.FORMAT
+CHECKPOINTS = torch_state.FOLDER
+FORMATS: tuple[Format, ...] = (
+    run.FORMAT,
+    sietzen.FORMAT,
+    torch_state.FORMAT,
+    safetensors.FORMAT,
+    torch_state.FOLDER,
+    *unread.FORMATS,
+)
+
+
+def format_of(path: Path) -> Format | None:
+    """The format of a file or folder, by its content; None where nobody knows it. Raises SourceError without one."""
+    head = look_at(path)
+    return next((known for known in FORMATS if known.sniff(head)), None)

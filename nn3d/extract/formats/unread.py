@@ -1,0 +1,42 @@
+"""Owns formats that are recognised and not read: what they are, and the way round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from nn3d.errors import SourceError
+from nn3d.extract.formats.format import Format
+from nn3d.extract.formats.head import Head
+from nn3d.extract.options import SourceOptions
+from nn3d.extract.recording import Recording
+
+
+def _unread(key: str, name: str, sniff: Callable[[Head], bool], route: str) -> Format:
+    def record(path: Path, options: SourceOptions) -> Recording:
+        raise SourceError(f"{path}: expected a run or something to extract, got {name}. {route}")
+
+    return Format(key, name, sniff, record, gives=())
+
+
+def _is_onnx(head: Head) -> bool:
+    start = head.start
+    return start[:1] == b"\x08" and (b"onnx" in start.lower() or start[2:3] == b"\x12" or head.path.suffix == ".onnx")
+
+
+def _is_keras(head: Head) -> bool:
+    return head.member("model.weights.h5") if head.is_zip else head.start[:8] == b"\x89HDF\r\n\x1a\n"
+
+
+FORMATS = (
+    _unread("onnx", "ONNX", _is_onnx, "Record the torch module with --model PKG.MOD:FACTORY."),
+    _unread("keras", "Keras", _is_keras, "Hand its arrays to nn3d.from_arrays and save the run."),
+    _unread(
+        "tflite", "TensorFlow Lite", lambda head: head.start[4:8] == b"TFL3",
+        "Hand its arrays to nn3d.from_arrays and save the run.",
+    ),
+    _unread(
+        "huggingface", "a Hugging Face folder", lambda head: head.is_folder and head.member("config.json"),
+        "Pass it as --model hf:FOLDER, with --input.",
+    ),
+)  # fmt: skip
