@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from nn3d.analysis.comparison.difference import Difference
-from nn3d.analysis.windows import each
-from nn3d.analysis.windows import padding_of as padding_of
+from nn3d.analysis.windows import each, padding_of
 from nn3d.errors import Nn3dError
 from nn3d.run.model import Array, FloatArray, LayerLink, Node
 from nn3d.run.run import Run

@@ -15,8 +15,9 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from nn3d.analysis.contribution import CONV_DIMS, padding_of
+from nn3d.analysis.contribution import CONV_DIMS
 from nn3d.analysis.explain import Explanation, explain
+from nn3d.analysis.windows import each, padding_of
 from nn3d.run.model import Layer, LayerLink, Node
 from nn3d.run.run import Run
 
@@ -217,13 +218,6 @@ def _strongest(layers: Sequence[int], numbers: I64, amounts: F64) -> _Found:
 
 def _sum(amounts: F64) -> float:
     return float(np.abs(np.nan_to_num(amounts, posinf=0.0, neginf=0.0)).sum()) or 1.0
-
-
-def each(value: object, n: int) -> tuple[int, ...]:
-    """An attribute as n integers; one stands for all."""
-    if isinstance(value, list | tuple):
-        return tuple(int(v) for v in value) if len(value) == n else (int(value[0]),) * n
-    return (int(value) if isinstance(value, int) else 1,) * n
 
 
 def _flat(layer: Layer, cell: tuple[int, ...]) -> int:

@@ -7,8 +7,8 @@ from functools import partial
 from nn3d.analysis.tensors import KernelShape, Scale, kernel_shape
 from nn3d.app.cards import Box
 from nn3d.app.facts import count_text
-from nn3d.app.panels.inspector.kernels import Sheet, piece_texels, sheet_of
-from nn3d.app.panels.inspector.page import HEAD, Page, Part, head, number_text, pointer_in, waiting
+from nn3d.app.panels.inspector.kernels import Sheet, piece_texels, pointed, sheet_of
+from nn3d.app.panels.inspector.page import HEAD, Page, Part, head, number_text, waiting
 from nn3d.app.panels.inspector.parameters import chosen, shows_colour, shows_kernels
 from nn3d.run.model import FloatArray, Parameter
 from nn3d.stage.commands import Select
@@ -69,17 +69,11 @@ def _draw(page: Page, y: float) -> list[Act]:
 
 def _point(page: Page, y: float, sheet: Sheet, kernels: FloatArray, first: int) -> list[Act]:
     """Name the weight under the pointer; a click selects the map that the kernel reads."""
-    top, end = max(y, page.box.y), min(y + sheet.height, page.box.y1)
-    if end - top < 2:
-        return []
-    area = Box(page.x, top, page.w, end - top)
-    hit = page.ui.hit("filter", area)
-    at = pointer_in(area, hit)
-    found = None if at is None else sheet.at(at[0], at[1] + top - y)
+    found, is_clicked = pointed(page, y, sheet, "filter")
     if found is None:
         return []
     in_, _, row, col = found
     page.ui.tip("filter", f"input {first + in_}, ({row}, {col}): {number_text(float(kernels[in_, row, col]))}")
     assert page.layer is not None
     sources = {link.source for link in page.layer.links if link.kind == "weight"}
-    return [Select(Thing(sources.pop(), first + in_))] if hit.clicked and len(sources) == 1 else []
+    return [Select(Thing(sources.pop(), first + in_))] if is_clicked and len(sources) == 1 else []

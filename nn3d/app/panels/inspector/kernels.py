@@ -206,13 +206,7 @@ def _token(is_chosen: bool) -> str:
 def _point(page: Page, y: float, sheet: Sheet, parameter: int, groups: int, *, is_colour: bool) -> list[Act]:
     """Name the weight under the pointer; a click on a kernel selects the map it belongs to."""
     assert page.layer is not None
-    top, end = max(y, page.box.y), min(y + sheet.height, page.box.y1)
-    if end - top < 2:
-        return []
-    area = Box(page.x, top, page.w, end - top)
-    hit = page.ui.hit("kernels", area)
-    at = pointer_in(area, hit)
-    found = None if at is None else sheet.at(at[0], at[1] + top - y)
+    found, is_clicked = pointed(page, y, sheet, "kernels")
     if found is None:
         return []
     out, in_, row, col = found
@@ -227,4 +221,15 @@ def _point(page: Page, y: float, sheet: Sheet, parameter: int, groups: int, *, i
         source = out // max(1, sheet.n_out // groups) * sheet.n_in + in_ if groups > 1 else in_
         named = f"filter {out}" if is_colour else f"filter {out}, input {source}"
         page.ui.tip("kernels", f"{named}, ({row}, {col}): {what or number_text(float(each))}")
-    return [Select(Thing(page.layer.index, out))] if hit.clicked else []
+    return [Select(Thing(page.layer.index, out))] if is_clicked else []
+
+
+def pointed(page: Page, y: float, sheet: Sheet, name: str) -> tuple[tuple[int, int, int, int] | None, bool]:
+    """The weight of a sheet under the pointer, as (out, in, row, column), and whether it was clicked on."""
+    top, end = max(y, page.box.y), min(y + sheet.height, page.box.y1)
+    if end - top < 2:
+        return None, False
+    area = Box(page.x, top, page.w, end - top)
+    hit = page.ui.hit(name, area)
+    at = pointer_in(area, hit)
+    return (None if at is None else sheet.at(at[0], at[1] + top - y)), hit.clicked

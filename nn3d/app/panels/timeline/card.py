@@ -14,9 +14,9 @@ from nn3d.app.panels.timeline.series import metric_text, shown_metrics
 from nn3d.app.ui import Ui
 from nn3d.stage.commands import Play, SetEpoch, SetLoop, SetSpeed, StepEpoch
 from nn3d.stage.controls import Act, key_tip, tip
+from nn3d.stage.controls.offers import SPEEDS
 from nn3d.stage.state import ViewState
 
-SPEEDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 TRANSPORT: Final = 186.0
 FIGURES: Final = 104.0
 PLOT_H: Final = 52.0
