@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, cast
@@ -16,17 +16,17 @@ import glfw
 
 from nn3d.app import keyboard
 from nn3d.app.ahead import Ahead
-from nn3d.app.cards import fitting_panels, steady
+from nn3d.app.cards import fitting_panels
 from nn3d.app.desk import Names
 from nn3d.app.events import Events, Gesture, Window, framebuffer_scale
 from nn3d.app.facts import Facts
-from nn3d.app.fitting import grown
 from nn3d.app.following import Following
 from nn3d.app.guide import Guide, tour_of
 from nn3d.app.hovering import Hovering
 from nn3d.app.loader import Loader
 from nn3d.app.pace import REST_SAMPLES, Pace, Patience
 from nn3d.app.picture import Picture, Pixels
+from nn3d.app.placing import Placing
 from nn3d.app.service import Service
 from nn3d.app.surface import Surface
 from nn3d.app.tracks import Tracks
@@ -40,7 +40,6 @@ from nn3d.stage.commands import (
     Advance,
     Command,
     EditOwn,
-    FlyTo,
     Follow,
     Resize,
     SetBudget,
@@ -104,13 +103,13 @@ class Viewer:
         )  # fmt: skip
         self._events = Events(self._window, self._is_card, time.monotonic)
         self._pace, self._patience, self._ahead = Pace(), Patience(), Ahead(run, self._resident)
-        self._is_held = self._is_known = False
+        self._is_held = False
         self._passed = time.monotonic()
         self._run = run
         self._version = -1
         self._facts_version = 0
         self._settle = SETTLE_FRAMES
-        self._placed: Hashable = None
+        self._placing = Placing(run, self._resident)
         self._service.offer(tour or (None if is_empty else tour_of(run)), self._picture_of)
         self._tracks = Tracks(visit.shelf(run.identity))
         self.state = self._tracks.first(self._given_state(state))
@@ -340,31 +339,11 @@ class Viewer:
         self._place(0.0)
 
     def _place(self, duration_secs: float) -> None:
-        """Lay out the cards; when they or the layers' goals changed, the camera refits into what they leave.
-
-        It does so once more when the first picture is complete: names and bars then take the room that they take.
-        """
+        """Lay out the cards; when they or the layers' goals changed, the camera refits into what they leave."""
         self.layout = self._surface.lay_out(self.state, self.frame)
         if self._surface.is_resizing:
             return
-        camera, size = self.state.camera, self.state.size_px
-        goals = (self.state.fold.after, *((v.is_open, v.arrangement) for v in self.state.layers))
-        angles = (camera.yaw_rad, camera.pitch_rad, camera.fov_rad) if camera.fit else None
-        if not self._is_known and not self.frame.missing:
-            self._is_known, duration_secs = True, 0.0
-        key = (size, self.layout.anchors, tuple(steady(self.layout).boxes.values()), goals, angles, self._is_known)
-        if key == self._placed:
-            return
-        self._placed = key
-        anchors = self.layout.anchors
-        if camera.fit:
-            anchors = grown(self._run, self.state, self._resident, steady(self.layout))
-        if anchors == self.state.anchors:
-            return
-        start = Context(self.state, self.frame).camera
-        self.do([Resize(size, self.state.scale, anchors)])
-        if camera.fit and duration_secs > 0.0:
-            self.do([FlyTo(start, camera, duration_secs)])
+        self.do(self._placing.commands(self.state, self.frame, self.layout, duration_secs))
 
     def _pass_time(self, now: float, *, has_gesture: bool) -> None:
         moving = is_moving(self.state)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import glfw
 
-from nn3d.app.following import Following, followed, resumed
+from nn3d.app.events import Window
+from nn3d.app.following import followed, resumed
 from nn3d.app.opening import open_window
 from nn3d.app.viewer import Viewer, unheard
 from nn3d.app.visit import Visit
@@ -18,17 +20,16 @@ from nn3d.paths import bundled_runs
 from nn3d.run.ports import Opener, Reader
 from nn3d.run.reader import open_run
 from nn3d.run.run import Run
-from nn3d.stage.commands import (
-    Command,
-)
+from nn3d.stage.commands import Command
 from nn3d.stage.compose import initial_state
 from nn3d.stage.resident import Resident
 from nn3d.stage.state import ViewState
 from nn3d.stage.tour import Tour
 
-__all__ = ['Viewer', 'show']
+__all__ = ["Viewer", "show"]
 
 SIZE: Final = (1600, 900)
+Begin = Callable[[Run, Resident], ViewState]
 
 
 def show(
@@ -46,7 +47,7 @@ def show(
     tour: Tour | None = None,
     on_command: Callable[[Command], None] = unheard,
     follow: Path | None = None,
-    begin: Callable[[Run, Resident], ViewState] | None = None,
+    begin: Begin | None = None,
 ) -> ViewState:
     """Open the window on a run, or empty, and return the last state when it is closed.
 
@@ -61,49 +62,95 @@ def show(
     """
     visit = Visit(opener, glfw.post_empty_event, is_forgetful=not remembers)
     window = open_window("nn3d", state.size_px if state is not None else size_px)
-    own: Run | None = None
-    following: Following | None = None
     if run is None and follow is not None:
         visit.expect(follow)
+    end = None if max_secs is None else time.monotonic() + max_secs
+    scenes = _Scenes(window, visit, opener, reader, follow, on_frame, end)
+    scene = _Scene(run, state, tuple(script or ()), resident, tour, unheard if run is None else on_command)
     try:
         while True:
-            bench = run if run is not None else open_run(next(iter(bundled_runs().values())))
-            following = followed(run, follow, opener, glfw.post_empty_event)
+            with scenes.viewer(scene, is_own=scene.run is not run) as (viewer, bench):
+                last = scenes.played(viewer, scene)
+                if viewer.next is None:
+                    return last
+                scene, begin = scenes.after(scene, viewer, bench, last, begin, on_command), None
+    finally:
+        visit.close()
+        window.destroy()
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What the window shows at a time: a run, or nothing yet, and how it begins."""
+
+    run: Run | None
+    state: ViewState | None
+    script: tuple[Command, ...] = ()
+    resident: Resident | None = None
+    tour: Tour | None = None
+    on_command: Callable[[Command], None] = unheard
+
+
+@dataclass(frozen=True, slots=True)
+class _Scenes:
+    """What stays the same from run to run. end : of the monotonic clock, None for never."""
+
+    window: Window
+    visit: Visit
+    opener: Opener
+    reader: Reader | None
+    follow: Path | None
+    on_frame: Callable[[Viewer], None] | None
+    end: float | None
+
+    @contextmanager
+    def viewer(self, scene: _Scene, *, is_own: bool) -> Iterator[tuple[Viewer, Run]]:
+        """A viewer on the scene's run, or on the bundled one behind the drop card, and which run that is.
+
+        is_own : the run was opened here, and is closed afterwards.
+        """
+        bench = scene.run if scene.run is not None else open_run(next(iter(bundled_runs().values())))
+        following = followed(scene.run, self.follow, self.opener, glfw.post_empty_event)
+        try:
             viewer = Viewer(
-                window, bench, state, visit, is_empty=run is None, resident=resident, reader=reader, tour=tour,
-                on_command=unheard if run is None else on_command, following=following,
+                self.window, bench, scene.state, self.visit, is_empty=scene.run is None, resident=scene.resident,
+                reader=self.reader, tour=scene.tour, on_command=scene.on_command, following=following,
             )  # fmt: skip
             try:
-                viewer.do(script or ())
-                start = time.monotonic()
-                last = viewer.run(max_secs=max_secs, on_frame=on_frame)
-                if max_secs is not None:
-                    max_secs = max(0.0, max_secs - (time.monotonic() - start))
+                yield viewer, bench
             finally:
                 if following is not None:
                     following.close()
                 viewer.close()
-                if run is None:
-                    bench.close()
-            if own is not None and viewer.next is not None:
-                own.close()
-            if viewer.next is None:
-                return last
-            path, run = viewer.next
-            is_awaited = begin is not None and path == follow
-            own, script, resident, tour = run, script if is_awaited else None, None, None
-            if is_awaited and begin is not None:
-                state = begin(run, Resident(run))
-            else:
-                state = resumed(bench, run, last) if path == follow else None
-            state, begin = state or _begun(run, last), None
-            on_command = on_command if viewer.is_empty else unheard
-            visit.remember(path, run)
-    finally:
-        visit.close()
-        if own is not None:
-            own.close()
-        window.destroy()
+        finally:
+            if is_own or scene.run is None:
+                bench.close()
+
+    def played(self, viewer: Viewer, scene: _Scene) -> ViewState:
+        """The last state, once the viewer is closed, or another run has been opened in it."""
+        viewer.do(scene.script)
+        left = None if self.end is None else max(0.0, self.end - time.monotonic())
+        return viewer.run(max_secs=left, on_frame=self.on_frame)
+
+    def after(
+        self, scene: _Scene, viewer: Viewer, bench: Run, last: ViewState, begin: Begin | None,
+        on_command: Callable[[Command], None],
+    ) -> _Scene:  # fmt: skip
+        """What comes next: the run that was opened. begin : its first view, where it was waited for."""
+        assert viewer.next is not None
+        path, run = viewer.next
+        state = None
+        is_awaited = begin is not None and path == self.follow
+        if begin is not None and is_awaited:
+            state = begin(run, Resident(run))
+        elif path == self.follow:
+            state = resumed(bench, run, last)
+        self.visit.remember(path, run)
+        return _Scene(
+            run, state or _begun(run, last), scene.script if is_awaited else (),
+            on_command=on_command if viewer.is_empty else unheard,
+        )  # fmt: skip
+
 
 
 def _begun(run: Run, last: ViewState) -> ViewState:
