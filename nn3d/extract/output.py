@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nn3d.errors import SourceError
+from nn3d.extract.lazy import is_lazy, lazy_run
 from nn3d.extract.recording import Moment, Recording
 from nn3d.run.memory import run_from_arrays
 from nn3d.run.model import Epoch
@@ -22,8 +23,13 @@ Progress = Callable[[Epoch], None]
 
 
 def in_memory(recording: Recording, encoding: str = "f32") -> Run:
-    """A run whose arrays lie in memory. Raises RunFormatError when arrays do not fit the graph."""
+    """A run whose arrays lie in memory, or, where parameters are `LazyArrays`, stay in their file until looked at.
+
+    Raises RunFormatError when arrays do not fit the graph.
+    """
     moments = list(recording)
+    if is_lazy(moments):
+        return lazy_run(recording, moments, encoding)
     activations: list[Any] = [dict(m.activations) for m in moments]
     parameters: list[Any] = [dict(m.parameters) for m in moments]
     return run_from_arrays(

@@ -101,6 +101,7 @@ def _parameter(parameter: Parameter) -> dict[str, JSON]:
         "axes": list(parameter.axes),
         "kind": parameter.kind,
         "source_layout": parameter.source_layout,
+        **({"dtype": parameter.dtype} if parameter.dtype else {}),
     }
 
 

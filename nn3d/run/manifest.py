@@ -292,7 +292,8 @@ def _parameter(r: _Reader) -> Parameter:
     kind = r.text("kind", "parameter")
     if kind not in ("parameter", "buffer"):
         raise r.fail("kind", "'parameter' or 'buffer'")
-    return Parameter(r.integer("id"), r.text("name"), shape, axes, kind, r.text("source_layout", ""))
+    as_it_was = r.text("source_layout", ""), r.text("dtype", "")
+    return Parameter(r.integer("id"), r.text("name"), shape, axes, kind, *as_it_was)
 
 
 def _input(r: _Reader) -> InputInfo:

@@ -74,7 +74,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter or buffer. kind: "parameter" or "buffer"; shape as stored (canonical layout: OIHW, (out, in))."""
+    """A parameter or buffer. kind: "parameter" or "buffer"; shape as stored (canonical layout: OIHW, (out, in)).
+
+    source_layout, dtype : how the file that it came from has it ("HWIO"; "BF16", "Q4_K"), "" where a run has it so.
+    """
 
     id: int
     name: str
@@ -82,6 +85,7 @@ class Parameter:
     axes: tuple[str, ...] = ()
     kind: str = "parameter"
     source_layout: str = ""
+    dtype: str = ""
 
 
 @dataclass(frozen=True, slots=True)

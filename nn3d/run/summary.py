@@ -7,6 +7,7 @@ from math import prod
 from pathlib import Path
 
 from nn3d.run.describe import epoch_json, sample_json
+from nn3d.run.lazy import LazyStore
 from nn3d.run.manifest import FORMAT, VERSION
 from nn3d.run.model import JSON, Layer
 from nn3d.run.run import Run
@@ -51,6 +52,8 @@ def _layer(run: Run, layer: Layer) -> dict[str, JSON]:
 
 def size_bytes(run: Run) -> int:
     """Bytes on disk, or in memory for a run that lies there."""
+    if isinstance(run.store, LazyStore):
+        return run.store.n_bytes
     if not run.path:
         return sum(run.store[key].nbytes for key in run.store.keys())  # noqa: SIM118 (a Store is no dict)
     path = Path(run.path)
