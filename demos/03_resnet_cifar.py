@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from training import begun, options, run_epoch, say_epoch, score
 
 import nn3d
-from nn3d.extract.graph import Preprocessing
+from nn3d.extract.placed import Preprocessing
 
 # Which test pictures of a class are recorded: its n-th, from 0.
 SAMPLES = (

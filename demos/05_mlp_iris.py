@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from training import begun, empty_folder, options, run_epoch, say_done, say_epoch, score
 
 import nn3d
-from nn3d.extract.graph import Preprocessing
+from nn3d.extract.placed import Preprocessing
 
 # Edgar Anderson's measurements, published by R. A. Fisher, "The use of multiple measurements in taxonomic problems",
 # 1936: sepal length and width, petal length and width in cm, then the species.
