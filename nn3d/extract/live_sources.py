@@ -10,10 +10,10 @@ import torch
 
 from nn3d.errors import SourceError, TraceError
 from nn3d.extract import factory, torch_checkpoint
-from nn3d.extract.graph import Preprocessing
 from nn3d.extract.infer import infer_graph
 from nn3d.extract.inputs import Batch, Wanted, random_batch, read_inputs
 from nn3d.extract.options import SourceOptions
+from nn3d.extract.placed import Preprocessing
 from nn3d.extract.recording import Moment, Recording
 from nn3d.extract.torch_checkpoint import Checkpoint
 from nn3d.extract.trace import Probe, samples_of
