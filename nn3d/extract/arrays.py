@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from nn3d.extract.sharding import whole
 from nn3d.run.model import Array
 
 
 def to_numpy(tensor: torch.Tensor) -> Array:
     """A contiguous copy on the CPU that shares nothing: float32 for floats, integers and booleans alike.
 
-    Complex values become their absolute value; sparse and quantised tensors become dense.
+    Complex values become their absolute value; sparse and quantised tensors become dense. What is sharded is gathered,
+    which all ranks do together.
     """
-    plain = tensor.detach()
+    plain = whole(tensor.detach())
     if plain.is_quantized:
         plain = plain.dequantize()
     if plain.layout is not torch.strided:

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from nn3d.errors import TraceError
 from nn3d.extract.recording import Moment
+from nn3d.extract.sharding import only
 from nn3d.run.layers import layers_of
 from nn3d.run.model import Graph, Node
 
@@ -25,7 +26,7 @@ class Choice:
         return Moment(
             moment.epoch,
             {key: a for key, a in moment.activations.items() if key[0] in self.nodes},
-            {k: a for k, a in moment.parameters.items() if k in self.parameters},
+            only(moment.parameters, self.parameters),
             {k: a for k, a in moment.parameter_gradients.items() if k in self.parameters},
             {key: a for key, a in moment.activation_gradients.items() if key[0] in self.nodes},
         )

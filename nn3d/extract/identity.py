@@ -29,10 +29,11 @@ def version_of(tensor: torch.Tensor) -> int:
 
 
 def memory_key(tensor: torch.Tensor) -> MemoryKey | None:
-    """Address, shape and strides; None for tensors without own memory (empty, meta, sparse)."""
+    """Address, shape and strides; None for tensors without own memory (empty, meta, sparse, sharded, given back)."""
     if tensor.layout is not torch.strided or not tensor.numel() or tensor.device.type == "meta":
         return None
-    return tensor.data_ptr(), tuple(tensor.shape), tuple(tensor.stride()), tensor.dtype
+    address = tensor.data_ptr()
+    return (address, tuple(tensor.shape), tuple(tensor.stride()), tensor.dtype) if address else None
 
 
 def span(tensor: torch.Tensor) -> tuple[int, int]:

@@ -31,6 +31,7 @@ class Nodes:
         self._seen: set[int] = set()
         self._parameter_names = {k: name for k, (name, _) in parameters.items()}
         self._parameters = {id(t): k for k, (_, t) in parameters.items()}
+        self._ids = {name: k for k, (name, _) in parameters.items()}
         self._trained = frozenset(k for k, (_, t) in parameters.items() if isinstance(t, torch.nn.Parameter))
         self._parameter_memory = {key: k for k, (_, t) in parameters.items() if (key := memory_key(t)) is not None}
         self._parameter_nodes: dict[int, int] = {}
@@ -159,6 +160,14 @@ class Nodes:
             return self._parameters[id(tensor)]
         key = memory_key(tensor)
         return self._parameter_memory.get(key) if key is not None and self.identity.find(tensor) is None else None
+
+    def note_parameters(self, path: str, module: torch.nn.Module) -> None:
+        """Know a module's parameters by what stands for them now: fully_shard lends it whole ones while it runs."""
+        for name, tensor in module.named_parameters(recurse=False):
+            known = self._ids.get(f"{path}.{name}" if path else name)
+            if known is not None and id(tensor) not in self._parameters:
+                self._parameters[id(tensor)] = known
+                self.identity.keep(tensor)
 
     def _is_parameter(self, tensor: torch.Tensor) -> bool:
         """Whether a value of the graph by itself: a trained parameter, not a buffer (masks, position ids)."""

@@ -13,8 +13,11 @@ import torch
 
 from nn3d.errors import TraceError
 from nn3d.extract.choice import Choice, chosen
+from nn3d.extract.distributed import Ranks
 from nn3d.extract.gradients import Loss, cross_entropy_of
-from nn3d.extract.graph import Preprocessing
+from nn3d.extract.placed import Preprocessing
+from nn3d.extract.recording import Moment
+from nn3d.extract.sharding import class_name
 from nn3d.extract.trace import Probe, samples_of
 from nn3d.extract.updates import Updates
 from nn3d.run.folder import holds_epochs, open_folder
@@ -35,6 +38,10 @@ class Recorder:
     samples) too, by the parameters and by the activations; a function of what the model returns is another loss.
     updates : True records for each parameter the norms of its change since the last record and of the gradient that
     training left; "full" the changes as well.
+
+    Under torch.distributed rank 0 writes. Replicas on other ranks do nothing; of a sharded model (fully_shard, DTensor)
+    every rank makes a Recorder and calls `record` at the same steps.
+    patience_secs : how long ranks wait for each other.
 
     Raises TraceError when the model cannot run on the inputs, RunFormatError when the folder holds something else.
     """
@@ -58,6 +65,7 @@ class Recorder:
         max_bytes: int | None = None,
         gradients: bool | Loss = False,
         updates: bool | Literal["full"] = False,
+        patience_secs: float = 600.0,
     ) -> None:
         for name, value in (("every", every), ("samples", samples), ("max_bytes", max_bytes)):
             if value is not None and int(value) < 1:
@@ -68,6 +76,12 @@ class Recorder:
         self._loss = gradients if callable(gradients) else cross_entropy_of(labels) if gradients else None
         self.folder = Path(folder)
         self._probe = Probe(model, inputs, batch_axis=batch_axis, preprocessing=preprocessing, samples=samples)
+        self._ranks = Ranks(self._probe.model, self.folder, patience_secs)
+        if self._ranks.is_sharded and (gradients or updates):
+            raise TraceError(
+                "Recorder: expected gradients=False and updates=False for a sharded model, whose parameters are never "
+                "whole on one rank. Leave them away."
+            )
         self._samples = samples_of(self._probe.n_samples, labels, names, tokens)
         self._classes = tuple(classes)
         self._encoding, self._max_bytes = encoding, max_bytes
@@ -76,24 +90,38 @@ class Recorder:
         self._updates = Updates(self._probe.parameters, is_full=updates == "full") if updates else None
         self._writer: RunWriter | None = None
         self._every, self._calls = int(every), 0
-        self._next = _next_id(self.folder)
+        self._next = _next_id(self.folder) if self._ranks.is_writer else 0
 
     def record(self, epoch: int | None = None, *, step: int | None = None, **metrics: Any) -> Epoch | None:
         """Record this moment; returns when it is on the disk. None where `every` passes it over.
 
         epoch : its id, rising; by default one more than the last. step : of training; by default, with `every`, how
         often `record` was called before. metrics : numbers, e.g. loss=0.3; tensors of one element will do.
+
+        None on other ranks than 0 too. Raises TraceError, RunFormatError; where a rank is missing, on all that wait.
         """
         calls, self._calls = self._calls, self._calls + 1
         if calls % self._every:
             return None
-        number = self._next if epoch is None else int(epoch)
+        if self._ranks.is_idle:
+            self._ranks.check_folder()
+            return None
+        number = self._ranks.agree(calls, None if epoch is None else int(epoch), step, self._next)
         step = calls if step is None and self._every > 1 else step
         values = {name: _number(name, value) for name, value in metrics.items()}
         moment = self._probe.shoot(Epoch(number, step, time.time(), values), self._loss)
+        if self._layers is not None and self._choice is None:
+            self._choice = chosen(self._probe.known_graph, self._layers)
+        moment = moment if self._choice is None else self._choice.of(moment)
+        with self._ranks.together(moment.parameters):
+            if self._ranks.is_writer:
+                self._write(moment)
+        self._next = number + 1
+        return moment.epoch if self._ranks.is_writer else None
+
+    def _write(self, moment: Moment) -> None:
         if self._writer is None:
             self._writer = self._open()
-        moment = moment if self._choice is None else self._choice.of(moment)
         updates, changes = ({}, {}) if self._updates is None else self._updates.since(
             self._probe.known_graph, moment.parameters
         )  # fmt: skip
@@ -106,8 +134,6 @@ class Recorder:
             updates=updates,
             changes=changes,
         )
-        self._next = number + 1
-        return moment.epoch
 
     @property
     def is_new(self) -> bool:
@@ -125,12 +151,10 @@ class Recorder:
         """Nothing to close: every epoch is whole when `record` returns."""
 
     def _open(self) -> RunWriter:
-        if self._layers is not None:
-            self._choice = chosen(self._probe.known_graph, self._layers)
         return RunWriter(
             self.folder,
             self._probe.known_graph,
-            model=type(self._probe.model).__name__,
+            model=class_name(self._probe.model),
             source=f"torch {torch.__version__}",
             samples=self._samples,
             classes=self._classes,

@@ -14,12 +14,14 @@ import numpy as np
 import torch
 
 from nn3d.errors import TraceError
+from nn3d.extract import sharding
 from nn3d.extract.arrays import to_numpy
 from nn3d.extract.batch import Placement, placements
 from nn3d.extract.draft import Draft, Traced
 from nn3d.extract.gradients import Loss, Watch
-from nn3d.extract.graph import Preprocessing, build, canonical_weight
+from nn3d.extract.graph import build, canonical_weight
 from nn3d.extract.output import in_memory
+from nn3d.extract.placed import Preprocessing
 from nn3d.extract.recording import Moment, Recording
 from nn3d.extract.tracer import Tracer
 from nn3d.extract.undisturbed import undisturbed
@@ -46,10 +48,8 @@ class Probe:
     ) -> None:
         if not isinstance(model, torch.nn.Module):
             raise TraceError(f"model: expected a torch.nn.Module, got {type(model).__name__}. Pass the module itself.")
-        self.model = getattr(model, "_orig_mod", model)
-        if isinstance(self.model, torch.nn.DataParallel | torch.nn.parallel.DistributedDataParallel):
-            self.model = self.model.module
-        model = self.model
+        self.model = model = sharding.unwrapped(model)
+        sharding.rest(model)
         self.preprocessing = preprocessing or Preprocessing()
         self.parameters = _parameters_of(model)
         self.named = _named_inputs(model, inputs)
@@ -67,8 +67,9 @@ class Probe:
 
         loss : with one, the model runs once more for its gradients. Raises TraceError when it cannot run on the inputs.
         """
-        with undisturbed(self.model):
-            weights = {k: to_numpy(tensor) for k, (_, tensor) in self.parameters.items()}
+        with sharding.at_rest(self.model), undisturbed(self.model):
+            self._find_parameters()
+            weights = {} if self.is_sharded else {k: to_numpy(tensor) for k, (_, tensor) in self.parameters.items()}
             traced = self._trace(self._arguments(slice(None)))
             if self.traced is None:
                 self._learn(traced)
@@ -79,7 +80,26 @@ class Probe:
             {p.id: canonical_weight(of[p.id], p.source_layout, p.shape) for p in graph.parameters if p.id in of}
             for of in (weights, by_parameter)
         )
-        return Moment(epoch, activations, held, slopes, by_value)
+        return Moment(epoch, activations, self._gathered() if self.is_sharded else held, slopes, by_value)
+
+    def _find_parameters(self) -> None:
+        """The tensors that are the parameters now: training may have put others in their place."""
+        current = dict(_parameters_of(self.model).values())
+        self.parameters = {k: (name, current.get(name, tensor)) for k, (name, tensor) in self.parameters.items()}
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether the parameters of a moment are gathered when they are read (nn3d.extract.sharding)."""
+        return any(sharding.is_part(tensor) for _, tensor in self.parameters.values())
+
+    def _gathered(self) -> sharding.Gathered:
+        known = {p.id: p for p in self._known()[0].parameters}
+
+        def read(k: int) -> Array:
+            values = to_numpy(self.parameters[k][1])
+            return canonical_weight(values, known[k].source_layout, known[k].shape)
+
+        return sharding.Gathered(tuple(known), read)
 
     def _gradients(self, loss: Loss) -> tuple[dict[int, Array], dict[tuple[int, int], Array]]:
         """Gradients of a loss by the parameters, in torch's layout, and by every output that it depends on."""
@@ -139,7 +159,8 @@ class Probe:
         except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, KeyError, AssertionError) as error:
             shapes = ", ".join(f"{n.lstrip('*')} {tuple(t.shape)}" for n, t in arguments.items())
             text = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise TraceError(f"{type(self.model).__name__}: expected it to run on {shapes}, got: {text}") from error
+            name = sharding.class_name(self.model)
+            raise TraceError(f"{name}: expected it to run on {shapes}, got: {text}") from error
         finally:
             tracer.unhook()
         if watch is not None:
@@ -283,6 +304,6 @@ def capture(
     samples = samples_of(probe.n_samples, labels, names, tokens)
     moment = probe.shoot(epoch or Epoch(0))
     graph = probe.known_graph
-    name = type(model).__name__
+    name = sharding.class_name(probe.model)
     recording = Recording(name, f"torch {torch.__version__}", graph, samples, (moment,), tuple(classes))
     return in_memory(recording, encoding)

@@ -18,6 +18,7 @@ from nn3d.extract.calls import Call
 from nn3d.extract.draft import Draft, Traced, without_dead_ends
 from nn3d.extract.identity import memory_key, version_of
 from nn3d.extract.nodes import Nodes
+from nn3d.extract.sharding import class_name, is_part
 from nn3d.run.ops import canonical
 
 
@@ -30,12 +31,15 @@ class Tracer(Nodes, TorchFunctionMode):
         self.model = model
         self._is_leaf[""] = not any(True for _ in model.children())
         self._hooks: list[Any] = []
+        self._is_lent = any(is_part(tensor) for _, tensor in parameters.values())
 
     # The model's frame: modules and inputs
 
     def hook(self) -> None:
         """Follow which module runs; undone by `unhook`."""
         for path, module in self.model.named_modules():
+            if self._is_lent:
+                self._hooks.append(module.register_forward_pre_hook(self._lent(path)))
             if path:
                 self._is_leaf[path] = not any(True for _ in module.children())
                 self._hooks.append(module.register_forward_pre_hook(self._entering(path), prepend=True))
@@ -51,6 +55,13 @@ class Tracer(Nodes, TorchFunctionMode):
             self._stack.append((path, len(self.drafts)))
 
         return enter
+
+    def _lent(self, path: str) -> Callable[..., None]:
+        def note(module: torch.nn.Module, args: tuple[Any, ...]) -> None:
+            with torch._C.DisableTorchFunction():
+                self.note_parameters(path, module)
+
+        return note
 
     def _leaving(self, module: torch.nn.Module) -> Callable[..., None]:
         def leave(_: torch.nn.Module, args: tuple[Any, ...], result: Any) -> None:
@@ -69,7 +80,7 @@ class Tracer(Nodes, TorchFunctionMode):
         inputs = [(f"input[{i}]", t) for i, (_, t) in enumerate(calls.flatten(args)) if self.identity.find(t)]
         if not unknown or not inputs:
             return
-        draft = self.draft(f"other:{type(module).__name__}")
+        draft = self.draft(f"other:{class_name(module)}")
         draft.inputs = [self._source(name, tensor) for name, tensor in inputs]
         draft.parameters = {n: k for n, p in module.named_parameters() if (k := self._parameter_of(p)) is not None}
         self.used.update(draft.parameters.values())
