@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from nn3d.errors import SourceError
 
@@ -41,3 +43,16 @@ class SourceOptions:
         except (OSError, UnicodeDecodeError) as error:
             raise SourceError(f"--classes {self.classes}: expected one name a line, got: {error}") from error
         return tuple(line.strip() for line in lines if line.strip())
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, for a child process."""
+        return asdict(self) | {"classes": None if self.classes is None else str(self.classes)}
+
+
+def options_from(value: Mapping[str, Any]) -> SourceOptions:
+    """The other way round."""
+    said = dict(value)
+    for name in ("resize", "mean", "std"):
+        said[name] = None if said[name] is None else tuple(said[name])
+    said["classes"] = None if said["classes"] is None else Path(said["classes"])
+    return SourceOptions(**said)

@@ -12,6 +12,7 @@ from nn3d.errors import SourceError
 from nn3d.extract import factory
 from nn3d.extract.checkpoints.files import candidates, in_order
 from nn3d.extract.checkpoints.opening import Progress, open_checkpoints
+from nn3d.extract.formats.isolation import open_isolated, record_isolated
 from nn3d.extract.formats.registry import CHECKPOINTS, RUN, format_of
 from nn3d.extract.formats.torch_state import readable, record_files
 from nn3d.extract.options import SourceOptions
@@ -33,6 +34,8 @@ def open_source(path: Path, source: SourceOptions, progress: Progress | None = N
         return open_run(path)
     if found is CHECKPOINTS and not (source.trust and source.model is None):
         return open_checkpoints(path, source, progress)
+    if found is not None and found.is_isolated:
+        return open_isolated(found, path, source)
     return in_memory(record([path], source))
 
 
@@ -64,7 +67,7 @@ def record(paths: Sequence[Path], source: SourceOptions) -> Recording:
         raise SourceError(f"{odd}: expected checkpoints where several files are given, got {got}.")
     if found is None:
         raise SourceError(f"{odd}: expected a run or something to extract, got {got}. {_HINT}")
-    return found.record(odd, source)
+    return record_isolated(found, odd, source) if found.is_isolated else found.record(odd, source)
 
 
 def _record_model(source: SourceOptions) -> Recording:

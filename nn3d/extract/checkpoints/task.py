@@ -10,7 +10,7 @@ from typing import Any
 from nn3d.errors import Nn3dError
 from nn3d.extract.checkpoints.ledger import digest_of
 from nn3d.extract.live_sources import Shots
-from nn3d.extract.options import SourceOptions
+from nn3d.extract.options import SourceOptions, options_from
 from nn3d.extract.recording import Moment
 from nn3d.extract.torch_checkpoint import load
 from nn3d.run.archive import write_archive
@@ -35,17 +35,12 @@ class Order:
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
-        classes = self.source.classes
-        return asdict(self) | {"source": asdict(self.source) | {"classes": None if classes is None else str(classes)}}
+        return asdict(self) | {"source": self.source.to_json()}
 
 
 def order_from(value: dict[str, Any]) -> Order:
     """The other way round."""
-    said = value["source"]
-    for name in ("resize", "mean", "std"):
-        said[name] = None if said[name] is None else tuple(said[name])
-    said["classes"] = None if said["classes"] is None else Path(said["classes"])
-    return Order(**(value | {"source": SourceOptions(**said)}))
+    return Order(**(value | {"source": options_from(value["source"])}))
 
 
 def graph_digest(graph: Graph) -> str:

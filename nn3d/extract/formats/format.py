@@ -21,7 +21,7 @@ class Format:
     after "got". sniff : by content alone, cheap, never raises. record : reads; raises SourceError in one line.
     gives : what a file of it can hold. extra : of the package that must be installed to read it, "" for none.
     is_checkpoint : several files of it are epochs of one model. is_isolated : a library in C parses it, so it is read
-    in a child process with limits.
+    in a child process with limits. libraries : what such a child imports before its memory is bounded, where installed.
     """
 
     key: str
@@ -32,3 +32,4 @@ class Format:
     extra: str = ""
     is_checkpoint: bool = False
     is_isolated: bool = False
+    libraries: tuple[str, ...] = ()

@@ -1,0 +1,105 @@
+"""Owns the child process that reads one file of a format whose parser is in C: limits first, then the file, into a run.
+
+It is started by `nn3d.extract.formats.isolation`, gets one JSON line on stdin, answers with one on stdout, and ends at
+once when stdin does: a reader without anyone who waits for it is gone.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nn3d.errors import Nn3dError
+from nn3d.extract.formats.format import Format
+from nn3d.extract.options import SourceOptions, options_from
+from nn3d.extract.output import in_memory
+from nn3d.run.writer import write_packed
+
+
+def main() -> None:
+    """Read what stdin asks for; the process ends here."""
+    answers = os.dup(1)
+    os.dup2(2, 1)  # what a library prints is no answer
+    request = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        answer = _answer(request)
+    except BaseException as error:  # whatever it is, the parent says it in one line
+        answer = {"error": f"{request['path']}: expected {request['name']}, got {_words(error)}."}
+    os.write(answers, (json.dumps(answer) + "\n").encode())
+    os._exit(0)
+
+
+def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
+    from nn3d.extract.formats.registry import FORMATS
+
+    known: Format = next(known for known in FORMATS if known.key == request["format"])
+    for library in known.libraries:
+        if importlib.util.find_spec(library) is not None:
+            importlib.import_module(library)
+    limit(request["bytes"], request["secs"])
+    try:
+        _make(known, Path(request["path"]), options_from(request["options"]), Path(request["out"]))
+    except MemoryError:
+        return {"memory": True}
+    except Nn3dError as error:
+        return {"error": " ".join(str(error).split())}
+    return {"peak_bytes": peak_bytes()}
+
+
+def _make(known: Format, path: Path, options: SourceOptions, out: Path) -> None:
+    write_packed(in_memory(known.record(path, options)), out)
+
+
+def _words(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of stdin, which is that of the parent."""
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
+
+
+def limit(n_bytes: int, secs: int) -> None:
+    """Bound this process: memory beyond what it has now, processor time, the size of a file; no core dump.
+
+    n_bytes : of address space, more than now. Windows and macOS have no such limits; there, the parent's clock is all.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    import resource
+
+    most = _held_bytes() + n_bytes
+    for kind, value in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_AS, most),
+        (resource.RLIMIT_FSIZE, n_bytes),
+        (resource.RLIMIT_CPU, secs + int(sum(os.times()[:2])) + 1),
+    ):
+        hard = resource.getrlimit(kind)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (value, value))
+
+
+def _held_bytes() -> int:
+    """Address space of this process."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has held, 0 where the system does not say."""
+    if not sys.platform.startswith("linux"):
+        return 0
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

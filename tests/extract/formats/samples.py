@@ -1,0 +1,77 @@
+"""One small real file of each format: SAMPLES[key](folder) writes it there and gives its path.
+
+A function that needs a library which is not installed skips the test that asked (`pytest.importorskip`). The files are
+what the matrix of docs/formats.md is made from, and what mutations begin with: keep them small (a few kB), and make
+them with the format's own library wherever there is one.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nn3d.run.writer import write_packed
+from tests.run.small import small_run
+from tests.runs import SIETZEN
+
+Sample = Callable[[Path], Path]
+
+
+def run(folder: Path) -> Path:
+    """A packed run of two epochs."""
+    write_packed(small_run(), folder / "run.npz")
+    return folder / "run.npz"
+
+
+def sietzen(folder: Path) -> Path:
+    """The files that come with nn-visualizer, whole."""
+    return Path(shutil.copy(SIETZEN, folder / "sietzen.zip"))
+
+
+def _state(seed: int = 0) -> dict[str, np.ndarray]:
+    """Weights of a small convolutional network."""
+    rng = np.random.default_rng(seed)
+    shapes = {
+        "conv1.weight": (4, 1, 3, 3), "conv1.bias": (4,), "conv2.weight": (6, 4, 3, 3), "conv2.bias": (6,),
+        "fc.weight": (5, 6), "fc.bias": (5,),
+    }  # fmt: skip
+    return {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def torch_state(folder: Path) -> Path:
+    """A training checkpoint as torch.save writes it."""
+    torch = pytest.importorskip("torch")
+    state = {name: torch.from_numpy(array) for name, array in _state().items()}
+    torch.save({"state_dict": state, "epoch": 3, "loss": 0.5}, folder / "model.pt")
+    return folder / "model.pt"
+
+
+def torch_folder(folder: Path) -> Path:
+    """Two checkpoints, an epoch each."""
+    torch = pytest.importorskip("torch")
+    home = folder / "checkpoints"
+    home.mkdir()
+    for epoch in range(2):
+        state = {name: torch.from_numpy(array) for name, array in _state(epoch).items()}
+        torch.save({"state_dict": state, "epoch": epoch}, home / f"epoch_{epoch}.pt")
+    return home
+
+
+def safetensors(folder: Path) -> Path:
+    """Weights as the safetensors package writes them."""
+    save_file = pytest.importorskip("safetensors.numpy").save_file
+    save_file(_state(), folder / "model.safetensors", metadata={"format": "np"})
+    return folder / "model.safetensors"
+
+
+SAMPLES: dict[str, Sample] = {
+    "run": run,
+    "sietzen": sietzen,
+    "torch": torch_state,
+    "checkpoints": torch_folder,
+    "safetensors": safetensors,
+}
