@@ -133,13 +133,12 @@ def patch_sums(a: FloatArray, kernel: tuple[int, ...], attributes: Mapping[str, 
     pads = padding_of(attributes, kernel)
     padded = np.pad(a, [(0, 0), *pads])
     out = [(padded.shape[1 + d] - dilation[d] * (kernel[d] - 1) - 1) // stride[d] + 1 for d in range(n)]
-    sums = np.empty((a.shape[0], *kernel), np.float32)
-    for at in np.ndindex(*kernel):
-        window: tuple[slice, ...] = tuple(
-            slice(at[d] * dilation[d], at[d] * dilation[d] + stride[d] * (out[d] - 1) + 1, stride[d]) for d in range(n)
-        )
-        sums[:, *at] = padded[:, *window].sum(axis=tuple(range(1, n + 1)))
-    return sums
+    part: FloatArray = padded
+    for d, k in enumerate(kernel):  # one axis of space after the other goes, and one of the kernel comes
+        span = stride[d] * (out[d] - 1) + 1
+        begins = [at * dilation[d] for at in range(k)]
+        part = np.stack([part[:, b : b + span : stride[d]].sum(axis=1) for b in begins], axis=-1)
+    return np.asarray(part, np.float32)
 
 
 def contributions(w: FloatArray, sums: FloatArray, groups: int = 1) -> FloatArray:

@@ -9,7 +9,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -33,17 +33,19 @@ class ArchiveStore:
     """Arrays of one ZIP, each a read-only view into one memory map where it is stored, unfolded where it is deflated.
 
     Sizes and headers are checked against the bytes present before anything is allocated: for up to 5,000 members when
-    opening, for more on first access.
+    opening, for more on first access. on_header : is given each header before anything of its member is handed out,
+    and raises when it does not fit; then nothing but the directory is read when opening.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_header: Callable[[str, Header], None] | None = None) -> None:
         self.path = path
+        self._on_header = on_header
         self._members = _directory(path)
         self._headers: dict[str, Header] = {}
         with path.open("rb") as file:
             self._size = os.fstat(file.fileno()).st_size
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        if len(self._members) <= MAX_CHECKED_AT_ONCE:
+        if on_header is None and len(self._members) <= MAX_CHECKED_AT_ONCE:
             for key in self._members:
                 self.header(key)
 
@@ -67,7 +69,10 @@ class ArchiveStore:
     def header(self, key: str) -> Header:
         """Type and shape of a member, checked against its size once; reads no data."""
         if key not in self._headers:
-            self._headers[key] = self._read_header(key)
+            header = self._read_header(key)
+            if self._on_header is not None:
+                self._on_header(key, header)
+            self._headers[key] = header
         return self._headers[key]
 
     def _read_header(self, key: str) -> Header:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.errors import RunFormatError
+from nn3d.run.halves import float32
 from nn3d.run.model import Array, FloatArray, Store
 
 NAN, POSITIVE, NEGATIVE = 0, 1, 2
@@ -151,12 +152,12 @@ def decode(encoded: Encoded, rows: slice | int | None = None) -> FloatArray:
     """
     data = encoded.data if rows is None else encoded.data[rows]
     if encoded.lo is None or encoded.scale is None:
-        with np.errstate(over="ignore"):
-            return np.asarray(data, np.float32)
+        return float32(data)
     lo, scale = (part if rows is None else np.asarray(part[rows]) for part in (encoded.lo, encoded.scale))
     wide = (..., *(np.newaxis,) * (data.ndim - lo.ndim))
     with np.errstate(over="ignore"):
-        values = np.asarray(np.asarray(data, np.float32) * scale[wide] + lo[wide])
+        values = np.asarray(np.asarray(data).astype(np.float32) * scale[wide])
+        values += lo[wide]
     if encoded.nonfinite is not None and len(encoded.nonfinite):
         _put(values, encoded, rows)
     return values

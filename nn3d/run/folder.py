@@ -26,6 +26,7 @@ from nn3d.run.manifest import (
     parse_manifest,
 )
 from nn3d.run.model import Array, Epoch
+from nn3d.run.npy import Header
 from nn3d.run.run import Run
 
 MANIFEST_FILE = "manifest.json"
@@ -43,16 +44,17 @@ def epoch_file(epoch_id: int) -> str:
 class FolderStore:
     """Arrays of a folder; the file of an epoch is opened when it is first needed, and 64 stay open at the most.
 
-    Any thread may ask: a file that is let go of stays mapped as long as somebody reads it. on_open : called with each
-    file before anything of it is handed out; raises when it does not fit the manifest. is_lenient : of a file that
-    cannot be opened it is said that it holds nothing.
+    Any thread may ask: a file that is let go of stays mapped as long as somebody reads it. on_header : called with each
+    array's key and header before anything of it is handed out; raises when it does not fit the manifest. Of an epoch
+    nothing is read but its directory and what is asked for. is_lenient : of a file that cannot be opened it is said
+    that it holds nothing.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._open: OrderedDict[str, ArchiveStore] = OrderedDict()
         self._lock = RLock()
-        self.on_open: Callable[[ArchiveStore], None] | None = None
+        self.on_header: Callable[[str, Header], None] | None = None
         self.is_lenient = False
 
     def archive(self, name: str) -> ArchiveStore | None:
@@ -63,9 +65,7 @@ class FolderStore:
                 return self._open[name]
         if not (self.folder / name).is_file():
             return None
-        archive = ArchiveStore(self.folder / name)
-        if self.on_open is not None:
-            self.on_open(archive)
+        archive = ArchiveStore(self.folder / name, self.on_header)
         with self._lock:
             self._open[name] = archive
             if len(self._open) > MAX_OPEN:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import zipfile
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from nn3d.run.manifest import MAX_BYTES, MAX_DIMENSIONS, Manifest, parse_json, p
 from nn3d.run.memory import MemoryStore
 from nn3d.run.model import JSON, Array
 from nn3d.run.run import Run
-from nn3d.run.validate import check_members
+from nn3d.run.validate import check_members, header_check
 
 _TEXTS = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
 _DTYPES = {
@@ -67,7 +66,7 @@ def open_run(path: str | os.PathLike[str]) -> Run:
 def _open_folder(path: Path) -> Run:
     run = open_folder(path)
     if isinstance(run.store, FolderStore):
-        run.store.on_open = partial(check_members, run.header)
+        run.store.on_header = header_check(run.header)
     return run
 
 

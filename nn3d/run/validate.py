@@ -16,6 +16,7 @@ from nn3d.run.encoding import row_shape
 from nn3d.run.folder import FolderStore
 from nn3d.run.manifest import Manifest
 from nn3d.run.model import Array, Node, Output, Store
+from nn3d.run.npy import Header
 from nn3d.run.run import Run
 from nn3d.run.statistics import CHANNEL_BINS, CHANNEL_COLUMNS, SAMPLE_COLUMNS, n_channels, parameter_vector_size
 
@@ -102,6 +103,12 @@ def check_members(manifest: Manifest, store: Store) -> None:
         _check_shape(key, expected, shape)
         if key.endswith((".lo", ".scale", ".nonfinite")) and key.rsplit(".", 1)[0] not in store:
             raise RunFormatError(f"{key}: should stand beside {key.rsplit('.', 1)[0]}, got it alone")
+
+
+def header_check(manifest: Manifest) -> Callable[[str, Header], None]:
+    """What raises RunFormatError for an array whose header does not fit the manifest."""
+    expectations = Expectations(manifest)
+    return lambda key, header: _check_shape(key, expectations.shape_of(key), header.shape)
 
 
 def validate(run: Run, *, progress: Callable[[int, int], Any] | None = None) -> int:

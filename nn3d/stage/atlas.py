@@ -12,12 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nn3d.run.halves import float16
+
 F16 = NDArray[np.float16]
 F32 = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 MAX_PAGE = 8192
 MAX_LEVELS = 16
+SIGN = np.uint32(1 << 31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ def build_atlas(cells: F32, power: float, *, columns: int | None = None) -> Atla
     pages = np.zeros((n_pages, height, width, 2) if is_masked else (n_pages, height, width), np.float16)
     lower = _masked_levels(shown, finite) if is_masked else _levels(shown)
     for place, level in zip(places, lower, strict=True):
-        _lay(pages, place, level, across, down)
+        _lay(pages, place, float16(level), across, down)
     pages.setflags(write=False)
     return Atlas(tuple(pages), places, across, down, unit, power)
 
@@ -79,13 +82,17 @@ def _shown(cells: F32, power: float) -> tuple[float, F32]:
     top = float(max(cells.max(initial=0.0), -cells.min(initial=0.0)))
     unit = float(2.0 ** np.ceil(np.log2(top))) if top > 0.0 and np.isfinite(top) else 1.0
     unit = min(max(unit, 2.0**-120), 2.0**120)
+    scaled = cells * np.float32(1.0 / unit)
     if power == 1.0:
-        return unit, np.asarray(cells * np.float32(1.0 / unit), np.float32)
-    out = np.abs(cells)
-    out *= np.float32(1.0 / unit)
-    np.power(out, np.float32(power), out=out)
-    if cells.min(initial=0.0) < 0.0:
-        np.copysign(out, cells, out=out)
+        return unit, scaled
+    is_signed = cells.min(initial=0.0) < 0.0
+    out = np.abs(scaled, out=scaled) if is_signed else scaled
+    with np.errstate(divide="ignore"):
+        np.log(out, out=out)  # exp(p·log) takes a tenth of the time of a power
+    out *= np.float32(power)
+    np.exp(out, out=out)
+    if is_signed:
+        out.view(np.uint32)[...] |= np.ascontiguousarray(cells).view(np.uint32) & SIGN
     return unit, out
 
 
@@ -113,7 +120,7 @@ def _places(
     return across, down, tuple(places), (max(down * rows, y, 1), max(1, across * (cols + beside)))
 
 
-def _lay(pages: F16, place: Level, level: F32, across: int, down: int) -> None:
+def _lay(pages: F16, place: Level, level: F16, across: int, down: int) -> None:
     """Put a level (K, r, c[, 2]) in its place on the pages."""
     r, c, tail = place.rows, place.cols, level.shape[3:]
     for p, page in enumerate(pages):

@@ -14,6 +14,7 @@ from threading import Lock
 import numpy as np
 
 from nn3d.analysis.comparison.difference import Difference, minus
+from nn3d.analysis.spread import spread_of
 from nn3d.layout.arrange import fold
 from nn3d.run.model import FloatArray
 from nn3d.run.run import Run
@@ -38,7 +39,6 @@ from nn3d.stage.steps import PieceNeed, Steps, StepsNeed, lane_cells, piece_cell
 from nn3d.stage.strands import StrandHistory, StrandsNeed, StrandTable
 from nn3d.stage.sums import Sums, SumsNeed
 
-QUANTILE_CELLS = 1 << 20
 KEPT_FIELDS = 64
 KEPT_COMPARED = 4
 
@@ -364,21 +364,10 @@ def pooled(cells: FloatArray, pool: tuple[int, int]) -> FloatArray:
 
 def figures(values: Values, *, is_difference: bool = False) -> LayerValues:
     """The figures of a layer's cells (K, R, C)."""
-    cells = values.cells
-    finite = np.isfinite(cells)
-    good = cells.ravel() if finite.all() else cells[finite]
-    if not good.size:
-        none = float("nan")
-        return LayerValues(values, 1.0, 0.0, 0.0, none, none, 0.0, 0, int(cells.size), is_difference=is_difference)
-    lowest, highest = float(good.min()), float(good.max())
-    signed = is_difference or lowest < -1e-3 * max(highest, 1e-12)
-    pool = np.abs(good) if signed else good[good > 0]
-    if pool.size > QUANTILE_CELLS:
-        pool = pool[:: pool.size // QUANTILE_CELLS + 1]
-    full = float(np.quantile(pool, SIGNED_QUANTILE if signed else SEQUENTIAL_QUANTILE)) if pool.size else 1.0
+    found = spread_of(values.cells, (SIGNED_QUANTILE, SEQUENTIAL_QUANTILE), is_signed=is_difference)
+    is_empty = found.n_nonfinite == values.cells.size
+    lowest, highest = (0.0, 0.0) if is_empty else (found.lowest, found.highest)
     return LayerValues(
-        values, full if full > 0 else 1.0, lowest, highest, float(good.mean(dtype=np.float64)),
-        float(good.std(dtype=np.float64)), float((good == 0).mean()),
-        int((np.nan_to_num(cells.reshape(cells.shape[0], -1), nan=1.0).max(1) <= 0).sum()),
-        int(cells.size - good.size), is_difference=is_difference,
+        values, found.full if found.full > 0 else 1.0, lowest, highest, found.mean, found.std, found.zero_share,
+        found.n_silent, found.n_nonfinite, is_difference=is_difference,
     )  # fmt: skip

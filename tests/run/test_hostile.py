@@ -207,10 +207,15 @@ def test_validation_finds_one_flipped_bit_of_data(tmp_path: Path) -> None:
         validate(broken)
 
 
-def test_an_epoch_file_that_does_not_fit_its_folder_is_refused(tmp_path: Path) -> None:
+def test_an_array_that_does_not_fit_its_folder_is_refused_and_the_others_are_read(tmp_path: Path) -> None:
     write_folder(small_run(), tmp_path / "r")
-    np.savez(tmp_path / "r" / "epoch_000005.npz", **{"e000005/w/0": np.zeros((4, 1, 3, 2), np.float32)})
+    good = np.ones((5, 36), np.float32)
+    np.savez(tmp_path / "r" / "epoch_000005.npz", **{"e000005/w/0": np.zeros((4, 1, 3, 2)), "e000005/w/2": good})
     with open_run(tmp_path / "r") as run:
         assert run.weights("fc.weight", 0).shape == (5, 36)
+        for _ in range(2):
+            with pytest.raises(RunFormatError, match=r"e000005/w/0: should be \(4, 1, 3, 3\), got \(4, 1, 3, 2\)"):
+                run.weights("body.conv1.weight", 1)
+        assert np.array_equal(run.weights("fc.weight", 1), good)
         with pytest.raises(RunFormatError, match="e000005/w/0"):
-            run.weights("fc.weight", 1)
+            validate(run)
