@@ -1,0 +1,126 @@
+"""Two processes that train one network record what one process would; whoever is missing is told, not waited for."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import nn3d
+from nn3d.run.reader import open_run
+from nn3d.run.run import Run
+from nn3d.run.validate import validate
+from tests.extract.rank import PICTURES, Net
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.skipif(
+    not torch.distributed.is_available() or not torch.distributed.is_gloo_available(), reason="torch without gloo"
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two ranks left behind."""
+    root = tmp_path_factory.mktemp("ranks")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    command = [sys.executable, str(ROOT / "tests/extract/rank.py"), str(root)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    ranks = [
+        subprocess.Popen([*command, str(rank), "2", port], env=environment, stderr=subprocess.PIPE, text=True)
+        for rank in range(2)
+    ]
+    try:
+        texts = [rank.communicate(timeout=120)[1] for rank in ranks]
+    finally:
+        for rank in ranks:
+            rank.kill()
+    assert [rank.returncode for rank in ranks] == [0, 9], "\n".join(texts)[-3000:]
+    return root
+
+
+def said(root: Path, what: str) -> list[Any]:
+    """What each rank met."""
+    return [json.loads((root / f"said-{rank}.json").read_text()).get(what) for rank in range(2)]
+
+
+def of_one_process(state: Path) -> Run:
+    """The run of a single process that loads a final checkpoint."""
+    model = Net()
+    model.load_state_dict(torch.load(state, weights_only=True))
+    return nn3d.capture(model, PICTURES[:3])
+
+
+@pytest.mark.parametrize("kind", ["fsdp", "ddp"])
+def test_two_ranks_record_what_one_process_with_the_final_checkpoint_does(trained: Path, kind: str) -> None:
+    alone = of_one_process(trained / f"{kind}.pt")
+    with open_run(trained / kind) as run:
+        assert validate(run) > 0
+        assert [e.id for e in run.epochs] == [0, 10, 11, 20]
+        assert run.graph == alone.graph
+        for name in alone.parameters:
+            assert np.array_equal(run.weights(name, -1), alone.weights(name)), name
+        for layer in alone.layers:
+            np.testing.assert_allclose(
+                run.activations(layer.name, -1), alone.activations(layer.name), rtol=1e-5, atol=1e-6
+            )
+        assert not np.array_equal(run.weights("conv.weight", 0), run.weights("conv.weight", -1))
+        assert run.manifest["model"] == "Net"
+
+
+@pytest.mark.parametrize("kind", ["fsdp", "ddp"])
+def test_training_is_bit_identical_on_every_rank_with_and_without_recorders(trained: Path, kind: str) -> None:
+    assert said(trained, f"{kind} same") == [True, True]
+
+
+def test_chosen_layers_of_a_sharded_model_are_all_that_is_gathered(trained: Path) -> None:
+    assert said(trained, "layers") == ["", ""]
+    with open_run(trained / "some") as run:
+        kept = [p.name for p in run.graph.parameters if run.has_parameter(p.id, 0)]
+        assert kept == ["scale", "hidden.weight", "hidden.bias", "head.weight", "head.bias"]
+
+
+def test_ranks_that_do_not_know_each_other_yet_are_told(trained: Path) -> None:
+    assert all("init_process_group" in text for text in said(trained, "early"))
+
+
+def test_another_folder_on_another_rank_is_one_clear_line(trained: Path) -> None:
+    writer, replica = said(trained, "folder, replicas")
+    assert writer == ""
+    assert "expected one folder on all ranks" in replica
+    assert all("expected the same folder on every rank" in text for text in said(trained, "folder, shards"))
+
+
+def test_gradients_of_a_sharded_model_are_refused(trained: Path) -> None:
+    assert all("gradients=False" in text for text in said(trained, "gradients"))
+
+
+def test_ranks_at_different_epochs_are_told(trained: Path) -> None:
+    assert all("got 5 on rank 0 and 6 on rank 1" in text for text in said(trained, "epoch"))
+
+
+def test_an_epoch_that_rank_0_cannot_write_is_known_to_all(trained: Path) -> None:
+    writer, other = said(trained, "id")
+    assert "ids should rise above 4, got 3" in writer
+    assert other == f"record: rank 0 could not write the epoch: {writer}"
+
+
+def test_a_rank_that_does_not_record_is_named_in_time(trained: Path) -> None:
+    assert "expected all 2 ranks to record this step within 1 s" in said(trained, "alone")[0]
+
+
+def test_what_is_listed_stays_whole_when_a_rank_dies_while_it_records(trained: Path) -> None:
+    assert "expected every rank to gather it" in said(trained, "death")[0]
+    with open_run(trained / "killed") as run:
+        assert [e.id for e in run.epochs] == [0]
+        assert validate(run) > 0
+    assert not list((trained / "killed").glob(".*.tmp"))
