@@ -19,9 +19,10 @@ class Format:
 
     key : short and lasting ("onnx"), for errors, child processes and the docs' matrix. name : for people, as it stands
     after "got". sniff : by content alone, cheap, never raises. record : reads; raises SourceError in one line.
-    gives : what a file of it can hold. extra : of the package that must be installed to read it, "" for none.
-    is_checkpoint : several files of it are epochs of one model. is_isolated : a library in C parses it, so it is read
-    in a child process with limits. libraries : what such a child imports before its memory is bounded, where installed.
+    gives : what a file of it can hold, with --model where that helps; GRAPH where wires need not be guessed. extra : of
+    the package that must be installed to read it, "" for none. is_checkpoint : several files of it are epochs of one
+    model. is_isolated : a library in C parses it, so it is read in a child process with limits. libraries : what such a
+    child imports before its memory is bounded, where installed.
     """
 
     key: str

@@ -7,18 +7,26 @@ them with the format's own library wherever there is one.
 
 from __future__ import annotations
 
-import shutil
+import json
+import zipfile
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from nn3d.extract.options import SourceOptions
 from nn3d.run.writer import write_packed
 from tests.run.small import small_run
 from tests.runs import SIETZEN
 
 Sample = Callable[[Path], Path]
+
+# What a sample is opened with, where its file alone does not show all that the format gives.
+_NET = SourceOptions(model="tests.extract.formats.samples:net", input="random:1,8,8")
+OPTIONS: dict[str, SourceOptions] = {"torch": _NET, "safetensors": _NET}
 
 
 def run(folder: Path) -> Path:
@@ -28,8 +36,13 @@ def run(folder: Path) -> Path:
 
 
 def sietzen(folder: Path) -> Path:
-    """The files that come with nn-visualizer, whole."""
-    return Path(shutil.copy(SIETZEN, folder / "sietzen.zip"))
+    """Two epochs of the files that come with nn-visualizer."""
+    out = folder / "sietzen.zip"
+    with zipfile.ZipFile(SIETZEN) as whole, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as part:
+        for name in whole.namelist():
+            if "_epoch" not in name or ("_epoch00" in name and name[-6] in "01"):
+                part.writestr(name, whole.read(name))
+    return out
 
 
 def _state(seed: int = 0) -> dict[str, np.ndarray]:
@@ -40,6 +53,15 @@ def _state(seed: int = 0) -> dict[str, np.ndarray]:
         "fc.weight": (5, 6), "fc.bias": (5,),
     }  # fmt: skip
     return {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def net() -> Any:
+    """The torch module of these weights."""
+    from torch import nn
+
+    parts = {"conv1": nn.Conv2d(1, 4, 3), "relu1": nn.ReLU(), "conv2": nn.Conv2d(4, 6, 3), "relu2": nn.ReLU()}
+    parts |= {"pool": nn.AdaptiveAvgPool2d(1), "flat": nn.Flatten(), "fc": nn.Linear(6, 5)}
+    return nn.Sequential(OrderedDict(parts))
 
 
 def torch_state(folder: Path) -> Path:
@@ -68,10 +90,24 @@ def safetensors(folder: Path) -> Path:
     return folder / "model.safetensors"
 
 
+def safetensors_index(folder: Path) -> Path:
+    """The same in two files and an index, as large models come."""
+    save_file = pytest.importorskip("safetensors.numpy").save_file
+    state, places = _state(), {}
+    for i, names in enumerate((list(state)[:3], list(state)[3:])):
+        file = f"model-{i + 1:05}-of-00002.safetensors"
+        save_file({name: state[name] for name in names}, folder / file)
+        places |= dict.fromkeys(names, file)
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": places}))
+    return index
+
+
 SAMPLES: dict[str, Sample] = {
     "run": run,
     "sietzen": sietzen,
     "torch": torch_state,
     "checkpoints": torch_folder,
     "safetensors": safetensors,
+    "safetensors-index": safetensors_index,
 }
