@@ -23,12 +23,18 @@ from nn3d.run.model import Array
 _FOLDER_KEY = "nn3d/recorder"
 
 
+def is_first_rank() -> bool:
+    """Whether this process is rank 0 of several that train one model, or the only one."""
+    return not (dist.is_available() and dist.is_initialized() and dist.get_rank())
+
+
 class Ranks:
     """One process among those that train a model. rank : its number. n : how many there are.
 
-    is_sharded : all of them take part in a record. patience_secs : how long they wait for each other.
+    is_sharded : all of them take part in a record. patience_secs : how long they wait for each other. folder : None
+    where rank 0 decides.
 
-    Raises TraceError where torchrun started several processes that don't know of each other yet.
+    Raises TraceError without a folder on rank 0, and where several processes were started that don't know each other.
     """
 
     def __init__(self, model: torch.nn.Module, folder: Path | None, patience_secs: float) -> None:
@@ -42,6 +48,8 @@ class Ranks:
         self.rank = dist.get_rank() if is_running else 0
         self.n = dist.get_world_size() if is_running else 1
         self.is_sharded = self.n > 1 and is_sharded(model)
+        if folder is None and not self.rank:
+            raise TraceError("Recorder: expected a folder on rank 0, which writes, got None. Pass one.")
         self._folder = "" if folder is None else str(folder)
         self._patience = timedelta(seconds=patience_secs)
         self._group = self._new_group() if self.is_sharded else None
@@ -76,24 +84,29 @@ class Ranks:
                 "rank 0. Rank 0 writes for all: pass its folder everywhere."
             ) from None
 
-    def agree(self, call: int, epoch: int | None, step: int | None, next_epoch: int) -> int:
-        """The id of the epoch that all ranks record now. call : how often `record` was called before.
+    def first_epoch(self, found: int) -> int:
+        """What rank 0 found to be the next epoch's id. Raises TraceError where a rank makes no Recorder."""
+        said: list[Any] = [found]
+        if self.is_sharded:
+            self._waiting(lambda: dist.broadcast_object_list(said, 0, self._group))
+        return int(said[0])
 
-        Raises TraceError where a rank is missing, or is at another call or epoch.
+    def agree(self, call: int, epoch: int, step: int | None) -> None:
+        """All ranks are about to record. call : how often `record` was called before.
+
+        Raises TraceError where a rank is missing, or is at another call, epoch or step, or wants another folder.
         """
         if not self.is_sharded:
-            return next_epoch if epoch is None else epoch
+            return
         said: list[Any] = [None] * self.n
-        self._waiting(lambda: dist.all_gather_object(said, (call, epoch, step, self._folder, next_epoch), self._group))
-        first = said[0]
+        self._waiting(lambda: dist.all_gather_object(said, (call, epoch, step, self._folder), self._group))
         for rank, other in enumerate(said):
-            for what, mine, theirs in zip(("call", "epoch", "step", "folder"), first, other, strict=False):
-                if mine != theirs:
+            for what, mine, theirs in zip(("call", "epoch", "step", "folder"), said[0], other, strict=True):
+                if mine != theirs and (theirs or what != "folder"):
                     raise TraceError(
                         f"record: expected the same {what} on every rank, got {mine} on rank 0 and {theirs} on rank "
                         f"{rank}. Sharded parameters are gathered from all ranks: all record, at the same step."
                     )
-        return int(first[4] if epoch is None else epoch)
 
     @contextlib.contextmanager
     def together(self, parameters: Mapping[int, Array]) -> Iterator[None]:
@@ -134,8 +147,8 @@ class Ranks:
         except RuntimeError as error:
             text = str(error).splitlines()[0][:300]
             raise TraceError(
-                f"record: expected all {self.n} ranks to record this step within {self._patience.total_seconds():g} s, "
-                f"got: {text}"
+                f"Recorder: expected all {self.n} ranks to record this step within "
+                f"{self._patience.total_seconds():g} s, got: {text}"
             ) from error
 
     def _new_group(self) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from nn3d.extract.distributed import is_first_rank
 from nn3d.extract.recorder import Recorder
 from nn3d.run.model import Epoch
 
@@ -23,15 +24,18 @@ TEMPORARY_BYTES = 2 << 30
 class LiveRecorder(Recorder):
     """A Recorder whose folder is followed by a viewer; it goes on recording when the window is closed or has none."""
 
-    def __init__(self, folder: Path, model: torch.nn.Module, inputs: Any, **options: Any) -> None:
+    def __init__(self, folder: Path | None, model: torch.nn.Module, inputs: Any, **options: Any) -> None:
         super().__init__(folder, model, inputs, **options)
         self._viewer: subprocess.Popen[bytes] | None = None
         self._has_told = False
 
     def open(self) -> bool:
-        """Open the viewer, if it is not open; whether it is. Without a display, a warning says where the run lies."""
-        if self.is_open:
-            return True
+        """Open the viewer, if it is not open; whether it is. Without a display, a warning says where the run lies.
+
+        Of several ranks only the one that writes opens a window.
+        """
+        if self.is_open or not self.is_writer:
+            return self.is_open
         if not has_display():
             self._tell("there is no display to open a window on")
             return False
@@ -81,7 +85,9 @@ def live(
 
     Raises what nn3d.Recorder raises. Without a display it warns, and records on.
     """
-    if folder is None:
+    if folder is None and not is_first_rank():
+        watch = LiveRecorder(None, model, inputs, **options)
+    elif folder is None:
         root = Path(tempfile.mkdtemp(prefix="nn3d-live-"))
         options = {"max_bytes": TEMPORARY_BYTES} | options
         watch = LiveRecorder(root / type(model).__name__, model, inputs, **options)

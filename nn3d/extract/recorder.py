@@ -40,7 +40,7 @@ class Recorder:
     training left; "full" the changes as well.
 
     Under torch.distributed rank 0 writes. Replicas on other ranks do nothing; of a sharded model (fully_shard, DTensor)
-    every rank makes a Recorder and calls `record` at the same steps.
+    every rank makes a Recorder and calls `record` at the same steps. Other ranks may leave the folder to it: None.
     patience_secs : how long ranks wait for each other.
 
     Raises TraceError when the model cannot run on the inputs, RunFormatError when the folder holds something else.
@@ -48,7 +48,7 @@ class Recorder:
 
     def __init__(
         self,
-        folder: str | os.PathLike[str],
+        folder: str | os.PathLike[str] | None,
         model: torch.nn.Module,
         inputs: Any,
         *,
@@ -74,9 +74,9 @@ class Recorder:
         names = None if names is None else names[:samples]
         tokens = None if tokens is None else tokens[:samples]
         self._loss = gradients if callable(gradients) else cross_entropy_of(labels) if gradients else None
-        self.folder = Path(folder)
+        self.folder = Path("" if folder is None else folder)
         self._probe = Probe(model, inputs, batch_axis=batch_axis, preprocessing=preprocessing, samples=samples)
-        self._ranks = Ranks(self._probe.model, self.folder, patience_secs)
+        self._ranks = Ranks(self._probe.model, None if folder is None else self.folder, patience_secs)
         if self._ranks.is_sharded and (gradients or updates):
             raise TraceError(
                 "Recorder: expected gradients=False and updates=False for a sharded model, whose parameters are never "
@@ -90,7 +90,7 @@ class Recorder:
         self._updates = Updates(self._probe.parameters, is_full=updates == "full") if updates else None
         self._writer: RunWriter | None = None
         self._every, self._calls = int(every), 0
-        self._next = _next_id(self.folder) if self._ranks.is_writer else 0
+        self._next = self._ranks.first_epoch(_next_id(self.folder) if self._ranks.is_writer else 0)
 
     def record(self, epoch: int | None = None, *, step: int | None = None, **metrics: Any) -> Epoch | None:
         """Record this moment; returns when it is on the disk. None where `every` passes it over.
@@ -106,7 +106,8 @@ class Recorder:
         if self._ranks.is_idle:
             self._ranks.check_folder()
             return None
-        number = self._ranks.agree(calls, None if epoch is None else int(epoch), step, self._next)
+        number = self._next if epoch is None else int(epoch)
+        self._ranks.agree(calls, number, step)
         step = calls if step is None and self._every > 1 else step
         values = {name: _number(name, value) for name, value in metrics.items()}
         moment = self._probe.shoot(Epoch(number, step, time.time(), values), self._loss)
@@ -134,6 +135,11 @@ class Recorder:
             updates=updates,
             changes=changes,
         )
+
+    @property
+    def is_writer(self) -> bool:
+        """Whether this process writes: the only one, or rank 0 of several."""
+        return self._ranks.is_writer
 
     @property
     def is_new(self) -> bool:

@@ -128,7 +128,7 @@ def main(root: Path, rank: int, n: int, port: str) -> None:
         torch.save(replica.module.state_dict(), root / "ddp.pt")
 
     said["layers"] = met(lambda: Recorder(root / "some", sharded(), PICTURES[:2], layers=["hidden"]).record(5))
-    said["gradients"] = met(lambda: Recorder(root / "gradients", sharded(), PICTURES[:2], labels=[0, 1], gradients=True))
+    said["gradients"] = met(lambda: Recorder(root / "slopes", sharded(), PICTURES[:2], labels=[0, 1], gradients=True))
     replicas = Recorder(root / f"ddp-{rank}", replicated(), PICTURES[:2], patience_secs=1)
     said["folder, replicas"] = met(replicas.record)
     said["folder, shards"] = met(Recorder(root / f"fsdp-{rank}", sharded(), PICTURES[:2]).record)

@@ -18,8 +18,8 @@ class Record(TrainerCallback):  # type: ignore[misc, unused-ignore]
     """Records the model as training begins, and then once an epoch, or once every `every_n_steps` optimizer steps.
 
     folder : as for nn3d.Recorder; None opens a window beside the training (nn3d.live). inputs : keywords of the model's
-    `forward`, without labels. options : of nn3d.Recorder. Metrics are the last that the trainer logged. Only the
-    process of rank 0 records.
+    `forward`, without labels. options : of nn3d.Recorder. Metrics are the last that the trainer logged. Of several
+    ranks the first writes (nn3d.Recorder).
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Record(TrainerCallback):  # type: ignore[misc, unused-ignore]
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         """Begin."""
-        if state.is_world_process_zero and model is not None:
+        if model is not None:
             self.rate.begin(model, state.global_step)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
@@ -39,10 +39,8 @@ class Record(TrainerCallback):  # type: ignore[misc, unused-ignore]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """An optimizer step is done."""
-        if state.is_world_process_zero:
-            self.rate.step(state.global_step, self._logged)
+        self.rate.step(state.global_step, self._logged)
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """An epoch is over."""
-        if state.is_world_process_zero:
-            self.rate.epoch(state.global_step, self._logged)
+        self.rate.epoch(state.global_step, self._logged)

@@ -21,7 +21,8 @@ class Record(Callback):  # type: ignore[misc, unused-ignore]
     """Records the module as training begins, and then once an epoch, or once every `every_n_steps` optimizer steps.
 
     folder : as for nn3d.Recorder; None opens a window beside the training (nn3d.live). inputs : what the module's
-    `forward` takes. options : of nn3d.Recorder. Only the process of global rank 0 records.
+    `forward` takes. options : of nn3d.Recorder. Of several ranks the first
+    writes (nn3d.Recorder).
     """
 
     def __init__(
@@ -32,15 +33,12 @@ class Record(Callback):  # type: ignore[misc, unused-ignore]
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin."""
-        if trainer.is_global_zero:
-            self.rate.begin(pl_module, trainer.global_step)
+        self.rate.begin(pl_module, trainer.global_step)
 
     def on_train_batch_end(self, trainer: Any, *_: Any, **__: Any) -> None:
         """A batch is done."""
-        if trainer.is_global_zero:
-            self.rate.step(trainer.global_step, trainer.callback_metrics)
+        self.rate.step(trainer.global_step, trainer.callback_metrics)
 
     def on_train_epoch_end(self, trainer: Any, *_: Any) -> None:
         """An epoch is over."""
-        if trainer.is_global_zero:
-            self.rate.epoch(trainer.global_step, trainer.callback_metrics)
+        self.rate.epoch(trainer.global_step, trainer.callback_metrics)
