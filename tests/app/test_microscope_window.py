@@ -39,7 +39,7 @@ class Hand:
 
 def drive(*steps: Step) -> None:
     hand = Hand(list(steps))
-    show(bundled(), max_secs=60.0, on_frame=hand, size_px=(1300, 800))
+    show(bundled(), max_secs=60.0, on_frame=hand, size_px=(1300, 700))
     assert hand.done == len(steps), f"step {hand.done} had no effect in 60 s"
 
 

@@ -127,7 +127,7 @@ def test_a_picture_that_is_dropped_becomes_a_sample_in_the_data_s_polarity(displ
         return bool(viewer.state.own) and viewer.state.wave is None and viewer.is_idle
 
     last = show(
-        run, max_secs=40, on_frame=dropped(digit(tmp_path / "one.png"), is_shown), size_px=(1300, 800), reader=read_own
+        run, max_secs=40, on_frame=dropped(digit(tmp_path / "one.png"), is_shown), size_px=(1300, 700), reader=read_own
     )
     assert len(last.own) == 1
     canvas, note = canvas_of(last.own[0]), last.own[0].note
@@ -148,7 +148,7 @@ def test_a_file_that_is_no_picture_inside_says_so_and_the_window_stays(display: 
         said.extend([message] if message else [])
         return bool(message)
 
-    last = show(bundled(), max_secs=40, on_frame=dropped(broken, is_said), size_px=(1300, 800), reader=read_own)
+    last = show(bundled(), max_secs=40, on_frame=dropped(broken, is_said), size_px=(1300, 700), reader=read_own)
     assert not last.own
     assert "expected a picture" in said[0]
 
@@ -173,7 +173,7 @@ def test_the_window_closes_while_it_is_computing_and_never_waits_for_it(display:
     engine = Slow()
     own_inputs(small_run, engine)
     try:
-        state = initial_state(small_run, Resident(small_run), size_px=(1300, 800))
+        state = initial_state(small_run, Resident(small_run), size_px=(1300, 700))
         found = taken_sheet(small_run)
         frames: list[float] = []
 

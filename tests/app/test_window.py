@@ -54,7 +54,7 @@ class Hand:
 
 def drive(run: Run, *steps: Step) -> Hand:
     hand = Hand(list(steps))
-    show(run, max_secs=MAX_SECS, on_frame=hand, size_px=(1300, 800))
+    show(run, max_secs=MAX_SECS, on_frame=hand, size_px=(1300, 700))
     assert hand.done == len(steps), f"step {hand.done} had no effect in {MAX_SECS} s"
     return hand
 

@@ -26,5 +26,5 @@ def test_scope_ramp_and_stage_are_set_where_they_are_shown(display: str) -> None
         (click_at(lambda v: inspector_at(v, 80, 77)), lambda v: v.state.layers[conv1].stage == 0),
         (click_at(lambda v: inspector_at(v, 40, 77)), lambda v: v.state.layers[conv1].stage == -1),
     ])  # fmt: skip
-    show(run, max_secs=MAX_SECS, on_frame=hand, size_px=(1300, 800))
+    show(run, max_secs=MAX_SECS, on_frame=hand, size_px=(1300, 700))
     assert hand.done == len(hand.steps), f"step {hand.done} had no effect"
