@@ -54,6 +54,7 @@ def epoch_members(
         yield from encode(values, weights).members(keys.parameter_key(epoch_id, parameter))
         if statistics and values.dtype.kind == "f":
             yield keys.parameter_stats_key(epoch_id, parameter), parameter_vector(values)
+        del array, values  # before the next is read
     for which, array in (parameter_gradients or {}).items():
         parameter, shape = find_parameter(which)
         values = _fitting(np.asarray(array), shape, f"gradient of {which}")

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,14 @@ import pytest
 import torch
 
 import nn3d
+from nn3d.errors import TraceError
+from nn3d.extract.sharding import Gathered
+from nn3d.extract.trace import Probe
+from nn3d.run.model import Epoch
 from nn3d.run.reader import open_run
 from nn3d.run.run import Run
 from nn3d.run.validate import validate
+from nn3d.run.writer import RunWriter
 from tests.extract.rank import PICTURES, Net
 
 ROOT = Path(__file__).parents[2]
@@ -124,3 +130,28 @@ def test_what_is_listed_stays_whole_when_a_rank_dies_while_it_records(trained: P
         assert [e.id for e in run.epochs] == [0]
         assert validate(run) > 0
     assert not list((trained / "killed").glob(".*.tmp"))
+
+
+def test_one_whole_parameter_is_held_while_a_sharded_model_is_written(tmp_path: Path) -> None:
+    model = torch.nn.Sequential(*[torch.nn.Linear(8, 8) for _ in range(6)])
+    probe = Probe(model, torch.rand(2, 8))
+    moment = probe.shoot(Epoch(0))
+    held: list[int] = []
+    most = 0
+
+    def read(k: int) -> Any:
+        nonlocal most
+        values = moment.parameters[k].copy()
+        held.append(k)
+        weakref.finalize(values, held.remove, k)
+        most = max(most, len(held))
+        return values
+
+    gathered = Gathered(tuple(moment.parameters), read)
+    RunWriter(tmp_path / "run", probe.known_graph).write_epoch(Epoch(0), moment.activations, gathered)
+    assert most == 1
+    with open_run(tmp_path / "run") as run:
+        assert len(run.parameters) == 12
+        assert all(run.has_parameter(k, 0) for k in moment.parameters)
+    with pytest.raises(TraceError, match="in order and once"):
+        gathered[0]
