@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from nn3d.cli.viewing import read_json
+from nn3d.cli.viewing import MOST_JSON, read_json
 from nn3d.errors import Nn3dError
 from nn3d.run.grouping import groups_of
 from nn3d.run.run import Run
@@ -50,8 +50,14 @@ def _any_state(text: str) -> ViewState:
             raise Nn3dError(f"--state: expected a picture with a view inside, as nn3d saves them, {text} has none")
         return viewstring.from_text(inside)
     if head.startswith(viewstring.PREFIX.encode()):
-        return viewstring.from_text(Path(text).read_text(encoding="ascii", errors="replace"))
+        return viewstring.from_text(_start(text))
     return viewstring.from_json(read_json(text, "--state"))
+
+
+def _start(path: str) -> str:
+    """A file's text, as far as a view may be long; what is longer is told as damaged."""
+    with Path(path).open(encoding="ascii", errors="replace") as file:
+        return file.read(MOST_JSON)
 
 
 def _head(path: str) -> bytes:

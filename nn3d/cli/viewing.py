@@ -40,6 +40,8 @@ from nn3d.stage.commands import (
 from nn3d.stage.state import LEVELS, MODES, ORDERS, PRINTS, RAMPS, SCOPES, SELECTIONS, SIGNALS, THEMES, ViewState
 
 F = TypeVar("F", bound=Callable[..., Any])
+# Letters of a script, tour or state: what a view of 200,000 layers takes.
+MOST_JSON = 16 << 20
 
 _OPTIONS = (
     click.option("--epoch", metavar="E", help="Index from 0 (negative: from the end), or id:10, or step:500.  [last]"),
@@ -179,10 +181,15 @@ def read_json(text: str, option: str) -> Any:
     else:
         where = text
         try:
-            content = Path(text).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise Nn3dError(f"{option}: expected a JSON file or JSON, cannot read {text!r} ({error})") from None
+            with Path(text).open(encoding="utf-8") as file:
+                content = file.read(MOST_JSON + 1)
+        except (OSError, ValueError) as error:
+            raise Nn3dError(f"{option}: expected a JSON file or JSON, cannot read {text[:200]!r} ({error})") from None
+    if len(content) > MOST_JSON:
+        raise Nn3dError(f"{where[:200]}: expected at most {MOST_JSON:,} letters of JSON, got more")
     try:
         return json.loads(content)
     except json.JSONDecodeError as error:
         raise Nn3dError(f"{where}: expected JSON, got {error.msg} at line {error.lineno}") from None
+    except (ValueError, RecursionError) as error:
+        raise Nn3dError(f"{where}: expected JSON, got: {error}") from None

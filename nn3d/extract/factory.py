@@ -92,7 +92,9 @@ def _hugging_face(name: str) -> Any:
     if not (folder / "config.json").is_file():
         raise SourceError(f"--model hf:{name}: expected a folder with config.json, got none. Save the model there.")
     try:
-        return require("transformers").AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        return require("transformers").AutoModel.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
+        )
     except (OSError, ValueError) as error:
         text = str(error).splitlines()[0]
         raise SourceError(f"--model hf:{name}: expected a model saved by transformers, got: {text}") from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import re
 import struct
-import warnings
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -18,13 +18,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from nn3d.errors import SourceError
+from nn3d.errors import Nn3dError, SourceError
 from nn3d.extract.options import SourceOptions
+from nn3d.extract.pictures import read_picture
+from nn3d.run.archive import ArchiveStore
 from nn3d.run.model import Array, FloatArray
 
 _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
 _DEFAULT_SAMPLES = 16
-_MAX_VALUES = 1 << 31
+_MAX_VALUES, _MAX_IDX_BYTES = 1 << 31, 1 << 29
 _INPUT_KEYS = ("x", "input", "inputs", "images", "data", "x_test", "arr_0")
 _LABEL_KEYS = ("y", "label", "labels", "targets", "y_test", "arr_1")
 Transform = Callable[[Any], Any]
@@ -131,13 +133,8 @@ def _pictures(
 
 
 def _picture(path: Path, source: SourceOptions, wanted: Wanted) -> FloatArray:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as opened:
-                picture = opened.convert("L" if source.gray or wanted.channels == 1 else "RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise SourceError(f"{path}: expected a picture, got: {error}. Pass another --input.") from error
+    opened = read_picture(path, "Pass another --input.")
+    picture = opened.convert("L" if source.gray or wanted.channels == 1 else "RGB")
     if source.resize is not None:
         picture = picture.resize(source.resize[::-1], Image.Resampling.BILINEAR)
     if wanted.transform is not None:
@@ -166,26 +163,28 @@ def _by_channel(numbers: tuple[float, ...], channels: int, option: str) -> Float
 
 
 def _numpy(path: Path, source: SourceOptions, wanted: Wanted) -> Batch:
+    labels: Array | None = None
     try:
-        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            values: Array | None = loaded
-            labels: Array | None = None
+        with path.open("rb") as file:
+            is_zip = file.read(2) == b"PK"
+        if is_zip:
+            store = ArchiveStore(path)
+            values, labels = _member(store, _INPUT_KEYS, or_first=True), _member(store, _LABEL_KEYS)
         else:
-            values = _member(loaded, _INPUT_KEYS) if len(loaded.files) else None
-            labels = _member(loaded, _LABEL_KEYS) if len(loaded.files) > 1 else None
-    except (OSError, ValueError, EOFError, KeyError) as error:
-        raise SourceError(f"{path}: expected arrays without pickled objects, got: {error}.") from error
+            values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, Nn3dError) as error:
+        words = " ".join(str(error).split())
+        raise SourceError(f"{path}: expected arrays without pickled objects, got: {words}.") from error
     if values is None or not values.ndim:
         raise SourceError(f"{path}: expected an array (N, ...) named x, inputs or images, got none.")
     return _samples(path, values, labels, source, wanted)
 
 
-def _member(archive: Any, names: Sequence[str]) -> Array | None:
-    lower = {n.lower(): n for n in archive.files}
-    name = next((lower[n] for n in names if n in lower), archive.files[0] if names is _INPUT_KEYS else None)
-    found: Array | None = archive[name] if name is not None else None
-    return found
+def _member(store: ArchiveStore, names: Sequence[str], *, or_first: bool = False) -> Array | None:
+    keys = list(store.keys())
+    lower = {key.lower(): key for key in keys}
+    name = next((lower[n] for n in names if n in lower), keys[0] if or_first and keys else None)
+    return None if name is None else store[name]
 
 
 def _samples(path: Path, values: Array, labels: Array | None, source: SourceOptions, wanted: Wanted) -> Batch:
@@ -232,10 +231,10 @@ def _read_idx(path: Path, n: int) -> Array:
                 raise SourceError(f"{path}: expected an IDX file of bytes, got a file that begins {head.hex()}.")
             shape = struct.unpack(f">{head[3]}I", file.read(4 * head[3]))
             wanted = min(n, shape[0]) * prod(shape[1:])
-            if wanted > _MAX_VALUES:
-                raise SourceError(f"{path}: expected at most {_MAX_VALUES} bytes, got a claim of {wanted}.")
+            if wanted > _MAX_IDX_BYTES:
+                raise SourceError(f"{path}: expected at most {_MAX_IDX_BYTES} bytes, got a claim of {wanted}.")
             data = file.read(wanted)
-    except (OSError, EOFError, struct.error) as error:
+    except (OSError, EOFError, struct.error, zlib.error) as error:
         raise SourceError(f"{path}: expected an IDX file, got: {error}.") from error
     if len(data) != wanted:
         raise SourceError(f"{path}: expected {wanted} bytes of values, got {len(data)}. The file is cut off.")

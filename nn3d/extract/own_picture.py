@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from nn3d.errors import SourceError
+from nn3d.extract.pictures import read_picture
 from nn3d.run.model import Array, InputInfo, Output
 from nn3d.run.own import OwnInput, packed, pictured
 from nn3d.run.own_text import vocabulary_of, written
@@ -86,13 +86,7 @@ def _head(path: Path) -> bytes:
 
 def _read(path: Path, mode: str) -> Image.Image:
     """Upright, on white where it is see-through, in grey or colour."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as opened:
-                found = ImageOps.exif_transpose(opened).convert("RGBA")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise SourceError(f"{path}: expected a picture, got: {error}.") from error
+    found = ImageOps.exif_transpose(read_picture(path)).convert("RGBA")
     white = Image.new("RGBA", found.size, (255, 255, 255, 255))
     return Image.alpha_composite(white, found).convert(mode)
 
@@ -115,7 +109,7 @@ def _border(picture: Array) -> float:
 def _numbers(path: Path, run: Run, name: str) -> OwnInput:
     nodes = [n for n in run.graph.nodes if n.op == "input"]
     try:
-        values = np.load(path, allow_pickle=False)
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise SourceError(f"{path}: expected an array without pickled objects, got: {error}.") from error
     if len(nodes) != 1 or values.shape not in (nodes[0].outputs[0].shape, (1, *nodes[0].outputs[0].shape)):

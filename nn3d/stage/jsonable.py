@@ -34,7 +34,7 @@ def from_json(kind: Any, data: Any, where: str = "") -> Any:
         return from_json(kind, data, where)
     if origin is tuple:
         return _tuple(args, data, where)
-    if kind is float and isinstance(data, int) and not isinstance(data, bool):
+    if kind is float and isinstance(data, int) and not isinstance(data, bool) and abs(data) < 1 << 1023:
         return float(data)
     if not isinstance(data, kind) or (isinstance(data, bool) and kind is not bool):
         raise Nn3dError(f"{where or 'value'} should be {kind.__name__}, got {str(data)[:60]!r}")

@@ -18,7 +18,7 @@ from nn3d.stage import jsonable
 from nn3d.stage.state import ViewState
 
 PREFIX = "nn3d1:"
-MAX_JSON_BYTES = 64 << 20
+MAX_JSON_BYTES = 16 << 20
 
 
 def to_json(state: ViewState) -> dict[str, Any]:
