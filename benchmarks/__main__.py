@@ -11,7 +11,7 @@ from benchmarks.timing import table
 
 BENCHMARKS = (
     "start", "frames", "epochs", "tiles", "hover", "edges", "hidden", "fidelity", "chains", "loading", "extraction",
-    "recording", "distributed", "film", "watching",
+    "recording", "distributed", "film", "watching", "large",
 )  # fmt: skip
 
 

@@ -1,166 +1,113 @@
-"""Owns guessing a graph from a bare state_dict: prefix groups in file order, joined where channel counts match.
+"""Owns the graph of kind "inferred" that comes out of names and shapes, with a line for every joint.
 
-Nothing here is known: the graph is marked `inferred`, and every joint is written down in its notes.
+Its weights are canonical, (out, in, …): `canonical` and `canonical_later` bring the file's own arrays there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from nn3d.run.model import JSON, Graph, Module, Node, Output, Parameter, Source
+import numpy as np
 
-Shape = tuple[int, ...]
+from nn3d.extract.inference import blocks, names
+from nn3d.extract.inference.draft import Draft
+from nn3d.extract.inference.tree import tree_of
+from nn3d.extract.inference.units import Shape, Unit, units_of
+from nn3d.extract.inference.walker import Walker
+from nn3d.run.lazy import LazyArray
+from nn3d.run.model import Array, Graph, Module, Parameter
+
 _KERNEL = {3: ("kL",), 4: ("kH", "kW"), 5: ("kD", "kH", "kW")}
-_BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
-_EMBEDDING = ("emb", "wte", "wpe", "token", "vocab")
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Entries that share a module path: role → (parameter id, shape)."""
+def infer_graph(shapes: Mapping[str, Shape], types: Mapping[str, str] | None = None) -> Graph:
+    """Names and shapes, in the file's order → a graph of kind "inferred" without shapes of maps.
 
-    path: str
-    roles: Mapping[str, tuple[int, Shape]]
+    types : class of a module by its path, where the file tells. Reads no values: shapes may belong to lazy tensors.
+    """
+    units = units_of(shapes)
+    root = tree_of(units)
+    walker = Walker(root, families=blocks.families(root), has_inverted=blocks.has_inverted(root))
+    walker.walk(root, None, None)
+    draft = walker.draft
+    _leave_pending(draft)
+    nodes = tuple(draft.nodes)
+    turned = {p for n in nodes for r, p in n.parameters.items() if r == "weight" and n.attributes.get("transposed")}
+    io = {u.roles["weight"] for u in units if u.layout}
+    parameters = tuple(
+        _parameter(i, name, shape, i in turned, i in io)
+        for i, (name, shape) in enumerate(shapes.items())
+        if not name.endswith("num_batches_tracked")
+    )
+    output = _outputs(draft)
+    return Graph("inferred", nodes, parameters, _modules(units, types or {}), (), output, _notes(draft))
 
-    def shape(self, *names: str) -> Shape:
-        return next((self.roles[n][1] for n in names if n in self.roles), ())
+
+def canonical(values: Array, layout: str) -> Array:
+    """An array of the file as the graph's parameter has it: (in, out, …) → (out, in, …) where the layout says so."""
+    return np.ascontiguousarray(np.swapaxes(values, 0, 1)) if layout else values
 
 
-@dataclass(frozen=True, slots=True)
-class _Guess:
-    """What a group seems to be. fits : numbers of channels that it could read; 0 stands for any."""
+def canonical_later(array: LazyArray, parameter: Parameter) -> LazyArray:
+    """The same of an array that stays in its file until somebody looks."""
+    if not parameter.source_layout:
+        return array
+    return replace(
+        array, shape=parameter.shape, read=lambda: canonical(array.read(), parameter.source_layout), rows=None
+    )
 
-    op: str
-    attributes: Mapping[str, JSON]
-    n_in: int
-    n_out: int
+
+def file_shape(parameter: Parameter) -> Shape:
+    """The shape that a parameter of the graph has in its file."""
+    shape = parameter.shape
+    return (shape[1], shape[0], *shape[2:]) if parameter.source_layout else shape
 
 
-def infer_graph(shapes: Mapping[str, Shape]) -> Graph:
-    """Names and shapes, in the file's order → a graph of kind "inferred" without shapes of maps."""
-    parameters = tuple(_parameter(i, name, shape) for i, (name, shape) in enumerate(shapes.items()))
-    groups = _groups(shapes)
-    nodes: list[Node] = []
-    ends: list[tuple[int, int]] = []
-    notes = [
+def _leave_pending(draft: Draft) -> None:
+    """Class tokens and positions that met no stream of their width."""
+    for unit in draft.pending:
+        draft.unit(unit, (), "", "", "rows")
+        draft.unjoined[unit.path] = f"a parameter of {unit.n_out} channels, and no stream has as many"
+
+
+def _outputs(draft: Draft) -> tuple[tuple[str, int, int], ...]:
+    ends = [v for v in draft.unread() if draft.nodes[v.node].name not in draft.unjoined]
+    return (("output", ends[-1].node, 0),) if ends else (("output", draft.nodes[-1].id, 0),) if draft.nodes else ()
+
+
+def _notes(draft: Draft) -> tuple[str, ...]:
+    lines = [
         "Graph inferred from names and shapes alone, in the file's order; functions without parameters are missing."
     ]
-    for group in groups:
-        guess = _guess(group)
-        source, guess, why = _join(guess, group, ends)
-        if source is None and not nodes:
-            nodes.append(Node(0, "input", "input", outputs=(Output((guess.n_in,), ("C",)),)))
-            ends.append((0, guess.n_in))
-            source, why = 0, f"first in the file, {guess.n_in} channels in"
-        node = len(nodes)
-        roles = {role: parameter for role, (parameter, _) in group.roles.items() if role != "num_batches_tracked"}
-        inputs = (Source(source, 0, "input"),) if source is not None else ()
-        outputs = (Output((guess.n_out,), ("C",)),)
-        name = group.path or guess.op
-        nodes.append(Node(node, guess.op, name, group.path, guess.attributes, inputs, outputs, roles))
-        joint = f"{nodes[source].name} → {name}" if source is not None else f"{name} has no joint"
-        notes.append(f"{joint}: {why}")
-        ends.append((node, guess.n_out))
-    kept = tuple(p for p in parameters if not p.name.endswith("num_batches_tracked"))
-    output = (("output", nodes[-1].id, 0),) if nodes else ()
-    return Graph("inferred", tuple(nodes), kept, _modules(groups), (), output, tuple(notes))
+    by_id = {n.id: n for n in draft.nodes}
+    for node in draft.nodes:
+        why = node.attributes.get("inferred")
+        if node.name in draft.unjoined:
+            lines.append(f"{node.name} has no joint: {draft.unjoined[node.name]}")
+        elif why and node.inputs:
+            sources = " + ".join(by_id[s.node].name for s in node.inputs)
+            lines.append(f"{sources} → {node.name}: {why}")
+    return tuple(lines)
 
 
-def _parameter(index: int, name: str, shape: Shape) -> Parameter:
-    kind = "buffer" if name.endswith(_BUFFERS) else "parameter"
+def _parameter(index: int, name: str, shape: Shape, is_turned: bool, is_io: bool) -> Parameter:
+    kind = "buffer" if name.endswith(names.BUFFERS) or names.is_table(name) else "parameter"
     axes: tuple[str, ...] = (
         ("out", "in", *_KERNEL.get(len(shape), ())) if 2 <= len(shape) <= 5 else ("out",) * len(shape)
     )
-    return Parameter(index, name, shape, axes if len(axes) == len(shape) else (), kind)
+    layout = ""
+    if len(shape) == 2 and is_io:
+        layout, shape = "IO", (shape[1], shape[0])
+    elif is_turned and len(shape) > 2:
+        layout, shape = f"IO{'DHW'[5 - len(shape) :]}", (shape[1], shape[0], *shape[2:])
+    return Parameter(index, name, shape, axes if len(axes) == len(shape) else (), kind, layout)
 
 
-def _groups(shapes: Mapping[str, Shape]) -> list[_Group]:
-    found: dict[str, dict[str, tuple[int, Shape]]] = {}
-    for i, (name, shape) in enumerate(shapes.items()):
-        path, _, role = name.rpartition(".")
-        found.setdefault(path, {})[role] = (i, shape)
-    return [_Group(path, roles) for path, roles in found.items()]
+def _modules(units: Sequence[Unit], types: Mapping[str, str]) -> tuple[Module, ...]:
+    paths = {"", *types}
+    for unit in units:
+        parts = unit.path.split(".") if unit.path else []
+        paths |= {".".join(parts[:k]) for k in range(1, len(parts) + (unit.op != "parameter"))}
+    return tuple(Module(path, types.get(path, "unknown")) for path in sorted(paths))
 
-
-def _modules(groups: list[_Group]) -> tuple[Module, ...]:
-    paths = {""}
-    for group in groups:
-        parts = group.path.split(".")
-        paths |= {".".join(parts[:k]) for k in range(1, len(parts) + 1)}
-    return tuple(Module(path, "unknown") for path in sorted(paths))
-
-
-def _guess(group: _Group) -> _Guess:
-    weight = group.shape("weight")
-    if group.shape("running_mean"):
-        n = group.shape("running_mean")[0]
-        return _Guess("batch_norm", {"eps": 1e-5}, n, n)
-    if group.shape("weight_ih_l0"):
-        return _recurrent(group)
-    if group.shape("in_proj_weight"):
-        n = group.shape("in_proj_weight")[1]
-        return _Guess("multi_head_attention", {}, n, n)
-    if len(weight) in _KERNEL:
-        return _convolution(group, weight)
-    if len(weight) == 2:
-        is_embedding = "bias" not in group.roles and any(word in group.path.lower() for word in _EMBEDDING)
-        return _Guess("embedding", {}, 0, weight[1]) if is_embedding else _Guess("linear", {}, weight[1], weight[0])
-    if len(weight) == 1:
-        return _Guess("layer_norm", {"normalized_shape": list(weight), "eps": 1e-5}, weight[0], weight[0])
-    shape = next((s for _, s in group.roles.values() if s), (1,))
-    return _Guess("other:unknown", {}, shape[-1], shape[-1])
-
-
-def _convolution(group: _Group, weight: Shape) -> _Guess:
-    rank = len(weight) - 2
-    attributes: dict[str, JSON] = {"kernel_size": list(weight[2:])}
-    return _Guess(f"conv{rank}d", attributes, weight[1], weight[0])
-
-
-def _recurrent(group: _Group) -> _Guess:
-    rows, columns = group.shape("weight_ih_l0")
-    hidden = (group.shape("weight_hh_l0") or (rows, rows))[1]
-    op = {4: "lstm", 3: "gru"}.get(rows // max(1, hidden), "rnn")
-    is_both = "weight_ih_l0_reverse" in group.roles
-    layers = sum(1 for role in group.roles if role.startswith("weight_ih") and not role.endswith("reverse"))
-    attributes = {"num_layers": layers, "bidirectional": is_both, "hidden_size": hidden}
-    return _Guess(op, attributes, columns, hidden * (2 if is_both else 1))
-
-
-def _join(guess: _Guess, group: _Group, ends: list[tuple[int, int]]) -> tuple[int | None, _Guess, str]:
-    """The node that this one seems to read, the guess as the joint changes it, and why."""
-    if guess.op == "embedding":
-        return None, guess, "an embedding reads tokens"
-    if not ends:
-        return None, guess, ""
-    last, channels = ends[-1]
-    if channels == guess.n_in:
-        return last, guess, f"{channels} channels = {guess.n_in}"
-    found = _other_joint(guess, group.shape("weight"), channels)
-    earlier = next((node for node, n in reversed(ends) if n == guess.n_in), None)
-    if found is not None and (earlier is None or found[2]):
-        return last, found[0], found[1]
-    if earlier is not None:
-        return earlier, guess, f"the nearest earlier one with {guess.n_in} channels (the last has {channels})"
-    return None, guess, f"reads {guess.n_in} channels, nothing before it gives as many"
-
-
-def _other_joint(guess: _Guess, weight: Shape, channels: int) -> tuple[_Guess, str, bool] | None:
-    """How the last node may fit all the same, why, and whether that is likelier than an earlier node that fits."""
-    if guess.op == "linear" and guess.n_in % channels == 0:
-        return guess, f"{guess.n_in} = {channels} channels × {guess.n_in // channels} positions (flattened)", True
-    if not guess.op.startswith("conv"):
-        return None
-    if channels == weight[0] and weight[1] == 1:
-        grouped = _Guess(guess.op, {**guess.attributes, "groups": channels}, channels, channels)
-        return grouped, f"{channels} channels, one a group (depthwise)", True
-    if channels == weight[0]:
-        attributes = {**guess.attributes, "transposed": True}
-        turned = _Guess(guess.op.replace("conv", "conv_transpose"), attributes, weight[0], weight[1])
-        return turned, f"{channels} channels = {weight[0]} if transposed", all(k % 2 == 0 for k in weight[2:])
-    if channels % guess.n_in == 0 and weight[0] % (channels // guess.n_in) == 0:
-        groups = channels // guess.n_in
-        grouped = _Guess(guess.op, {**guess.attributes, "groups": groups}, channels, guess.n_out)
-        return grouped, f"{channels} channels in {groups} groups", False
-    return None

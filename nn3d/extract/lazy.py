@@ -49,10 +49,9 @@ class LazyArrays(Mapping[Key, Array]):
 
 
 def typed(graph: Graph, arrays: Mapping[int, LazyArray]) -> Graph:
-    """The graph whose parameters say which element type their file has."""
-    found = tuple(
-        replace(p, dtype=arrays[p.id].dtype) if p.id in arrays and not p.dtype else p for p in graph.parameters
-    )
+    """The graph whose parameters say which element type their file has, where that is not float32."""
+    types = {key: array.dtype for key, array in arrays.items() if array.dtype != "F32"}
+    found = tuple(replace(p, dtype=p.dtype or types.get(p.id, "")) for p in graph.parameters)
     return replace(graph, parameters=found)
 
 

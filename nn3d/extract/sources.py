@@ -58,9 +58,10 @@ def record(paths: Sequence[Path], source: SourceOptions) -> Recording:
         return _record_model(source)
     formats = {path: format_of(path) for path in paths}
     odd = next((p for p, f in formats.items() if f is None or not f.is_checkpoint), None)
-    if odd is None:
+    if odd is None and len(paths) > 1:
         files = [p for path in paths for p in (readable(path) if formats[path] is CHECKPOINTS else [path])]
         return record_files(files, source)
+    odd = paths[0] if odd is None else odd
     found = formats[odd]
     got = "something that nn3d does not know" if found is None else found.name
     if len(paths) > 1:

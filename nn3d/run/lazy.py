@@ -1,4 +1,4 @@
-"""Owns arrays that lie in somebody's file until they are looked at: what is known of one before, and a store of them."""
+"""Owns arrays that lie in a file until they are looked at: what is known of one before, and a store of them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from math import prod
 import numpy as np
 
 from nn3d.errors import RunFormatError
-from nn3d.run.memory import MemoryStore
 from nn3d.run.model import Array
+
+# Of files that hold more than this, arrays of more values than that are read only for who looks at them.
+READ_AT_ONCE_BYTES, SMALL_VALUES = 512 << 20, 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,10 @@ class LazyStore:
     def __init__(
         self, arrays: Mapping[str, Array], lazy: Mapping[str, LazyArray], close: Callable[[], None] = lambda: None
     ) -> None:
-        self._held = MemoryStore(arrays)
+        self._held = {key: _fixed(array) for key, array in arrays.items()}
         self._lazy = dict(lazy)
         self._close = close
+        self._is_large = sum(array.n_bytes for array in lazy.values()) > READ_AT_ONCE_BYTES
 
     def __contains__(self, key: str) -> bool:
         return key in self._lazy or key in self._held
@@ -54,18 +57,17 @@ class LazyStore:
 
     def keys(self) -> Iterable[str]:
         """All keys."""
-        return [*self._held.keys(), *self._lazy]
+        return [*self._held, *self._lazy]
 
-    def lazy(self, key: str) -> LazyArray | None:
-        """What is known of an array that is not read yet; None of others."""
-        return self._lazy.get(key)
+    def waits(self, key: str) -> bool:
+        """Whether an array is so much of so large a file that it is read only for who looks at it."""
+        found = self._lazy.get(key)
+        return self._is_large and found is not None and found.size > SMALL_VALUES
 
     @property
     def n_bytes(self) -> int:
         """Bytes of all arrays, without reading them."""
-        return sum(self._held[key].nbytes for key in self._held.keys()) + sum(  # noqa: SIM118 (a store is no dict)
-            array.n_bytes for array in self._lazy.values()
-        )
+        return sum(a.nbytes for a in self._held.values()) + sum(a.n_bytes for a in self._lazy.values())
 
     def close(self) -> None:
         """Give the files back, as far as no array that was handed out needs them."""
@@ -74,8 +76,13 @@ class LazyStore:
 
 def whole(name: str, array: LazyArray) -> Array:
     """Read an array, read-only. Raises RunFormatError when what its file gives is not what was announced."""
-    values = np.asarray(array.read()).view()
+    values = array.read()
     if values.shape != array.shape:
         raise RunFormatError(f"{name}: should be {array.shape}, got {values.shape}")
-    values.flags.writeable = False
-    return values
+    return _fixed(values)
+
+
+def _fixed(array: Array) -> Array:
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view

@@ -15,6 +15,7 @@ from nn3d.run import keys
 from nn3d.run.describe import dump_json, epoch_json, manifest_json
 from nn3d.run.encoding import Encoded, decode, encoded_at
 from nn3d.run.layers import layers_of
+from nn3d.run.lazy import LazyStore
 from nn3d.run.manifest import Manifest
 from nn3d.run.model import JSON, Array, Epoch, FloatArray, Graph, Layer, Node, Output, Parameter, Sample, Store
 from nn3d.run.ops import op_of
@@ -336,6 +337,11 @@ class Run:
     def has_parameter(self, parameter: int, epoch: int) -> bool:
         """Whether a parameter was recorded at an epoch."""
         return bool(self._epochs) and keys.parameter_key(self._epoch(epoch), parameter) in self._store
+
+    def is_waiting(self, parameter: int, epoch: int) -> bool:
+        """Whether a parameter is a large part of a large file, to be read only for who looks at it."""
+        store = self._store
+        return isinstance(store, LazyStore) and store.waits(keys.parameter_key(self._epoch(epoch), parameter))
 
     def parameter(self, parameter: int, epoch: int) -> Array:
         """A parameter by id as it is stored (float16 or float32, mapped). Raises Nn3dError when it was not recorded."""

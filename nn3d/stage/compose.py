@@ -23,6 +23,7 @@ from nn3d.stage import (
     shades,
     structure,
     unfolding,
+    waiting,
     words,
 )
 from nn3d.stage import camera as cameras
@@ -32,6 +33,7 @@ from nn3d.stage.frame import Frame, Mark, TileLayer
 from nn3d.stage.lens import Lens
 from nn3d.stage.lit import dimmed
 from nn3d.stage.look import palette
+from nn3d.stage.meanwhile import Meanwhile
 from nn3d.stage.ordering import blended
 from nn3d.stage.overlay.bars import bar_marks, rope_marks
 from nn3d.stage.overlay.caption import caption_marks
@@ -96,10 +98,12 @@ def initial_state(
     )  # fmt: skip
 
 
-def compose_frame(run: Run, state: ViewState, resident: Resident) -> Frame:
-    """One picture of a run."""
+def compose_frame(
+    run: Run, state: ViewState, resident: Resident, meanwhile: tuple[int, ...] = ()
+) -> Frame:
+    """One picture of a run. meanwhile : epoch indices; of the first that is in memory is shown what is missing."""
     sides = sides_of(state) if state.compare_sides and state.compare is not None else None
-    composer = _Composer(run, state if sides is None else sides.inner, resident)
+    composer = _Composer(run, state if sides is None else sides.inner, resident, meanwhile=meanwhile)
     frame, found = composer.frame(), composer.told
     return frame if sides is None or found is None else _with_sides(run, state, resident, frame, (found, sides))
 
@@ -121,10 +125,14 @@ def _with_sides(
 class _Composer:
     """One composition. What it looks up in `resident` is noted there, and named in the frame."""
 
-    def __init__(self, run: Run, state: ViewState, resident: Resident, *, has_bars: bool = True) -> None:
+    def __init__(
+        self, run: Run, state: ViewState, resident: Resident, *, has_bars: bool = True,
+        meanwhile: tuple[int, ...] = (),
+    ) -> None:  # fmt: skip
         """In here `state`, `plan` and all indices are in rows: what is visible (nn3d.stage.folding)."""
         self.run, self.given, self.resident = run, state, resident.asking()
         self.has_bars = has_bars
+        self.meanwhile = Meanwhile(meanwhile)
         self.signal = state.signal if state.compare is None else "values"
         self.compared = self.told = comparing.begun(run, state, self.resident)
         if self.compared is not None and state.compare is not None:
@@ -151,7 +159,7 @@ class _Composer:
         inputs = {i for i, p in enumerate(self.plan.layers) if p.input is not None and p.input.kind == "image"}
         self.full = shades.network_full([v for i, v in values.items() if v is not None and i not in inputs])
         tiles, first = self._tiles(stage, values)
-        weaver = Weaver(self.run, self.resident, self.plan, self.state, self.epochs, self.front)
+        weaver = Weaver(self.run, self.resident, self.plan, self.state, self.epochs, self.front, self.meanwhile)
         tables = apart_rows.places(weaver.tables, stage)
         lens = Lens(self.run, self.resident, self.folded, self.state)
         if lens.path is not None:
@@ -177,7 +185,7 @@ class _Composer:
             self.run, self.plan, self.state, self.palette, shown, tables, built.probabilities, built.is_softmax_ours,
             needs, neurons, self.orders, self.full[round(self.mix)],
             (*cubes.words(tiles, n_flat), *apart_rows.words(self.folded, self.given)),
-            self.front, self.told,
+            self.front, self.told, self.meanwhile.words(self.run),
         )
         feet = structure.feet(self.plan, self.state, stage, built.floor_y, view)
         bars = bar_marks(facts, built.bars, view)
@@ -210,7 +218,7 @@ class _Composer:
             wanted=needs.wanted, left_out=needs.left_out, stats=_stats(tables, tiles),
             groups=self.plan.groups, stands=tuple(first[row] for row in self.folded.stands),
             handles=tuple(handles), links=self.folded.item_links, names=self.folded.names,
-            card=card_box(chosen), explained=lens.sum,
+            card=card_box(chosen), explained=lens.sum, stand_ins=self.meanwhile.shown,
         )  # fmt: skip
 
     def _tiles(
@@ -246,11 +254,19 @@ class _Composer:
 
         stage : after which of the layer's stages; None as the view says.
         """
-        if self.resident.plan.layers[index].shows == "nothing" or self._is_alone(index):
+        plan = self.resident.plan.layers[index]
+        if plan.shows == "nothing" or self._is_alone(index) or self._is_unread(plan):
             return None
         found = [self.resident.values(n) for n in self._needs(index, stage)]
         a, b = found
         return None if a is None or b is None else (a, b)
+
+    def _is_unread(self, plan: LayerPlan) -> bool:
+        """Whether the weights that a layer shows wait in a large file, since nobody looks at it."""
+        if plan.shows != "weights" or not waiting.is_waiting(self.run, plan.layer.weight, self.epochs):
+            return False
+        index = plan.layer.index
+        return not waiting.is_looked_at(self.given.layers[index], index, self.given.selection)
 
     def _is_alone(self, index: int) -> bool:
         """Whether a layer of the run has no partner to be compared with."""

@@ -18,6 +18,7 @@ from nn3d.stage.cell_strands import cell_strands
 from nn3d.stage.edges import edge_strands
 from nn3d.stage.plan import LinkPlan, Plan, drawn_link
 from nn3d.stage.strands import THIN, StrandHistory, StrandsNeed, StrandTable
+from nn3d.stage.waiting import UNREAD, is_waiting
 
 RIBBON = 26
 MAX_PAIRS = 64
@@ -42,7 +43,8 @@ def choose_strands(run: Run, plan: Plan, need: StrandsNeed) -> StrandTable | Str
     if isinstance(run, Difference) and not all(_is_compared(run, plan, link, need, e) for e in need.epochs):
         return _keyed(_unknown(plan, link, per_sign, NO_PARTNER), need)
     if not need.is_known:
-        return _keyed(_unknown(plan, link, per_sign, NOT_YET), need)
+        waits = is_waiting(run, link.weighted.parameter, need.epochs)
+        return _keyed(_unknown(plan, link, per_sign, UNREAD if waits else NOT_YET), need)
     if need.single and link.wiring is not None and link.path != "arc":
         found = edge_strands(run, plan, link, need, per_sign)
         if found is not None:

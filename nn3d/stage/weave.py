@@ -16,6 +16,7 @@ from nn3d.stage.edges import EVERY
 from nn3d.stage.frame import WHOLE_TILE, StrandLayer
 from nn3d.stage.links import rope_size
 from nn3d.stage.lit import lit_links
+from nn3d.stage.meanwhile import Meanwhile
 from nn3d.stage.own import Front, at_rest
 from nn3d.stage.plan import LinkPlan, Plan
 from nn3d.stage.resident import Need, Resident
@@ -24,6 +25,7 @@ from nn3d.stage.standing import Stage
 from nn3d.stage.state import Thing, ViewState, smooth
 from nn3d.stage.strands import THIN, StrandHistory, StrandsNeed, StrandTable, window_of
 from nn3d.stage.sums import SumsNeed
+from nn3d.stage.waiting import is_looked_at, is_waiting
 
 ROPE_RADIUS = 0.62
 LANES_SHARE = 0.57
@@ -37,8 +39,9 @@ class Weaver:
 
     def __init__(
         self, run: Run, resident: Resident, plan: Plan, state: ViewState, epochs: tuple[int, int],
-        front: Front | None = None,
+        front: Front | None = None, meanwhile: Meanwhile | None = None,
     ) -> None:  # fmt: skip
+        self._meanwhile, self._stand_ins = meanwhile or Meanwhile(), dict[int, int]()
         self.run, self.resident, self.state, self.epochs = run, resident, state, epochs
         self.plan, self.front = plan, front or at_rest(state.sample, len(plan.layers))
         self.missing: list[Need] = []
@@ -104,9 +107,22 @@ class Weaver:
             self.missing.append(need)
             held = self._before_growth(need)
         if held is None:
-            return None
+            return self._meanwhile_table(link, need)
         table = held.at(self.epochs)
         return table if order == "index" else replace(table, shape_key=(order, table.shape_key))
+
+    def _meanwhile_table(self, link: LinkPlan, need: StrandsNeed) -> StrandTable | None:
+        """The strands of another epoch, until those of this one are there."""
+        wires, n_epochs = link.wiring, min(self.state.n_epochs, len(self.run.epochs))
+        has_window = need.single and wires is not None and need.selection not in EVERY
+        n_edges = wires.n_edges(wires.level_for(need.level)) if wires is not None and has_window else 0
+        found = self._meanwhile.strands(self.resident, need, n_epochs, n_edges)
+        if found is None:
+            return None
+        held, epoch = found
+        self._stand_ins[link.index] = epoch
+        table = held.at((epoch, epoch))
+        return table if need.order == "index" else replace(table, shape_key=(need.order, table.shape_key))
 
     def _before_growth(self, need: StrandsNeed) -> StrandTable | StrandHistory | None:
         """What was held before a live run recorded one more epoch: drawn until the new window is made."""
@@ -129,6 +145,7 @@ class Weaver:
         views = (self.state.layers[link.source], self.state.layers[link.target])
         number, *others = link.under or (link.index,)
         single = level != "trunk" and all(v.opening > 0.0 or v.is_open for v in views)
+        is_seen = is_looked_at(views[1], link.target, self.state.selection)
         epochs = tuple(sorted(set(self.epochs)))
         if single and link.wiring is not None and selection not in EVERY:
             n_edges = link.wiring.n_edges(link.wiring.level_for(level))
@@ -139,16 +156,23 @@ class Weaver:
             number, epochs, self.front.number(link.target), edges.mode, level, selection, self.state.budget.strands,
             single,
             path=link.path, under=tuple(others), per_sign=rope_size(len(self.resident.plan.links)),
-            is_known=self._is_known([number, *others], epochs, level, is_single=single),
+            is_known=self._is_known([number, *others], epochs, level, is_single=single, is_seen=is_seen),
         )  # fmt: skip
 
-    def _is_known(self, numbers: list[int], epochs: tuple[int, ...], level: str, *, is_single: bool) -> bool:
-        """Whether the sums that a rope, or the sampling of a large matrix, starts from are known."""
+    def _is_known(
+        self, numbers: list[int], epochs: tuple[int, ...], level: str, *, is_single: bool, is_seen: bool
+    ) -> bool:
+        """Whether the sums that a rope, or the sampling of a large matrix, starts from are known.
+
+        is_seen : somebody looks at the target, so that weights in a large file are read, too.
+        """
         asked = []
         for link in (self.resident.plan.links[k] for k in numbers):
             wires = link.wiring
             if link.weighted is None or (is_single and wires is not None and not is_large(wires, level)):
                 continue
+            if not is_seen and is_waiting(self.run, link.weighted.parameter, epochs):
+                return False
             asked += [SumsNeed(link.weighted.parameter, e) for e in epochs]
         known = [self.resident.knows(need) for need in asked]  # each one, so that all are asked for
         return all(known)
@@ -181,9 +205,11 @@ class Weaver:
         state, closed = self.state, 1.0 - min(stage.open[link.source], stage.open[link.target])
         share = 1.0 if table.n_trunk == len(table.strands) else smooth((closed - 0.35) / 0.5)
         edges, identity = state.edges, self.resident.identity
+        other = self._stand_ins.get(link.index)
+        epochs = self.epochs if other is None else (other, other)
         return StrandLayer(
             source=link.source, target=link.target,
-            key=(identity, "looks", table.shape_key, self.epochs, self.front.number(link.target), edges.mode,
+            key=(identity, "looks", table.shape_key, epochs, self.front.number(link.target), edges.mode,
                  table.selection, state.budget.strands),
             shape_key=(identity, "strands", table.shape_key),
             strands=table.strands, n_trunk=table.n_trunk, trunk_per_sign=table.per_sign,

@@ -94,6 +94,10 @@ class Difference(Run):
     def _epoch(self, epoch: int) -> int:
         return self.after._epoch(epoch)
 
+    def is_waiting(self, parameter: int, epoch: int) -> bool:
+        """Whether B's is a large part of a large file."""
+        return self.after.is_waiting(parameter, epoch)
+
     def _unrecorded(self) -> dict[int, str]:
         """Layers that have a partner, of which nothing was recorded at A's epoch."""
         out = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nn3d.extract.formats import run, safetensors, sietzen, torch_state, unread
+from nn3d.extract.formats import onnx, run, safetensors, sietzen, torch_state, unread
 from nn3d.extract.formats.format import Format
 from nn3d.extract.formats.head import look_at
 
@@ -15,7 +15,9 @@ FORMATS: tuple[Format, ...] = (
     sietzen.FORMAT,
     torch_state.FORMAT,
     safetensors.FORMAT,
+    safetensors.INDEX,
     torch_state.FOLDER,
+    onnx.FORMAT,
     *unread.FORMATS,
 )
 

@@ -1,4 +1,4 @@
-"""Owns .safetensors as a format: a checkpoint like those of torch."""
+"""Owns .safetensors as a format: one file, or an index of several; nothing is read until it is looked at."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from pathlib import Path
 
 from nn3d.extract.formats.format import ACTIVATIONS, EPOCHS, GRAPH, WEIGHTS, Format
 from nn3d.extract.formats.head import Head
+from nn3d.extract.formats.safetensors_reader import read
+from nn3d.extract.formats.safetensors_shards import INDEX_ENDING, read_index
+from nn3d.extract.formats.tensor_file import recording_of
 from nn3d.extract.options import SourceOptions
 from nn3d.extract.recording import Recording
 
@@ -15,13 +18,37 @@ def _sniff(head: Head) -> bool:
     return len(start) > 8 and start[8:9] == b"{" and int.from_bytes(start[:8], "little") < 1 << 32
 
 
-def _record(path: Path, options: SourceOptions) -> Recording:
-    from nn3d.extract.formats.torch_state import record_files
+def _sniff_index(head: Head) -> bool:
+    return _index_of(head) is not None
 
-    return record_files([path], options)
+
+def _index_of(head: Head) -> Path | None:
+    """The index: the file itself, or the one of a folder."""
+    if not head.is_folder:
+        is_index = head.start.lstrip()[:1] == b"{" and b'"weight_map"' in head.start
+        return head.path if is_index and b".safetensors" in head.start else None
+    names = sorted(name for name in head.names if name.endswith(INDEX_ENDING))
+    return head.path / names[0] if names else None
+
+
+def _record(path: Path, options: SourceOptions) -> Recording:
+    if options.model is not None:
+        from nn3d.extract.formats.torch_state import record_files
+
+        return record_files([path], options)
+    return recording_of(read(path), options)
+
+
+def _record_index(path: Path, options: SourceOptions) -> Recording:
+    from nn3d.extract.formats.head import look_at
+
+    index = _index_of(look_at(path))
+    assert index is not None
+    return recording_of(read_index(index), options, f"{path.name}, {index.name}")
 
 
 FORMAT = Format(
     "safetensors", "safetensors", _sniff, _record,
-    gives=(GRAPH, WEIGHTS, ACTIVATIONS, EPOCHS), extra="safetensors", is_checkpoint=True,
+    gives=(GRAPH, WEIGHTS, ACTIVATIONS, EPOCHS), is_checkpoint=True,
 )  # fmt: skip
+INDEX = Format("safetensors-index", "an index of safetensors", _sniff_index, _record_index, gives=(WEIGHTS,))

@@ -11,6 +11,7 @@ from nn3d.stage.bars import Bar, Bars
 from nn3d.stage.frame import Colour, Mark, Text, View
 from nn3d.stage.overlay.facts import Facts, class_name, free_words, percent, pill, points
 from nn3d.stage.type import text_width
+from nn3d.stage.waiting import UNREAD
 
 # Of the picture, kept free left and right of the line of notes, px.
 MARGIN = 48.0
@@ -132,7 +133,7 @@ def rope_marks(f: Facts, places: dict[int, tuple[float, float, float]], others: 
     words = words if f.compared is None else ("more", "less")
     for index, (x, y, room) in places.items():
         table = f.tables.get(index)
-        if table is not None and table.note and room >= 62 * f.k:
+        if table is not None and table.note not in ("", UNREAD) and room >= 62 * f.k:
             marks.append(Text(x, y, table.note, 10.5 * f.k, "regular", f.ink("text3"), "mb"))
         if table is None or table.signs is None or sum(table.signs) <= 0 or room < 62 * f.k:
             continue

@@ -1,0 +1,111 @@
+"""Owns what readers of tensor files share: the file mapped, and what is known of its tensors without reading."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from nn3d.errors import SourceError
+from nn3d.extract.infer import canonical_later, infer_graph
+from nn3d.extract.lazy import LazyArray, LazyArrays, type_notes, typed
+from nn3d.extract.options import SourceOptions
+from nn3d.extract.prefixes import without_prefix
+from nn3d.extract.recording import Moment, Recording
+from nn3d.run.model import JSON, Array, Epoch
+
+_STAMPED = 1 << 16
+NO_MODEL = "activations: there is no model to run. Pass --model PKG.MOD:FACTORY and --input."
+
+
+class Mapped:
+    """A file as one read-only map of memory: nothing is read but the pages that are looked at."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with path.open("rb") as file:
+                self.size = os.fstat(file.fileno()).st_size
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if self.size else None
+        except (OSError, ValueError) as error:
+            raise SourceError(f"{path}: expected a readable file, got: {error}.") from error
+
+    def bytes_at(self, begin: int, end: int) -> bytes:
+        """A copy of some bytes; shorter where the file ends."""
+        return b"" if self._map is None else self._map[max(0, begin) : max(0, end)]
+
+    def array(self, begin: int, count: int, dtype: DTypeLike) -> Array:
+        """A flat view of `count` elements from an offset, which the caller has checked against `size`."""
+        if self._map is None or not count:
+            return np.empty(0, dtype)
+        return np.frombuffer(self._map, dtype, count, begin)
+
+    def stamp(self, head: bytes) -> str:
+        """What tells this file's content from another's with the same tensors: head, size and both ends."""
+        digest = hashlib.sha256(head)
+        digest.update(str(self.size).encode())
+        digest.update(self.bytes_at(len(head), len(head) + _STAMPED) + self.bytes_at(self.size - _STAMPED, self.size))
+        return digest.hexdigest()
+
+    def close(self) -> None:
+        """Give the map back, unless an array that was handed out still needs it."""
+        with suppress(BufferError):
+            if self._map is not None:
+                self._map.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Tensors:
+    """What a file of tensors holds. arrays : by name, in the file's order. numbers : what it says beside them.
+
+    how : element type → what was done with it, for the notes. left_out : tensors that cannot be shown, and why.
+    """
+
+    path: Path
+    arrays: Mapping[str, LazyArray]
+    stamp: str = ""
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    how: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    close: Callable[[], None] = lambda: None
+
+
+def recording_of(tensors: Tensors, options: SourceOptions, source: str = "") -> Recording:
+    """One epoch of weights with an inferred graph, nothing of them read. Raises SourceError where there are none."""
+    arrays = without_prefix(tensors.arrays)
+    if not arrays:
+        why = f": {tensors.left_out[0]}" if tensors.left_out else ""
+        raise SourceError(f"{tensors.path}: expected tensors, got none that can be shown{why}.")
+    graph = infer_graph({name: array.shape for name, array in arrays.items()})
+    by_id = {p.id: canonical_later(arrays[p.name], p) for p in graph.parameters}
+    notes = type_notes(by_id, tensors.how) + tensors.notes
+    graph = replace(typed(graph, by_id), notes=graph.notes + notes)
+    moment = Moment(_epoch(tensors), {}, LazyArrays(by_id, stamp=tensors.stamp, close=tensors.close))
+    left_out = (NO_MODEL, *tensors.left_out)
+    name = tensors.path.name.split(".")[0] or tensors.path.name
+    return Recording(name, source or tensors.path.name, graph, (), (moment,), options.class_names(), left_out)
+
+
+def _epoch(tensors: Tensors) -> Epoch:
+    """The epoch that the file's own numbers name; the others are its metrics."""
+    numbers = dict(tensors.numbers)
+    epoch, step = numbers.pop("epoch", 0), numbers.pop("step", None)
+    step = numbers.pop("global_step", step)
+    with suppress(OSError):
+        return Epoch(max(0, int(epoch)), None if step is None else int(step), tensors.path.stat().st_mtime, numbers)
+    return Epoch(0)
+
+
+def plain(value: JSON, what: str) -> int:
+    """A whole number that is not negative. Raises ValueError saying what it should have been."""
+    if type(value) is not int or not 0 <= value < 1 << 60:
+        raise ValueError(f"{what} should be a number that is not negative, got {str(value)[:40]}")
+    return value
