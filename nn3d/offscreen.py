@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from nn3d.errors import GraphicsError
 from nn3d.run.run import Run
+from nn3d.scene.programs import release_programs
 from nn3d.scene.renderer import Figures, Renderer, device_size
 from nn3d.stage.commands import Resize, SetEpoch, SetSample, SetTheme, apply
 from nn3d.stage.complete import compose
@@ -91,6 +92,7 @@ class Offscreen:
         self.activate()
         self._drop()
         self.renderer.release()
+        release_programs(self.ctx)
         self.ctx.__exit__(None, None, None)  # type: ignore[no-untyped-call]
         self.ctx.release()
 

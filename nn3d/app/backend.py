@@ -13,7 +13,7 @@ import numpy as np
 from imgui_bundle import imgui
 from numpy.typing import NDArray
 
-from nn3d.scene.library import load_program
+from nn3d.scene.programs import shared_program
 
 VERTEX_FORMAT: Final = "2f4 2f4 4f1"
 VERTEX_NAMES: Final = ("in_pos", "in_uv", "in_col")
@@ -30,7 +30,7 @@ class Backend:
         platform = imgui.get_platform_io()
         side = int(ctx.info["GL_MAX_TEXTURE_SIZE"])
         platform.renderer_texture_max_width = platform.renderer_texture_max_height = side
-        self._program = load_program(ctx, "ui.vert", None, "ui.frag")
+        self._program = shared_program(ctx, "ui.vert", None, "ui.frag")
         self._textures: dict[int, moderngl.Texture] = {}
         self._own: set[int] = set()
         self._vertices = ctx.buffer(reserve=1 << 18, dynamic=True)
@@ -72,7 +72,7 @@ class Backend:
         for name in sorted(self._own):
             self._textures.pop(name).release()
         self._own.clear()
-        for thing in (self._array, self._indices, self._vertices, self._program):
+        for thing in (self._array, self._indices, self._vertices):
             thing.release()
 
     def _set_state(self, target: moderngl.Framebuffer, data: imgui.ImDrawData, size: tuple[int, int]) -> None:

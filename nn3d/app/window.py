@@ -20,6 +20,7 @@ from nn3d.paths import bundled_runs
 from nn3d.run.ports import Opener, Reader
 from nn3d.run.reader import open_run
 from nn3d.run.run import Run
+from nn3d.scene.programs import release_programs
 from nn3d.stage.commands import Command
 from nn3d.stage.compose import initial_state
 from nn3d.stage.resident import Resident
@@ -76,6 +77,7 @@ def show(
                 scene, begin = scenes.after(scene, viewer, bench, last, begin, on_command), None
     finally:
         visit.close()
+        release_programs(window.ctx)
         window.destroy()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.scene.gpu import set_uniforms
-from nn3d.scene.library import load_program
+from nn3d.scene.programs import shared_program
 from nn3d.scene.region import strip_px
 
 MSAA = 4
@@ -23,7 +23,7 @@ class Canvas:
         self.ctx = ctx
         self.samples = max(1, min(MSAA, ctx.max_samples, int(ctx.info["GL_MAX_COLOR_TEXTURE_SAMPLES"])))
         self._programs = tuple(
-            load_program(ctx, "strips.vert", fragment=f"{name}.frag", defines={"SAMPLES": self.samples})
+            shared_program(ctx, "strips.vert", fragment=f"{name}.frag", defines={"SAMPLES": self.samples})
             for name in ("lay", "resolve")
         )
         self._arrays = tuple(ctx.vertex_array(p, []) for p in self._programs)
@@ -77,6 +77,5 @@ class Canvas:
     def release(self) -> None:
         """Give everything back."""
         self._drop()
-        for array, program in zip(self._arrays, self._programs, strict=True):
+        for array in self._arrays:
             array.release()
-            program.release()

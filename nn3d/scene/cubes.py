@@ -8,8 +8,8 @@ import moderngl
 import numpy as np
 
 from nn3d.scene.gpu import Uploads, make_texture, set_uniforms
-from nn3d.scene.library import load_program
 from nn3d.scene.maps import Maps
+from nn3d.scene.programs import shared_program
 from nn3d.scene.ramps import Ramps
 from nn3d.stage.cubes import FROM_PX, FULL_PX
 from nn3d.stage.frame import Frame, TileLayer
@@ -65,7 +65,7 @@ class CubePass:
     def _program(self, flags: dict[str, bool]) -> tuple[moderngl.Program, moderngl.VertexArray]:
         name = "-".join(k for k, v in flags.items() if v)
         if name not in self._programs:
-            program = load_program(self.ctx, "cube.vert", fragment="cube.frag", defines={"ENDS": 1, **flags})
+            program = shared_program(self.ctx, "cube.vert", fragment="cube.frag", defines={"ENDS": 1, **flags})
             self._programs[name] = program, self.ctx.vertex_array(program, [])
         return self._programs[name]
 
@@ -73,9 +73,8 @@ class CubePass:
         """Give everything back."""
         for texture in self._textures.values():
             texture.release()
-        for program, array in self._programs.values():
+        for _, array in self._programs.values():
             array.release()
-            program.release()
 
 
 def _list_key(tile: TileLayer) -> Hashable:

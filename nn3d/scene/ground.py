@@ -12,8 +12,8 @@ import moderngl
 import numpy as np
 
 from nn3d.scene.gpu import Uploads, attributes, make_buffer, set_uniforms, update_buffer
-from nn3d.scene.library import load_program
 from nn3d.scene.meshes import CORNER, FLAT, unit_box, unit_square
+from nn3d.scene.programs import shared_program
 from nn3d.stage.frame import BOX, SHADOW, Frame
 
 START_ROWS = 256
@@ -22,14 +22,14 @@ OVER = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA, moderngl.ZERO, moderngl
 
 
 class GroundPass:
-    """Owns the programs and instance buffers of everything that is not a tile, a strand or text, and the ground."""
+    """Owns the instance buffers of everything that is not a tile, a strand or text, and the ground."""
 
     def __init__(self, ctx: moderngl.Context, uploads: Uploads) -> None:
         self.ctx, self.uploads = ctx, uploads
-        self.background = load_program(ctx, "background.vert", fragment="background.frag")
-        self.pool = load_program(ctx, "pool.vert", fragment="pool.frag")
-        self.shadow = load_program(ctx, "shadow.vert", fragment="shadow.frag")
-        self.box = load_program(ctx, "box.vert", fragment="box.frag")
+        self.background = shared_program(ctx, "background.vert", fragment="background.frag")
+        self.pool = shared_program(ctx, "pool.vert", fragment="pool.frag")
+        self.shadow = shared_program(ctx, "shadow.vert", fragment="shadow.frag")
+        self.box = shared_program(ctx, "box.vert", fragment="box.frag")
         self._screen, self._floor = (ctx.vertex_array(p, []) for p in (self.background, self.pool))
         self._meshes = (make_buffer(ctx, unit_square(), uploads), make_buffer(ctx, unit_box(), uploads))
         self._rows = (
@@ -129,8 +129,7 @@ class GroundPass:
         """Give everything back."""
         self._drop()
         arrays = (self._boxes, self._shadows, self._floor, self._screen)
-        programs = (self.box, self.shadow, self.pool, self.background)
-        for item in (*arrays, *self._rows, *self._meshes, *programs):
+        for item in (*arrays, *self._rows, *self._meshes):
             item.release()
 
 

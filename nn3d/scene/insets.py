@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import moderngl
 
 from nn3d.scene.gpu import set_uniforms
-from nn3d.scene.library import load_program
+from nn3d.scene.programs import shared_program
 from nn3d.stage.frame import Inset
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Insets:
     def _lay(self, picture: moderngl.Framebuffer, target: moderngl.Framebuffer, x: int, y: int) -> None:
         """Copy a picture to the target, its left upper corner at device px (x, y) from the target's."""
         if self._program is None or self._array is None:
-            self._program = load_program(self.ctx, "background.vert", fragment="inset.frag")
+            self._program = shared_program(self.ctx, "background.vert", fragment="inset.frag")
             self._array = self.ctx.vertex_array(self._program, [])
         corner = x, target.size[1] - y - picture.size[1]
         texture = picture.color_attachments[0]
@@ -70,9 +70,8 @@ class Insets:
             _release(target)
         for renderer in self._renderers:
             renderer.release()
-        if self._array is not None and self._program is not None:
+        if self._array is not None:
             self._array.release()
-            self._program.release()
         self._targets, self._renderers, self._array, self._program = [], [], None, None
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from nn3d.errors import GraphicsError
 from nn3d.scene.glyphs import QUARTERS, GlyphAtlas
 from nn3d.scene.gpu import Uploads, attributes, set_uniforms, update_buffer
-from nn3d.scene.library import load_program
+from nn3d.scene.programs import shared_program
 from nn3d.stage.frame import Cells, Line, Mark, Rect, Text
 from nn3d.stage.type import ascent, descent, shape
 
@@ -48,7 +48,7 @@ class Labels:
         self.ctx = ctx
         self.uploads = uploads if uploads is not None else Uploads()
         self.draw_calls = 0
-        self._program = load_program(ctx, "mark.vert", fragment="mark.frag")
+        self._program = shared_program(ctx, "mark.vert", fragment="mark.frag")
         self._buffer = ctx.buffer(reserve=MARK.itemsize * 256)
         self._array = ctx.vertex_array(
             self._program, [attributes(self._program, self._buffer, MARK, per_instance=True)]
@@ -82,7 +82,6 @@ class Labels:
         self._atlas.release()
         self._array.release()
         self._buffer.release()
-        self._program.release()
 
     def _prepare(self, marks: tuple[Mark, ...], scale: float) -> None:
         instances = self._instances(marks, scale)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nn3d.layout.tables import LOOK, SHAPE
 from nn3d.scene.gpu import Uploads, attributes, make_buffer, make_texture, set_uniforms
-from nn3d.scene.library import load_program
+from nn3d.scene.programs import shared_program
 from nn3d.scene.tiles import end_uniforms
 from nn3d.stage.frame import TILE, Frame, StrandLayer
 from nn3d.stage.lit import DIM_STRANDS
@@ -74,21 +74,21 @@ class Sum:
 
 
 class RibbonPass:
-    """Owns the strand programs, two vertex buffers a link (shape, looks), and the anchor tables as textures."""
+    """Draws strands; owns two vertex buffers a link (shape, looks), and the anchor tables as textures."""
 
     def __init__(self, ctx: moderngl.Context, uploads: Uploads) -> None:
         self.ctx, self.uploads = ctx, uploads
-        self.program = load_program(ctx, "strand.vert", "strand.geom", "strand.frag", defines={"ENDS": 2})
-        self.id_program = load_program(
+        self.program = shared_program(ctx, "strand.vert", "strand.geom", "strand.frag", defines={"ENDS": 2})
+        self.id_program = shared_program(
             ctx, "strand.vert", "strand.geom", "strand.frag", defines={"ENDS": 2, "IDS": True}
         )
-        self.sum_program = load_program(
+        self.sum_program = shared_program(
             ctx, "strand.vert", "strand.geom", "strand.frag", defines={"ENDS": 2, "SUM": True}
         )
-        self.veil_program = load_program(
+        self.veil_program = shared_program(
             ctx, "strand.vert", "strand.geom", "strand.frag", defines={"ENDS": 2, "VEIL": True}
         )
-        self.check_program = load_program(
+        self.check_program = shared_program(
             ctx, "strand.vert", varyings=[*(f"v_c{k}" for k in range(N_CONTROL)), "v_look"], defines={"ENDS": 2}
         )
         self._shapes: dict[Hashable, _Shape] = {}
@@ -287,8 +287,6 @@ class RibbonPass:
             self._forget_shape(key)
         for texture in self._anchors.values():
             texture.release()
-        for program in (self.veil_program, self.sum_program, self.check_program, self.id_program, self.program):
-            program.release()
 
 
 def shape_of(s: StrandLayer) -> Hashable:

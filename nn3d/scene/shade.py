@@ -7,7 +7,7 @@ from typing import Final
 import moderngl
 
 from nn3d.scene.gpu import set_uniforms
-from nn3d.scene.library import load_program
+from nn3d.scene.programs import shared_program
 from nn3d.stage.frame import Frame
 
 RADIUS: Final = 1.1
@@ -19,8 +19,8 @@ class ShadePass:
 
     def __init__(self, ctx: moderngl.Context) -> None:
         self.ctx = ctx
-        self.ambient = load_program(ctx, "background.vert", fragment="ambient.frag")
-        self.shaded = load_program(ctx, "background.vert", fragment="shaded.frag")
+        self.ambient = shared_program(ctx, "background.vert", fragment="ambient.frag")
+        self.shaded = shared_program(ctx, "background.vert", fragment="shaded.frag")
         self._arrays = tuple(ctx.vertex_array(p, []) for p in (self.ambient, self.shaded))
         self.flat: moderngl.Framebuffer | None = None
         self._shade: moderngl.Framebuffer | None = None
@@ -75,5 +75,3 @@ class ShadePass:
         self._drop()
         for array in self._arrays:
             array.release()
-        for program in (self.shaded, self.ambient):
-            program.release()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn3d.scene.gpu import set_uniforms
-from nn3d.scene.library import load_program
+from nn3d.scene.programs import shared_program
 from nn3d.scene.ribbons import RibbonPass, Sum
 from nn3d.scene.tiles import TilePass
 from nn3d.stage.frame import Frame, StrandLayer
@@ -24,11 +24,11 @@ DENSITY: Final = 0.7
 
 
 class SumPass:
-    """Owns the float target of sums, its depth of plates, and the program that lays them over a picture."""
+    """Owns the float target of sums and its depth of plates."""
 
     def __init__(self, ctx: moderngl.Context, ribbons: RibbonPass, tiles: TilePass) -> None:
         self.ctx, self.ribbons, self.tiles = ctx, ribbons, tiles
-        self.program = load_program(ctx, "background.vert", fragment="sums.frag")
+        self.program = shared_program(ctx, "background.vert", fragment="sums.frag")
         self._array = ctx.vertex_array(self.program, [])
         self._target: moderngl.Framebuffer | None = None
         self._key: Hashable = None
@@ -107,7 +107,6 @@ class SumPass:
         """Give everything back."""
         self._drop()
         self._array.release()
-        self.program.release()
 
 
 def summed(frame: Frame) -> list[StrandLayer]:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from nn3d.scene.cubes import CubePass
 from nn3d.scene.gpu import Uploads, attributes, make_buffer, set_uniforms
-from nn3d.scene.library import load_program
 from nn3d.scene.maps import Maps
 from nn3d.scene.plates import Lattice, Scale, arrangement_at_rest, cells_block, lattice_of, scales
+from nn3d.scene.programs import shared_program
 from nn3d.scene.ramps import Ramps
 from nn3d.stage.frame import TILE, Frame, TileLayer
 from nn3d.stage.stance import plate_axes
@@ -74,7 +74,7 @@ class _Layer:
 
 
 class TilePass:
-    """Owns the programs of tiles, and what each layer needs. Textures are kept by Maps."""
+    """Draws tiles; owns what each layer needs. Textures are kept by Maps."""
 
     def __init__(self, ctx: moderngl.Context, uploads: Uploads) -> None:
         self.ctx, self.uploads = ctx, uploads
@@ -239,7 +239,7 @@ class TilePass:
             flags = {k.upper(): True for k in parts if k not in ("tiles", "pick")}
             vertex = "side.vert" if "side" in parts else "tile.vert"
             fragment = "pick.frag" if "pick" in parts else "side.frag" if "side" in parts else "tile.frag"
-            self.programs[name] = load_program(self.ctx, vertex, fragment=fragment, defines={"ENDS": 1, **flags})
+            self.programs[name] = shared_program(self.ctx, vertex, fragment=fragment, defines={"ENDS": 1, **flags})
         return self.programs[name]
 
     def release(self) -> None:
@@ -250,8 +250,6 @@ class TilePass:
         self.cubes.release()
         self.maps.release()
         self.ramps.release()
-        for program in self.programs.values():
-            program.release()
 
 
 def _cell_px(tile: TileLayer, size: Scale) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from typing import Final
 import moderngl
 
 from nn3d.scene.gpu import set_uniforms
-from nn3d.scene.library import load_program
+from nn3d.scene.programs import shared_program
 from nn3d.scene.ribbons import RibbonPass
 from nn3d.stage.frame import Frame
 
@@ -23,7 +23,7 @@ class VeilPass:
 
     def __init__(self, ctx: moderngl.Context, ribbons: RibbonPass) -> None:
         self.ctx, self.ribbons = ctx, ribbons
-        self.program = load_program(ctx, "background.vert", fragment="veil.frag")
+        self.program = shared_program(ctx, "background.vert", fragment="veil.frag")
         self._array = ctx.vertex_array(self.program, [])
         self._target: moderngl.Framebuffer | None = None
         self._depth: object = None
@@ -76,4 +76,3 @@ class VeilPass:
         """Give everything back."""
         self._drop()
         self._array.release()
-        self.program.release()
