@@ -15,8 +15,14 @@ from nn3d.stage.state import Slide, ViewState
 AHEAD_SECS: Final = 0.25
 
 
+def is_going(state: ViewState) -> bool:
+    """Whether a view is on its way to an epoch that was chosen."""
+    time = state.time
+    return state.wave is None and state.slide is None and not time.is_playing and time.target != time.epoch
+
+
 class Ahead:
-    """Looks at the pair of epochs after the one on screen, and at the goal, once for each pair."""
+    """Looks at the pair of epochs after the one on screen once for each pair, or at the epoch that was chosen."""
 
     def __init__(self, run: Run, resident: Resident) -> None:
         self._run, self._resident = run, resident
@@ -24,7 +30,10 @@ class Ahead:
         self._needs: tuple[Need, ...] = ()
 
     def of(self, state: ViewState) -> tuple[Need, ...]:
-        """What a view needs next while time passes; nothing when it rests, or when memory is half full already."""
+        """What a view needs next while time passes; nothing when it rests, or when its picture takes half of memory.
+
+        On its way to an epoch that was chosen: what that one needs, and nothing of those that it passes.
+        """
         time = state.time
         if state.wave is not None and (state.wave.waits or not state.wave.is_held):
             return self._beyond(state)
@@ -32,17 +41,18 @@ class Ahead:
             return self._next_cells(state, state.slide)
         if not time.is_playing and time.target == time.epoch:
             return ()
-        if self._resident.held.nbytes * 2 > state.budget.memory_mb << 20:
+        if time.is_playing and self._is_tight(state):
             return ()
-        forward = time.is_playing or time.target > time.epoch
         opened = tuple(v.is_open for v in state.layers)
-        goal = None if time.is_playing else time.target
-        key = (int(time.epoch), forward, goal, state.sample, state.edges, state.fold, opened)
+        at = min(int(time.epoch) + 1.5, max(0.0, state.n_epochs - 1.0)) if time.is_playing else time.target
+        key = (at, time.is_playing, state.sample, state.edges, state.fold, opened)
         if key != self._key:
-            at = min(max(int(time.epoch) + (1.5 if forward else -0.5), 0.0), max(0.0, state.n_epochs - 1.0))
-            ends = () if time.is_playing else self._missing_at(state, time.target)
-            self._key, self._needs = key, (*self._missing_at(state, at), *ends)
+            self._key, self._needs = key, self._missing_at(state, at)
         return self._needs
+
+    def _is_tight(self, state: ViewState) -> bool:
+        """Whether the picture takes more than half of the memory that it may."""
+        return self._resident.held.wanted_bytes * 2 > state.budget.memory_mb << 20
 
     def _next_cells(self, state: ViewState, slide: Slide) -> tuple[Need, ...]:
         """What the cells need that the kernel slides to in a quarter of a second."""

@@ -45,7 +45,10 @@ class Picture:
         self.draws += 1
 
     def is_like(self, frame: Frame) -> bool:
-        """Whether the picture is whole and this view, be it at another time, of another sample, or cell of a slide."""
+        """Whether the picture is whole and this view, be it at another time, of another sample, or cell of a slide.
+
+        Bars that are still missing may let a camera that fits come nearer: such a view is this one all the same.
+        """
         drawn = self.frame
         if drawn is None or drawn.missing or not self.is_whole:
             return False
@@ -56,7 +59,7 @@ class Picture:
         )  # fmt: skip
         if now.slide is not None:
             same = replace(same, slide=now.slide, selection=now.selection, focus=now.focus)
-        return same == now and np.array_equal(drawn.view.clip_from_world, frame.view.clip_from_world)
+        return same == now
 
     @property
     def is_whole(self) -> bool:

@@ -15,7 +15,7 @@ from typing import Final, cast
 import glfw
 
 from nn3d.app import keyboard
-from nn3d.app.ahead import Ahead
+from nn3d.app.ahead import Ahead, is_going
 from nn3d.app.cards import fitting_panels
 from nn3d.app.desk import Names
 from nn3d.app.events import Events, Gesture, Window, framebuffer_scale
@@ -28,6 +28,7 @@ from nn3d.app.pace import REST_SAMPLES, Pace, Patience
 from nn3d.app.picture import Picture, Pixels
 from nn3d.app.placing import Placing
 from nn3d.app.service import Service
+from nn3d.app.stand_ins import StandIns
 from nn3d.app.surface import Surface
 from nn3d.app.tracks import Tracks
 from nn3d.app.visit import Visit
@@ -104,6 +105,7 @@ class Viewer:
         self._events = Events(self._window, self._is_card, time.monotonic)
         self._pace, self._patience, self._ahead = Pace(), Patience(), Ahead(run, self._resident)
         self._is_held = False
+        self._stand_ins = StandIns()
         self._passed = time.monotonic()
         self._run = run
         self._version = -1
@@ -141,7 +143,8 @@ class Viewer:
 
     def _composed(self) -> Frame:
         """The frame of the state; of an empty bench nothing is read and nothing is said."""
-        frame = compose_frame(self._run, self.state, self._resident)
+        frame = compose_frame(self._run, self.state, self._resident, self._stand_ins.epochs(self.state))
+        self._stand_ins.note(frame)
         return replace(frame, marks=(), missing=()) if self.is_empty else frame
 
     @property
@@ -368,13 +371,16 @@ class Viewer:
         self.state = self.frame.state if self.frame.state == self.state else self.state
         self._version = version
         missing = cast(tuple[Need, ...], self.frame.missing)
-        self._loader.want(missing, self.frame.wanted, self._ahead.of(self.state))
+        ahead = self._ahead.of(self.state)
+        now_and_later = (ahead, ()) if is_going(self.state) else (missing, ahead)
+        self._loader.want(now_and_later[0], self.frame.wanted, now_and_later[1])
         self._show(now)
 
     def _show(self, now: float) -> None:
         """Draw the frame, unless only time has passed and it lacks something that will be read in a moment."""
         lacks = bool(self.frame.missing) and self._picture.is_like(self.frame)
-        self._is_held = self._patience.holds(now, lacks=lacks)
+        is_told = bool(self.frame.stand_ins) and not self.state.time.is_playing
+        self._is_held = self._patience.holds(now, lacks=lacks and not is_told)
         if not self._is_held:
             self._picture.show(self.frame)
         self._settle = max(self._settle, 1)

@@ -98,9 +98,7 @@ def initial_state(
     )  # fmt: skip
 
 
-def compose_frame(
-    run: Run, state: ViewState, resident: Resident, meanwhile: tuple[int, ...] = ()
-) -> Frame:
+def compose_frame(run: Run, state: ViewState, resident: Resident, meanwhile: tuple[int, ...] = ()) -> Frame:
     """One picture of a run. meanwhile : epoch indices; of the first that is in memory is shown what is missing."""
     sides = sides_of(state) if state.compare_sides and state.compare is not None else None
     composer = _Composer(run, state if sides is None else sides.inner, resident, meanwhile=meanwhile)
@@ -257,9 +255,9 @@ class _Composer:
         plan = self.resident.plan.layers[index]
         if plan.shows == "nothing" or self._is_alone(index) or self._is_unread(plan):
             return None
-        found = [self.resident.values(n) for n in self._needs(index, stage)]
-        a, b = found
-        return None if a is None or b is None else (a, b)
+        needs = self._needs(index, stage)
+        a, b = (self.resident.values(n) for n in needs)
+        return self.meanwhile.values(self.resident, needs[0]) if a is None or b is None else (a, b)
 
     def _is_unread(self, plan: LayerPlan) -> bool:
         """Whether the weights that a layer shows wait in a large file, since nobody looks at it."""

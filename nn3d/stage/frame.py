@@ -9,7 +9,7 @@ uploads only what changed.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -332,6 +332,7 @@ class Frame:
     explained : the arithmetic of that cell, None while it is not in memory.
     insets : small pictures over this one, under its marks.
     wanted : all that the picture is made of. left_out : what of it memory has no room for; the picture says so.
+    stand_ins : of missing ones that are shown as they were at another epoch, that epoch's index; the title says so.
     """
 
     state: ViewState
@@ -357,6 +358,7 @@ class Frame:
     card: tuple[float, float, float, float] | None = None
     explained: Explained | None = None
     insets: tuple[Inset, ...] = ()
+    stand_ins: Mapping[Hashable, int] = field(default_factory=dict)
 
     def is_card(self, x_px: float, y_px: float) -> bool:
         """Whether a point lies on the card of the cell or the selected layer."""

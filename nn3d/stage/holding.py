@@ -41,6 +41,12 @@ class Holding(Generic[Item]):
         """Bytes of all that is held."""
         return self._bytes
 
+    @property
+    def wanted_bytes(self) -> int:
+        """Bytes of what is held and the picture at hand needs."""
+        with self._lock:
+            return sum(size for need, (_, size) in self._held.items() if need in self._rank)
+
     def get(self, need: Hashable) -> Item | None:
         """The item, or None when it is not held."""
         with self._lock:

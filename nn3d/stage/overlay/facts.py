@@ -37,6 +37,7 @@ class Facts:
 
     full : the value that has full colour in the scope "network", at the nearer epoch. notes : more for the foot line.
     front : how far a new input has come, None where no row is told apart. compared : None: values are as they are.
+    meanwhile : what of the picture is still another epoch's, in words.
     """
 
     run: Run
@@ -54,6 +55,7 @@ class Facts:
     notes: tuple[str, ...] = ()
     front: Front | None = None
     compared: Compared | None = None
+    meanwhile: str = ""
 
     @property
     def outcome_sample(self) -> int:

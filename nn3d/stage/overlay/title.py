@@ -35,7 +35,9 @@ def subtitle(f: Facts) -> list[str]:
         parts.append(f"{shown} of {ids[-1]}" if f.compared is None else _difference_words(f, shown))
     elif f.compared is not None:
         parts.append(_difference_words(f, f"epoch {ids[0]}"))
-    if f.probabilities is not None:
+    if f.meanwhile:
+        parts.append(f.meanwhile)
+    elif f.probabilities is not None:
         parts.append(_verdict(f, f.probabilities))
     if all(not v.is_open for v in f.state.layers) and f.state.layers:
         parts.append("every layer collapsed")
