@@ -31,7 +31,13 @@ from nn3d.run.model import Epoch
     "--jobs", type=click.IntRange(min=1), metavar="N",
     help="Processes that extract several checkpoints, threads that compute one; all cores by default.",
 )  # fmt: skip
-def command(files: tuple[Path, ...], out: Path, source: SourceOptions, encoding: str | None, jobs: int | None) -> None:
+@click.option(
+    "--engine", default="local", show_default=True, metavar="local|dask:ADDRESS",
+    help="What extracts several checkpoints: processes here, or the workers of a dask cluster (docs/distributed.md).",
+)  # fmt: skip
+def command(
+    files: tuple[Path, ...], out: Path, source: SourceOptions, encoding: str | None, jobs: int | None, engine: str
+) -> None:
     """Make a run from checkpoints, a live model or an export.
 
     FILES are checkpoints (one epoch each, in natural order), a folder of them, or Sietzen's JSON. Without FILES the
@@ -43,8 +49,10 @@ def command(files: tuple[Path, ...], out: Path, source: SourceOptions, encoding:
 
     several = several_checkpoints(files, source)
     if several:
-        _extract_several(several, out, source, encoding, jobs)
+        _extract_several(several, out, source, encoding, jobs, engine)
         return
+    if engine != "local":
+        raise click.UsageError("--engine: expected several checkpoints, or a folder of them.")
     if jobs is not None:
         limit_threads(jobs)
     recording = record(files, source)
@@ -61,14 +69,14 @@ def command(files: tuple[Path, ...], out: Path, source: SourceOptions, encoding:
 
 
 def _extract_several(
-    files: Sequence[Path], out: Path, source: SourceOptions, encoding: str | None, jobs: int | None
+    files: Sequence[Path], out: Path, source: SourceOptions, encoding: str | None, jobs: int | None, engine: str
 ) -> None:
     """One epoch a checkpoint, in parallel; lines about those that were passed over come last."""
     from nn3d.extract.checkpoints.opening import write_checkpoints
     from nn3d.run.reader import open_run
 
     with counting() as progress:
-        passed = write_checkpoints(out, files, source, encoding=encoding, jobs=jobs, progress=progress)
+        passed = write_checkpoints(out, files, source, encoding=encoding, jobs=jobs, engine=engine, progress=progress)
     for line in passed:
         click.echo(PASSED_OVER + line, err=True)
     with open_run(out) as run:

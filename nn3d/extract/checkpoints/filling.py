@@ -17,9 +17,10 @@ from pathlib import Path
 
 from nn3d.errors import RunFormatError, SourceError
 from nn3d.extract import factory
+from nn3d.extract.checkpoints.engines import LOCAL, makers
 from nn3d.extract.checkpoints.ledger import Entry, Ledger
 from nn3d.extract.checkpoints.listing import Listing, stamp_left_out
-from nn3d.extract.checkpoints.pool import Answer, Pool
+from nn3d.extract.checkpoints.pool import Answer
 from nn3d.extract.checkpoints.survey import survey
 from nn3d.extract.checkpoints.task import Order, graph_digest, make_epoch
 from nn3d.extract.live_sources import Shots
@@ -42,12 +43,14 @@ def fill(
     source: SourceOptions,
     *,
     jobs: int | None = None,
+    engine: str = LOCAL,
     encoding: str | None = None,
     progress: Progress | None = None,
 ) -> tuple[str, ...]:
     """Make `folder` the run of these checkpoints; why files were passed over, a line each.
 
-    jobs : processes; None takes as many as there are cores where that is worth their start. encoding : of activations,
+    jobs : processes; None takes as many as there are cores where that is worth their start. engine : what makes them
+    (nn3d.extract.checkpoints.engines). encoding : of activations,
     None for float16 up to 256 MB a run and uint8 above. progress : called with how many epochs of how many are there.
     Raises SourceError when no file can be read, RunFormatError when the folder holds another graph.
     """
@@ -73,7 +76,7 @@ def fill(
     listing.begin([*there, *stale])
     if todo:
         work = _Work(folder, shots, order, ledger, listing, [e.id for e in good], len(there), progress)
-        work.do(todo, jobs)
+        work.do(todo, jobs, engine)
     _remove_others(folder, {e.id for e in good})
     passed = tuple(e.error for e in ledger.entries.values() if e.error)
     stamp_left_out(folder, passed)
@@ -104,8 +107,8 @@ class _Work:
         self._n_done, self._n_all, self._progress = n, len(ids), progress
         self._waiting: dict[int, Entry | None] = {}
 
-    def do(self, todo: Sequence[Entry], jobs: int | None) -> None:
-        """Make all of them: the first here, the rest in processes where there are several."""
+    def do(self, todo: Sequence[Entry], jobs: int | None, engine: str) -> None:
+        """Make all of them: the first here, the rest in processes where there are several, or where the engine is."""
         queue = list(todo)
         self._order_ids = [e.id for e in queue]
         begin = time.perf_counter()
@@ -116,7 +119,7 @@ class _Work:
         secs = (time.perf_counter() - begin) / max(1, len(todo) - len(queue))
         n = jobs or ((os.cpu_count() or 1) if secs * len(queue) > _WORTH_SECS else 1)
         try:
-            with closing(self._parallel(queue, min(n, len(queue)))) as answers:
+            with closing(self._parallel(queue, min(n, len(queue)), engine)) as answers:
                 for entry, answer in answers:
                     self._arrived(entry, answer)
         finally:
@@ -124,13 +127,13 @@ class _Work:
                 if ready is not None:
                     self._listing.add(ready)
 
-    def _parallel(self, queue: list[Entry], n: int) -> Generator[tuple[Entry, Answer], None, None]:
-        if n < 2:
+    def _parallel(self, queue: list[Entry], n: int, engine: str) -> Generator[tuple[Entry, Answer], None, None]:
+        if not queue or (n < 2 and engine == LOCAL):
             for entry in queue:
                 yield entry, {"again": True}
             return
-        with Pool(self._order, n) as pool:
-            yield from pool.run(queue)
+        with makers(engine, self._order, n) as made:
+            yield from made.run(queue)
 
     def _here(self, entry: Entry) -> None:
         answer, moment = make_epoch(self._shots, self._order, entry.file, entry.id)

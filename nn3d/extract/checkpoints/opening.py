@@ -13,6 +13,7 @@ from typing import Any
 from nn3d.errors import RunFormatError, SourceError
 from nn3d.extract import factory
 from nn3d.extract.checkpoints import cache
+from nn3d.extract.checkpoints.engines import LOCAL, check_engine
 from nn3d.extract.checkpoints.files import candidates
 from nn3d.extract.checkpoints.ledger import LEDGER_FILE, Ledger
 from nn3d.extract.options import SourceOptions
@@ -91,14 +92,16 @@ def write_checkpoints(
     *,
     encoding: str | None = None,
     jobs: int | None = None,
+    engine: str = LOCAL,
     progress: Progress | None = None,
 ) -> tuple[str, ...]:
     """Make `out` the run of these checkpoints; why files were passed over, a line each.
 
     out : a folder, in which an interrupted extraction goes on; or .npz or .json, which is written when all epochs are
-    there, or with those that are when it is interrupted. Raises SourceError, RunFormatError.
+    there, or with those that are when it is interrupted. engine : nn3d.extract.checkpoints.engines. Raises SourceError,
+    RunFormatError.
     """
-    how = {"encoding": encoding, "jobs": jobs, "progress": progress}
+    how = {"encoding": encoding, "jobs": jobs, "engine": check_engine(engine), "progress": progress}
     found = [p.resolve() for p in paths]
     if out.suffix.lower() not in (".npz", ".json"):
         _check_folder(out)
