@@ -36,12 +36,16 @@ def run(folder: Path) -> Path:
 
 
 def sietzen(folder: Path) -> Path:
-    """Two epochs of the files that come with nn-visualizer."""
+    """Two epochs and two samples of the files that come with nn-visualizer."""
     out = folder / "sietzen.zip"
     with zipfile.ZipFile(SIETZEN) as whole, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as part:
-        for name in whole.namelist():
-            if "_epoch" not in name or ("_epoch00" in name and name[-6] in "01"):
-                part.writestr(name, whole.read(name))
+        part.writestr("jsons/model_structure.json", whole.read("jsons/model_structure.json"))
+        for epoch in ("000", "001"):
+            weights, activations = (f"jsons/model_{kind}_epoch{epoch}.json" for kind in ("weights", "activations"))
+            part.writestr(weights, whole.read(weights))
+            *layers, truth = json.loads(whole.read(activations))
+            few = [[name, [2, *shape[1:]], values[:2]] for name, shape, values in layers]
+            part.writestr(activations, json.dumps([*few, [names[:2] for names in truth]]))
     return out
 
 
@@ -103,11 +107,34 @@ def safetensors_index(folder: Path) -> Path:
     return index
 
 
+def onnx(folder: Path) -> Path:
+    """Convolution, pool and linear layer, with the number of samples left open."""
+    library = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    make, state = library.helper, _state()
+    nodes = [
+        make.make_node("Conv", ["image", "conv1.weight", "conv1.bias"], ["a"], "/conv1/Conv", kernel_shape=[3, 3]),
+        make.make_node("Relu", ["a"], ["b"], "/relu1/Relu"),
+        make.make_node("Conv", ["b", "conv2.weight", "conv2.bias"], ["c"], "/conv2/Conv", pads=[1, 1, 1, 1]),
+        make.make_node("GlobalAveragePool", ["c"], ["d"], "/pool/GlobalAveragePool"),
+        make.make_node("Flatten", ["d"], ["e"], "/flat/Flatten"),
+        make.make_node("Gemm", ["e", "fc.weight", "fc.bias"], ["logits"], "/fc/Gemm", transB=1),
+    ]
+    graph = make.make_graph(
+        nodes, "net", [make.make_tensor_value_info("image", 1, ["N", 1, 8, 8])],
+        [make.make_tensor_value_info("logits", 1, ["N", 5])],
+        [library.numpy_helper.from_array(array, name) for name, array in state.items()],
+    )  # fmt: skip
+    library.save(make.make_model(graph, opset_imports=[make.make_opsetid("", 17)], ir_version=8), folder / "net.onnx")
+    return folder / "net.onnx"
+
+
 SAMPLES: dict[str, Sample] = {
     "run": run,
     "sietzen": sietzen,
     "torch": torch_state,
     "checkpoints": torch_folder,
+    "onnx": onnx,
     "safetensors": safetensors,
     "safetensors-index": safetensors_index,
 }
