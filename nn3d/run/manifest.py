@@ -21,6 +21,7 @@ VERSION = 1
 KINDS = ("traced", "file", "inferred")
 MAX_BYTES = 256 << 20
 MAX_NESTING = 64
+MAX_HOMES, MAX_TEXTS, MAX_ENTRIES = 1 << 22, 1 << 22, 24_000_000
 MAX_NODES = 200_000
 MAX_PARAMETERS = 200_000
 MAX_SAMPLES = 100_000
@@ -55,6 +56,7 @@ def parse_json(data: bytes, where: str) -> JSON:
     """JSON from bytes, refusing what is too long, too deep, not UTF-8, or not strict JSON (NaN, doubled keys)."""
     if len(data) > MAX_BYTES:
         raise RunFormatError(f"{where}: should have at most {MAX_BYTES} bytes, got {len(data)}")
+    _check_counts(data, where)
     _check_nesting(data, where)
     try:
         return json.loads(data.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_object)
@@ -64,6 +66,15 @@ def parse_json(data: bytes, where: str) -> JSON:
         raise RunFormatError(f"{where}: should be nested at most {MAX_NESTING} deep, got more") from None
     except ValueError as error:
         raise RunFormatError(f"{where}: should be JSON, got {error}") from None
+
+
+def _check_counts(data: bytes, where: str) -> None:
+    """Refuse what would take many times its size in memory: objects and lists, texts, numbers."""
+    n_homes, n_texts, n_entries = data.count(b"[") + data.count(b"{"), data.count(b'"') // 2, data.count(b",")
+    if n_homes > MAX_HOMES or n_texts > MAX_TEXTS or n_entries > MAX_ENTRIES:
+        got = f"{n_homes:,}, {n_texts:,} and {n_entries:,}"
+        most = f"{MAX_HOMES:,} objects and lists, {MAX_TEXTS:,} texts and {MAX_ENTRIES:,} entries"
+        raise RunFormatError(f"{where}: should have at most {most}, got {got}")
 
 
 def _check_nesting(data: bytes, where: str) -> None:

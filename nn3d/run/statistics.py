@@ -255,7 +255,13 @@ def parameter_vector_slices(values: Array) -> Generator[None, None, FloatArray]:
 def _pieces(flat: Array) -> Iterator[NDArray[np.float64]]:
     """A flat array as float64, 1 MiB at a time."""
     for begin in range(0, flat.size, _SLICE_VALUES):
-        yield np.asarray(flat[begin : begin + _SLICE_VALUES], np.float64)
+        yield _doubles(flat[begin : begin + _SLICE_VALUES])
+
+
+def _doubles(values: Array) -> NDArray[np.float64]:
+    """As float64, signalling NaN without a warning."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(values, np.float64)
 
 
 def _first_pass(piece: NDArray[np.float64]) -> list[float]:
@@ -288,7 +294,7 @@ def _sums(values: Array) -> Generator[None, None, list[Array]]:
         up, down, most = np.zeros(columns), np.zeros(columns), np.zeros(columns)
         for begin in range(first, last, step):
             some = slice(begin, min(last, begin + step))
-            part = np.asarray(matrix[some], np.float64)
+            part = _doubles(matrix[some])
             part = np.where(np.isfinite(part), part, 0.0)
             positive, negative = np.maximum(part, 0.0), np.minimum(part, 0.0)
             up, down = up + positive.sum(axis=0), down + negative.sum(axis=0)

@@ -127,7 +127,7 @@ def _entry(name: str, value: JSON) -> _Entry:
     if not isinstance(value, dict) or not {"dtype", "shape", "data_offsets"} <= set(value):
         raise ValueError(f"{name[:80]} without dtype, shape and data_offsets")
     dtype, shape, places = value["dtype"], value["shape"], value["data_offsets"]
-    if dtype not in TYPES and dtype not in UNSHOWN:
+    if not isinstance(dtype, str) or (dtype not in TYPES and dtype not in UNSHOWN):
         raise ValueError(f"{name[:80]} of the unknown type {str(dtype)[:40]}")
     if not isinstance(shape, list) or len(shape) > MAX_DIMENSIONS:
         raise ValueError(f"{name[:80]} whose shape is no list of at most {MAX_DIMENSIONS} extents")

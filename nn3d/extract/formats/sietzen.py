@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -39,7 +42,8 @@ from nn3d.run.model import (
 
 STRUCTURE = "model_structure.json"
 _EPOCH_FILE = re.compile(r"model_(weights|activations)_epoch(\d{1,9})\.json")
-_MAX_JSON_BYTES = 1 << 28
+_MAX_JSON_BYTES, _MAX_LISTS = 1 << 26, 1 << 22
+_MAX_EXTENT = 1 << 24
 _KINDS = {"input": "input", "conv": "conv", "maxpool": "pool", "fc": "linear"}
 
 
@@ -56,8 +60,12 @@ class _Files:
         if inside is None:
             raise SourceError(f"{self.root}: expected {name}, got none. Export the model again with all its files.")
         try:
-            return json.loads(self._bytes(inside))
-        except (ValueError, RecursionError, zipfile.BadZipFile) as error:
+            data = self._bytes(inside)
+            if data.count(b"[") > _MAX_LISTS:
+                raise ValueError(f"more than {_MAX_LISTS:,} lists")
+            return json.loads(data)
+        except (ValueError, RecursionError, OSError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error,
+                struct.error, RuntimeError) as error:  # fmt: skip
             raise SourceError(f"{self.root}: {name} should be JSON, got: {error}. Export it again.") from error
 
     def _bytes(self, inside: str) -> bytes:
@@ -141,7 +149,9 @@ def _structure(files: _Files) -> tuple[tuple[_Layer, ...], tuple[str, ...]]:
         kind = next((k for prefix, k in _KINDS.items() if name.startswith(prefix)), None)
         if kind is None:
             raise SourceError(f"{files.root}: layer {name!r}: expected input…, conv…, maxpool… or fc…. Rename it.")
-        layers.append(_Layer(name, kind, tuple(int(n) for n in shape)))
+        if not isinstance(shape, list) or not all(type(n) is int and 0 < n < _MAX_EXTENT for n in shape):
+            raise SourceError(f"{files.root}: layer {name!r}: expected a whole numbers as shape, got {str(shape)[:50]}.")
+        layers.append(_Layer(name, kind, tuple(shape)))
     return tuple(layers), tuple(str(c) for c in classes)
 
 
@@ -174,7 +184,7 @@ class _Epoch:
                 found[layer.name] = np.ascontiguousarray(weight.transpose(3, 2, 0, 1))
             elif layer.kind == "linear" and weight is not None:
                 shape = self.raw[before.name].shape[1:]
-                if len(shape) == 3:
+                if len(shape) == 3 and prod(shape) == weight.shape[0]:
                     weight = weight.reshape(*shape, -1).transpose(2, 0, 1, 3).reshape(weight.shape)
                 found[layer.name] = np.ascontiguousarray(weight.T)
             before = layer
@@ -191,9 +201,12 @@ class _Epoch:
 def _load(files: _Files, layers: tuple[_Layer, ...], epoch: int) -> _Epoch:
     stored = files.json(f"model_activations_epoch{epoch:03d}.json")
     weights = files.json(f"model_weights_epoch{epoch:03d}.json")
-    truth, predicted = stored[-1] if stored and len(stored[-1]) == 2 else ((), ())
-    raw = {e[0]: _array(files, e) for e in stored if len(e) == 3}
-    raw_weights = {e[0]: _array(files, e) for e in weights if len(e) == 3}
+    if not all(isinstance(x, list) and all(isinstance(e, list) for e in x) for x in (stored, weights)):
+        raise SourceError(f"{files.root}: epoch {epoch}: expected lists of [name, shape, values]. Export it again.")
+    named = stored[-1] if stored and len(stored[-1]) == 2 else [[], []]
+    truth, predicted = named if all(isinstance(names, list) for names in named) else ((), ())
+    raw = {str(e[0]): _array(files, e) for e in stored if len(e) == 3}
+    raw_weights = {str(e[0]): _array(files, e) for e in weights if len(e) == 3}
     for layer in layers:
         if layer.name not in raw:
             raise SourceError(f"{files.root}: epoch {epoch}: expected activations of {layer.name!r}, got none.")
@@ -208,11 +221,12 @@ def _load(files: _Files, layers: tuple[_Layer, ...], epoch: int) -> _Epoch:
 def _array(files: _Files, entry: list[JSON]) -> FloatArray:
     name, shape, values = entry
     try:
-        array = np.asarray(values, np.float32)
-    except (ValueError, TypeError) as error:
+        with np.errstate(over="ignore"):
+            array = np.asarray(values, np.float32)
+    except (ValueError, TypeError, OverflowError) as error:
         raise SourceError(f"{files.root}: {name!r} should be a regular list of numbers, got: {error}.") from error
-    if array.shape != tuple(shape):
-        raise SourceError(f"{files.root}: {name!r} should have shape {tuple(shape)}, got {array.shape}.")
+    if list(array.shape) != shape:
+        raise SourceError(f"{files.root}: {name!r} should have shape {str(shape)[:60]}, got {array.shape}.")
     return array
 
 

@@ -46,6 +46,7 @@ def convolve(maps: FloatArray, weight: FloatArray) -> FloatArray:
     return made
 
 
+@np.errstate(all="ignore")
 def measure(weights: Mapping[str, FloatArray], maps: Mapping[str, FloatArray]) -> Finding:
     """Recompute each weighted layer from what is stored before it; compare where the stored value is not rectified."""
     names = list(maps)
