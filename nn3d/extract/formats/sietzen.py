@@ -150,7 +150,7 @@ def _structure(files: _Files) -> tuple[tuple[_Layer, ...], tuple[str, ...]]:
         if kind is None:
             raise SourceError(f"{files.root}: layer {name!r}: expected input…, conv…, maxpool… or fc…. Rename it.")
         if not isinstance(shape, list) or not all(type(n) is int and 0 < n < _MAX_EXTENT for n in shape):
-            raise SourceError(f"{files.root}: layer {name!r}: expected a whole numbers as shape, got {str(shape)[:50]}.")
+            raise SourceError(f"{files.root}: layer {name!r}: expected a list of extents, got {str(shape)[:60]}.")
         layers.append(_Layer(name, kind, tuple(shape)))
     return tuple(layers), tuple(str(c) for c in classes)
 
