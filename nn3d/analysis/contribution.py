@@ -127,18 +127,36 @@ def patch_products(a: FloatArray, g: FloatArray, link: WeightedLink) -> FloatArr
 
 
 def patch_sums(a: FloatArray, kernel: tuple[int, ...], attributes: Mapping[str, Any]) -> FloatArray:
-    """(C, *kernel) sums of `a` (C, *space) over all positions of a convolution's output, one entry a kernel cell."""
+    """(C, *kernel) sums of `a` (C, *space) over all positions of a convolution's output, one entry a kernel cell.
+
+    Each axis of space is summed by a matrix of 0 and 1, (positions, kernel cells): `a` is read once.
+    """
     n = len(kernel)
     stride, dilation = each(attributes.get("stride"), n), each(attributes.get("dilation"), n)
     pads = padding_of(attributes, kernel)
-    padded = np.pad(a, [(0, 0), *pads])
-    out = [(padded.shape[1 + d] - dilation[d] * (kernel[d] - 1) - 1) // stride[d] + 1 for d in range(n)]
-    part: FloatArray = padded
-    for d, k in enumerate(kernel):  # one axis of space after the other goes, and one of the kernel comes
-        span = stride[d] * (out[d] - 1) + 1
-        begins = [at * dilation[d] for at in range(k)]
-        part = np.stack([part[:, b : b + span : stride[d]].sum(axis=1) for b in begins], axis=-1)
-    return np.asarray(part, np.float32)
+    met = []
+    for d, (size, k) in enumerate(zip(a.shape[1:], kernel, strict=True)):
+        n_out = (size + sum(pads[d]) - dilation[d] * (k - 1) - 1) // stride[d] + 1
+        at = np.arange(max(0, n_out)) * stride[d] - pads[d][0] + (np.arange(k) * dilation[d])[:, np.newaxis]
+        met.append((at[..., np.newaxis] == np.arange(size)).any(axis=1).astype(np.float32).T)
+    sums = _summed(a, met)
+    if np.isfinite(sums).all():
+        return sums
+    bad = ~np.isfinite(a)  # 0 · NaN is not 0: cells that meet none keep their sums
+    touched = _summed(bad.astype(np.float32), met) > 0
+    signs = [_summed(np.asarray(test(a), np.float32), met) > 0 for test in (np.isnan, np.isposinf, np.isneginf)]
+    whole = _summed(np.where(bad, np.float32(0.0), a), met)
+    odd = np.where(signs[0] | (signs[1] & signs[2]), np.nan, np.where(signs[1], np.inf, -np.inf))
+    return np.asarray(np.where(touched, odd, whole), np.float32)
+
+
+def _summed(a: FloatArray, met: list[FloatArray]) -> FloatArray:
+    """(C, *kernel): `a` (C, *space) times one matrix (size, k) an axis of space."""
+    part = a
+    for matrix in reversed(met):
+        with np.errstate(invalid="ignore", over="ignore"):
+            part = np.moveaxis(part @ matrix, -1, 1)
+    return np.ascontiguousarray(part, np.float32)
 
 
 def contributions(w: FloatArray, sums: FloatArray, groups: int = 1) -> FloatArray:

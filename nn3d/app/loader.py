@@ -37,7 +37,7 @@ class Loader:
         self._missing: tuple[Need, ...] = ()
         self._wanted: Wanted | None = None
         self._ahead: tuple[Need, ...] = ()
-        self._is_busy = False
+        self._is_busy = self._is_needed = False
         self._is_closed = False
         self._error: Exception | None = None
         self._changed = Condition()
@@ -67,6 +67,12 @@ class Loader:
         with self._changed:
             return not (self._is_busy or self._missing or self._ahead or self._facts.wanted())
 
+    @property
+    def has_all(self) -> bool:
+        """All that the picture lacked when it was last asked for has been read."""
+        with self._changed:
+            return not (self._missing or self._is_needed)
+
     def check(self) -> None:
         """Raise, on the caller's thread, what stopped the loader."""
         if self._error is not None:
@@ -85,7 +91,7 @@ class Loader:
             while not self._is_closed:
                 if self._missing:
                     need, self._missing = self._missing[0], self._missing[1:]
-                    self._is_busy = True
+                    self._is_busy = self._is_needed = True
                     return partial(self._warm, need, self._wanted)
                 wanted = self._facts.wanted()
                 if wanted:
@@ -144,7 +150,7 @@ class Loader:
             while (read := self._next()) is not None:
                 is_whole = self._tried(read)
                 with self._changed:
-                    self._is_busy = False
+                    self._is_busy = self._is_needed = False
                     self.version += is_whole
                 if is_whole:
                     self._wake()

@@ -21,6 +21,7 @@ from nn3d.app.desk import Names
 from nn3d.app.events import Events, Gesture, Window, framebuffer_scale
 from nn3d.app.facts import Facts
 from nn3d.app.following import Following
+from nn3d.app.glances import Glances
 from nn3d.app.guide import Guide, tour_of
 from nn3d.app.hovering import Hovering
 from nn3d.app.loader import Loader
@@ -104,8 +105,8 @@ class Viewer:
         )  # fmt: skip
         self._events = Events(self._window, self._is_card, time.monotonic)
         self._pace, self._patience, self._ahead = Pace(), Patience(), Ahead(run, self._resident)
-        self._is_held = False
-        self._stand_ins = StandIns()
+        self._is_held = self._is_new = False
+        self._stand_ins, self._glances = StandIns(), Glances()
         self._passed = time.monotonic()
         self._run = run
         self._version = -1
@@ -157,9 +158,14 @@ class Viewer:
     @property
     def _has_news(self) -> bool:
         """The loader has read, the run has got, or a file has become something that is not on the screen yet."""
-        if self._service.has_news:
+        if self._service.has_news or self._facts_version != self._loader.facts_version:
             return True
-        return self._version != self._loader.version or self._facts_version != self._loader.facts_version
+        return self._has_read(time.monotonic())
+
+    def _has_read(self, now: float) -> bool:
+        """The loader has read something, and it is time to show it."""
+        is_new = self._version != self._loader.version
+        return is_new and (self._loader.has_all or self._glances.is_due(now))
 
     @property
     def _has_full_budget(self) -> bool:
@@ -363,7 +369,7 @@ class Viewer:
         version = self._loader.version
         if self._settle > 0:
             self._place(REFIT_SECS)
-        if self.state is self.frame.state and version == self._version:
+        if self.state is self.frame.state and not self._has_read(now):
             if self._is_held or not self._picture.is_whole:
                 self._show(now)
             return
@@ -383,6 +389,7 @@ class Viewer:
         self._is_held = self._patience.holds(now, lacks=lacks and not is_told)
         if not self._is_held:
             self._picture.show(self.frame)
+            self._is_new = True
         self._settle = max(self._settle, 1)
 
     def _paint(self, now: float) -> None:
@@ -394,4 +401,7 @@ class Viewer:
         acts = self._surface.paint(now, self.state, self.frame, self.layout, self._picture, self._picture_of, tip)
         self._loader.look()
         self._window.swap_buffers()
+        if self._is_new:
+            self._is_new = False
+            self._glances.drew(now, time.monotonic())
         self.do(acts, stroke=self._events.stroke)

@@ -40,7 +40,7 @@ class Meanwhile:
         return None
 
     def words(self, run: Run) -> str:
-        """"3 plates and 2 links still of epoch 10": of the epoch that most of them are of; "" of none."""
+        """"3 plates and 2 links of epoch 10": of the epoch that most of them are of; "" of none."""
         if not self.shown:
             return ""
         most = max(set(self.shown.values()), key=list(self.shown.values()).count)
@@ -48,4 +48,4 @@ class Meanwhile:
         n_plates = sum(isinstance(need, ValuesNeed) for need in of)
         parts = [(n_plates, "plate"), (len(of) - n_plates, "link")]
         said = " and ".join(f"{number(n)} {what}{'s' if n > 1 else ''}" for n, what in parts if n)
-        return f"{said} still of epoch {run.epochs[most].id}"
+        return f"{said} of epoch {run.epochs[most].id}"
