@@ -1,23 +1,25 @@
-"""Owns the graph of kind "inferred" that comes out of names and shapes, with a line for every joint.
+"""Owns the graph of kind "inferred" that comes out of names and shapes, with a reason for every joint.
 
 Its weights are canonical, (out, in, …): `canonical` and `canonical_later` bring the file's own arrays there.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from nn3d.extract.inference import blocks, names
-from nn3d.extract.inference.draft import Draft
+from nn3d.extract.inference.draft import CERTAIN, GUESSED, LIKELY, Draft
 from nn3d.extract.inference.tree import tree_of
 from nn3d.extract.inference.units import Shape, Unit, units_of
 from nn3d.extract.inference.walker import Walker
 from nn3d.run.lazy import LazyArray
 from nn3d.run.model import Array, Graph, Module, Parameter
 
+MOST_LINES = 12
 _KERNEL = {3: ("kL",), 4: ("kH", "kW"), 5: ("kD", "kH", "kW")}
 
 
@@ -77,17 +79,25 @@ def _outputs(draft: Draft) -> tuple[tuple[str, int, int], ...]:
 
 
 def _notes(draft: Draft) -> tuple[str, ...]:
+    """What was inferred, in numbers; then each joint that is not certain, and what stays without one."""
+    said = [n for n in draft.nodes if n.inputs and "certainty" in n.attributes]
+    counts = Counter(n.attributes["certainty"] for n in said)
+    numbers = ", ".join(f"{counts[level]} where {level}" for level in (CERTAIN, LIKELY) if counts[level])
+    guessed = f"{counts[GUESSED]} that fit and are not certain" if counts[GUESSED] else ""
     lines = [
-        "Graph inferred from names and shapes alone, in the file's order; functions without parameters are missing."
+        "Graph inferred from names and shapes alone, in the file's order; functions without parameters are missing.",
+        f"{len(said)} joints: {', '.join(t for t in (numbers, guessed) if t)}.",
     ]
     by_id = {n.id: n for n in draft.nodes}
-    for node in draft.nodes:
-        why = node.attributes.get("inferred")
-        if node.name in draft.unjoined:
-            lines.append(f"{node.name} has no joint: {draft.unjoined[node.name]}")
-        elif why and node.inputs:
-            sources = " + ".join(by_id[s.node].name for s in node.inputs)
-            lines.append(f"{sources} → {node.name}: {why}")
+    doubts = [
+        f"{' + '.join(by_id[s.node].name for s in n.inputs)} → {n.name}: {n.attributes['inferred']}"
+        for n in said
+        if n.attributes["certainty"] == GUESSED
+    ]
+    without = [f"{path} has no joint: {why}" for path, why in draft.unjoined.items()]
+    for found in (doubts, without):
+        lines += found[:MOST_LINES]
+        lines += [f"and {len(found) - MOST_LINES} more such lines"] if len(found) > MOST_LINES else []
     return tuple(lines)
 
 
@@ -110,4 +120,3 @@ def _modules(units: Sequence[Unit], types: Mapping[str, str]) -> tuple[Module, .
         parts = unit.path.split(".") if unit.path else []
         paths |= {".".join(parts[:k]) for k in range(1, len(parts) + (unit.op != "parameter"))}
     return tuple(Module(path, types.get(path, "unknown")) for path in sorted(paths))
-

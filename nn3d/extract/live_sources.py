@@ -10,7 +10,7 @@ import torch
 
 from nn3d.errors import SourceError, TraceError
 from nn3d.extract import factory, torch_checkpoint
-from nn3d.extract.infer import infer_graph
+from nn3d.extract.infer import canonical, file_shape, infer_graph
 from nn3d.extract.inputs import Batch, Wanted, random_batch, read_inputs
 from nn3d.extract.options import SourceOptions
 from nn3d.extract.placed import Preprocessing
@@ -74,9 +74,9 @@ class Shots:
             load_into(self._probe.model, checkpoint)
             return self._probe.shoot(epoch)
         graph = self.recording.graph
-        check_alike(checkpoint, {p.name: p.shape for p in graph.parameters})
+        check_alike(checkpoint, {p.name: file_shape(p) for p in graph.parameters})
         arrays = checkpoint.arrays()
-        return Moment(epoch, {}, {p.id: arrays[p.name] for p in graph.parameters})
+        return Moment(epoch, {}, {p.id: canonical(arrays[p.name], p.source_layout) for p in graph.parameters})
 
 
 def _epochs(paths: Sequence[Path]) -> Iterator[tuple[Epoch, Checkpoint]]:

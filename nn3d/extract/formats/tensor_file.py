@@ -19,8 +19,9 @@ from nn3d.extract.lazy import LazyArray, LazyArrays, type_notes, typed
 from nn3d.extract.options import SourceOptions
 from nn3d.extract.prefixes import without_prefix
 from nn3d.extract.recording import Moment, Recording
-from nn3d.run.model import JSON, Array, Epoch
+from nn3d.run.model import JSON, Array, Epoch, Graph
 
+Shapes = Mapping[str, tuple[int, ...]]
 _STAMPED = 1 << 16
 NO_MODEL = "activations: there is no model to run. Pass --model PKG.MOD:FACTORY and --input."
 
@@ -78,13 +79,15 @@ class Tensors:
     close: Callable[[], None] = lambda: None
 
 
-def recording_of(tensors: Tensors, options: SourceOptions, source: str = "") -> Recording:
+def recording_of(
+    tensors: Tensors, options: SourceOptions, source: str = "", infer: Callable[[Shapes], Graph] = infer_graph
+) -> Recording:
     """One epoch of weights with an inferred graph, nothing of them read. Raises SourceError where there are none."""
     arrays = without_prefix(tensors.arrays)
     if not arrays:
         why = f": {tensors.left_out[0]}" if tensors.left_out else ""
         raise SourceError(f"{tensors.path}: expected tensors, got none that can be shown{why}.")
-    graph = infer_graph({name: array.shape for name, array in arrays.items()})
+    graph = infer({name: array.shape for name, array in arrays.items()})
     by_id = {p.id: canonical_later(arrays[p.name], p) for p in graph.parameters}
     notes = type_notes(by_id, tensors.how) + tensors.notes
     graph = replace(typed(graph, by_id), notes=graph.notes + notes)

@@ -1,0 +1,114 @@
+"""Owns the module tree of a file's names: boxes of boxes, with units at the leaves, in the file's order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from nn3d.extract.inference import names
+from nn3d.extract.inference.units import Unit
+
+# Modules in modules, at the most: what lies deeper is one name.
+MOST_DEPTH = 48
+
+
+@dataclass(slots=True)
+class Box:
+    """A module as names tell it. unit : what it holds itself. name : the last part of its path."""
+
+    path: str
+    name: str
+    unit: Unit | None = None
+    children: list[Box] = field(default_factory=list)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it is one unit and nothing else."""
+        return not self.children
+
+    @property
+    def is_list(self) -> bool:
+        """Whether its children are numbered."""
+        return len(self.children) > 1 and all(c.name.isdigit() for c in self.children)
+
+    def units(self) -> Iterator[Unit]:
+        """All units in it, in order."""
+        if self.unit is not None:
+            yield self.unit
+        for child in self.children:
+            yield from child.units()
+
+    def operations(self) -> list[Unit]:
+        """Its units without bare parameters."""
+        return [u for u in self.units() if u.op != "parameter"]
+
+
+def tree_of(units: Sequence[Unit]) -> Box:
+    """The root of all boxes; a unit's path may have boxes below it, too (attention with its projection)."""
+    root = Box("", "")
+    known = {"": root}
+    for unit in units:
+        parts = unit.path.split(".", MOST_DEPTH) if unit.path else []
+        box = root
+        for k in range(1, len(parts) + 1):
+            path = ".".join(parts[:k])
+            if path not in known:
+                known[path] = Box(path, parts[k - 1])
+                box.children.append(known[path])
+            box = known[path]
+        if box.unit is None:
+            box.unit = unit
+        else:
+            box.children.append(Box(unit.path, unit.path.rpartition(".")[2], unit))
+    for box in known.values():
+        _interleave(box)
+        _scales_last(box)
+        _norms_first(box)
+    return root
+
+
+def is_stack(box: Box) -> bool:
+    """Whether a box's children are of one kind by their names: numbers, or a word with a number."""
+    stems = {c.name.rstrip("0123456789") for c in box.children}
+    is_numbered = len(box.children) == 1 or all(c.name[-1:].isdigit() for c in box.children)
+    return bool(box.path) and len(stems) == 1 and is_numbered
+
+
+def _scales_last(box: Box) -> None:
+    """A single factor a channel that a block holds weighs what the block gives."""
+    bare = [c for c in box.children if c.is_leaf and c.unit and c.unit.op == "parameter"]
+    scales = [c for c in bare if names.SCALE.search(c.path)]
+    if len(scales) == 1 and len(box.children) > 1:
+        box.children = [*(c for c in box.children if c is not scales[0]), scales[0]]
+
+
+def _norms_first(box: Box) -> None:
+    """Norms that are registered late: of a matrix's input beside it, and of embeddings after the list of blocks."""
+    two = [c.unit for c in box.children if c.is_leaf and c.unit]
+    is_pair = len(two) == 2 == len(box.children) and two[0].is_weighted and two[1].is_norm
+    if is_pair and two[0].n_in == two[1].n_in != two[0].n_out:
+        box.children.reverse()
+    norms = (i for i, c in enumerate(box.children) if c.is_leaf and c.unit and c.unit.is_norm)
+    i = next((i for i in norms if "emb" in box.children[i].name.lower()), 0)
+    at = next((k for k in range(i) if is_stack(box.children[k])), i)
+    if at < i:
+        box.children.insert(at, box.children.pop(i))
+
+
+def _interleave(box: Box) -> None:
+    """conv1, conv2, bn1, bn2 → conv1, bn1, conv2, bn2: norms that carry the numbers of their convolutions."""
+    leaves = box.children
+    half = len(leaves) // 2
+    if len(leaves) < 4 or len(leaves) % 2 or not all(c.is_leaf and c.unit for c in leaves):
+        return
+    first, second = leaves[:half], leaves[half:]
+    is_sorted = all(c.unit and c.unit.is_weighted for c in first) and all(c.unit and c.unit.is_norm for c in second)
+    numbers = [[_number(c.name) for c in part] for part in (first, second)]
+    fits = all(a.unit and b.unit and a.unit.n_out == b.unit.n_in for a, b in zip(first, second, strict=True))
+    if is_sorted and fits and numbers[0] == numbers[1] and all(n is not None for n in numbers[0]):
+        box.children = [c for pair in zip(first, second, strict=True) for c in pair]
+
+
+def _number(name: str) -> str | None:
+    digits = "".join(c for c in name if c.isdigit())
+    return digits or None
