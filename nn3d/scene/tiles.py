@@ -27,6 +27,8 @@ SEAM_PX = 14.0  # at rest, a pixel over tiles nearer to each other than this sho
 LINES_PX = 4.4  # lines are drawn between cells of at least this size
 SAMPLE_ALPHA_TO_COVERAGE = 0x809E
 CAMERA = ("u_clip_from_world", "u_stance", "u_eye")
+WITHOUT_VALUES = ("far", "mixed", "picture", "masked", "own_gains")  # what a plate without values does not heed
+WITHOUT_RAMP = ("far", "masked")  # nor one in its own colours
 PLACE = ("u_place", "u_weights", "u_half", "u_extent")
 
 
@@ -144,7 +146,7 @@ class TilePass:
             "own_gains": tile.gains is not None,
             "lit": tile.lit is not None,
         }
-        name = "-".join(k for k, v in flags.items() if v) or "tiles"
+        name = _program_name(flags)
         program = self._program(name)
         if name not in begun:
             begun.add(name)
@@ -250,6 +252,12 @@ class TilePass:
         self.cubes.release()
         self.maps.release()
         self.ramps.release()
+
+
+def _program_name(flags: dict[str, bool]) -> str:
+    """What the program of a plate is called; what changes nothing about it is left out, so that few are compiled."""
+    without = WITHOUT_VALUES if flags["empty"] else WITHOUT_RAMP if flags["picture"] else ()
+    return "-".join(k for k, v in flags.items() if v and k not in without) or "tiles"
 
 
 def _cell_px(tile: TileLayer, size: Scale) -> tuple[float, float]:
