@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from nn3d.errors import SourceError
 from nn3d.extract.checkpoints.ledger import Entry
-from nn3d.extract.checkpoints.pool import Answer, Pool
-from nn3d.extract.checkpoints.task import Order
+
+if TYPE_CHECKING:  # what opens a cached run imports no framework
+    from nn3d.extract.checkpoints.pool import Answer
+    from nn3d.extract.checkpoints.task import Order
 
 LOCAL = "local"
 _DASK = "dask:"
@@ -41,6 +43,7 @@ def check_engine(engine: str) -> str:
 def makers(engine: str, order: Order, n: int) -> Makers:
     """Makers of an engine. n : processes of the local one. Raises SourceError when a cluster does not answer."""
     if not engine.startswith(_DASK):
-        return Pool(order, n)
+        pool: Makers = import_module("nn3d.extract.checkpoints.pool").Pool(order, n)
+        return pool
     found: Makers = import_module("nn3d.extract.checkpoints.cluster").Cluster(order, engine.removeprefix(_DASK))
     return found

@@ -19,6 +19,7 @@ import pytest
 
 from nn3d.extract.options import SourceOptions
 from nn3d.run.writer import write_packed
+from tests.extract.formats import gguf_file
 from tests.run.small import small_run
 from tests.runs import SIETZEN
 
@@ -97,7 +98,8 @@ def safetensors(folder: Path) -> Path:
 def safetensors_index(folder: Path) -> Path:
     """The same in two files and an index, as large models come."""
     save_file = pytest.importorskip("safetensors.numpy").save_file
-    state, places = _state(), {}
+    state = _state()
+    places: dict[str, str] = {}
     for i, names in enumerate((list(state)[:3], list(state)[3:])):
         file = f"model-{i + 1:05}-of-00002.safetensors"
         save_file({name: state[name] for name in names}, folder / file)
@@ -129,6 +131,17 @@ def onnx(folder: Path) -> Path:
     return folder / "net.onnx"
 
 
+def gguf(folder: Path) -> Path:
+    """Weights as llama.cpp keeps them, one of them quantised."""
+    rng, width = np.random.default_rng(0), 32
+    square = {f"blk.0.attn_{part}": (width, width) for part in ("q", "k", "v", "output")}
+    ends = {"token_embd": (8, width), "output": (8, width), "blk.0.attn_norm": (width,), "output_norm": (width,)}
+    shapes: dict[str, tuple[int, ...]] = {**square, **ends}
+    arrays = {f"{n}.weight": ("F32", rng.normal(size=s).astype(np.float32)) for n, s in shapes.items()}
+    arrays["output.weight"] = ("Q8_0", arrays["output.weight"][1])
+    return gguf_file.write(folder / "model.gguf", arrays)
+
+
 SAMPLES: dict[str, Sample] = {
     "run": run,
     "sietzen": sietzen,
@@ -137,4 +150,5 @@ SAMPLES: dict[str, Sample] = {
     "onnx": onnx,
     "safetensors": safetensors,
     "safetensors-index": safetensors_index,
+    "gguf": gguf,
 }
