@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 
 from nn3d.run.groups import CONTAINERS
 from nn3d.run.model import Layer
-from nn3d.run.parts import Unit
+from nn3d.run.parts import Unit, members_of
 
 Found = tuple[list[Unit], str]
 
-# Layers in a row, without modules among them, from which on stages of one resolution are inferred.
-MANY = 10
+# Layers in a row, without modules among them, from which on stages of one resolution are inferred; and units of any
+# kind, which are too many to stand side by side.
+MANY, TOO_MANY = 10, 32
 
 
 def inferred_runs(
@@ -72,10 +73,11 @@ def _classes(units: Sequence[Unit], is_chained: list[bool]) -> list[tuple[int, i
 def _resolutions(
     units: Sequence[Unit], is_chained: list[bool], layers: Sequence[Layer]
 ) -> list[tuple[int, int, str]]:
-    """Stages of one resolution in a long chain of plain layers."""
-    if not all(isinstance(u, int) for u in units):
+    """Stages of one resolution in a long chain of plain layers, or in a very long one of layers and modules."""
+    if len(units) < TOO_MANY and not all(isinstance(u, int) for u in units):
         return []
-    sizes = [layers[u].shape[-2:] if isinstance(u, int) and len(layers[u].shape) == 3 else () for u in units]
+    shapes = [layers[members_of(u)[-1]].shape for u in units]
+    sizes = [shape[-2:] if len(shape) == 3 else () for shape in shapes]
     if sum(1 for s in sizes if s) < MANY or len(set(sizes)) < 3:
         return []
     spans = _spans(len(units), lambda k: is_chained[k] and sizes[k] == sizes[k + 1] and sizes[k] != ())

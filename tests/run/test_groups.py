@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -138,6 +139,18 @@ def test_a_long_flat_chain_is_grouped_by_resolution_and_says_that_it_is_inferred
     found = [g for g in groups_of(layers, graph).all if g.note]
     assert [g.name for g in found] == ["32×32 stage", "16×16 stage", "8×8 stage"]
     assert all(g.path == "" for g in found)
+
+
+@pytest.mark.parametrize(("n_modules", "is_grouped"), [(6, False), (36, True)])
+def test_more_modules_than_can_stand_side_by_side_are_grouped_by_resolution_too(
+    n_modules: int, is_grouped: bool
+) -> None:
+    modules = [f"dense{k}.{part}" for k in range(n_modules) for part in "ab"]
+    layers, graph = network(*chain_of("", *modules))
+    sizes = [32, *(32 >> (3 * k // len(modules)) for k in range(len(modules)))]
+    layers = [replace(k, shape=(4 + k.index, n, n)) for k, n in zip(layers, sizes, strict=True)]
+    found = [g.name for g in groups_of(layers, graph).all if g.name.endswith("stage")]
+    assert found == (["32×32 stage", "16×16 stage", "8×8 stage"] if is_grouped else [])
 
 
 def test_short_names_leave_out_the_group_around() -> None:
