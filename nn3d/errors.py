@@ -4,7 +4,21 @@ from __future__ import annotations
 
 
 class Nn3dError(Exception):
-    """Base of all errors that nn3d raises on purpose; the command line prints its message and exits with 1."""
+    """Base of all errors that nn3d raises on purpose; the command line prints its message and exits with 1.
+
+    The message is made one line of printable characters: names that it quotes may come from a file that wants to move
+    the terminal's cursor.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(one_line(str(message)))
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks and control characters; runs of them become one space."""
+    if text.isprintable():
+        return text
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 class RunFormatError(Nn3dError):

@@ -10,6 +10,7 @@ from typing import Any
 
 from nn3d.errors import SourceError
 from nn3d.extract import factory
+from nn3d.extract.broken import told_in_one_line
 from nn3d.extract.checkpoints.files import candidates, in_order
 from nn3d.extract.checkpoints.opening import Progress, open_checkpoints
 from nn3d.extract.formats.isolation import open_isolated, record_isolated
@@ -36,7 +37,10 @@ def open_source(path: Path, source: SourceOptions, progress: Progress | None = N
         return open_checkpoints(path, source, progress)
     if found is not None and found.is_isolated:
         return open_isolated(found, path, source)
-    return in_memory(record([path], source))
+    if source.model is not None:  # whose code may raise anything, and be mended
+        return in_memory(record([path], source))
+    with told_in_one_line(path):
+        return in_memory(record([path], source))
 
 
 def several_checkpoints(paths: Sequence[Path], source: SourceOptions) -> list[Path]:

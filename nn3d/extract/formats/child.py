@@ -16,9 +16,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nn3d.errors import Nn3dError
+from nn3d.errors import Nn3dError, one_line
+from nn3d.extract.broken import told_in_one_line
 from nn3d.extract.formats.format import Format
-from nn3d.extract.options import SourceOptions, options_from
+from nn3d.extract.options import options_from
 from nn3d.extract.output import in_memory
 from nn3d.run.writer import write_packed
 
@@ -32,7 +33,7 @@ def main() -> None:
     try:
         answer = _answer(request)
     except BaseException as error:  # whatever it is, the parent says it in one line
-        answer = {"error": f"{request['path']}: expected {request['name']}, got {_words(error)}."}
+        answer = {"error": one_line(f"{request['path']}: expected {request['name']}, got {error!r:.200}.")}
     os.write(answers, (json.dumps(answer) + "\n").encode())
     os._exit(0)
 
@@ -45,21 +46,15 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
         if importlib.util.find_spec(library) is not None:
             importlib.import_module(library)
     limit(request["bytes"], request["secs"])
+    path = Path(request["path"])
     try:
-        _make(known, Path(request["path"]), options_from(request["options"]), Path(request["out"]))
-    except MemoryError:
-        return {"memory": True}
+        with told_in_one_line(path, known.name):
+            made = in_memory(known.record(path, options_from(request["options"])))
+            write_packed(made, Path(request["out"]))
     except Nn3dError as error:
-        return {"error": " ".join(str(error).split())}
+        is_memory = isinstance(error.__cause__, MemoryError)
+        return {"memory": True} if is_memory else {"error": str(error)}
     return {"peak_bytes": peak_bytes()}
-
-
-def _make(known: Format, path: Path, options: SourceOptions, out: Path) -> None:
-    write_packed(in_memory(known.record(path, options)), out)
-
-
-def _words(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
 def _end_with_parent() -> None:

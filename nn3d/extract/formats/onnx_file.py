@@ -19,6 +19,8 @@ MOST_NODES = 200_000
 # Protobuf refuses messages of 2 GB; tensors beside a file that are more than this stay there while it runs.
 MOST_TAKEN_IN_BYTES = 1 << 30
 _EXTERNAL = 1
+# How onnxruntime names values that lie at an address instead of in a file.
+_IN_MEMORY = "_ORT_MEM_ADDR_"
 _BITS = {
     "INT4": 4, "UINT4": 4, "FLOAT4E2M1": 4, "INT2": 2, "UINT2": 2, "FLOAT6E2M3": 8, "FLOAT6E3M2": 8, "BFLOAT16": 16
 }  # fmt: skip
@@ -53,6 +55,8 @@ def open_model(path: Path) -> Opened:
     n_nodes, n_initializers = len(model.graph.node), len(model.graph.initializer)
     if not n_nodes or n_nodes > MOST_NODES:
         raise SourceError(f"{path}: expected 1 to {MOST_NODES:,} nodes in its graph, got {n_nodes:,}.")
+    if not all(isinstance(text, str) for text in _texts(model.graph)):
+        raise SourceError(f"{path}: expected names in UTF-8, got other bytes. The file is damaged.")
     folder = path.resolve().parent
     outside = [t for t in tensors_of(model) if t.data_location == _EXTERNAL]
     n_bytes = sum(_check_beside(path, folder, tensor) for tensor in outside)
@@ -94,6 +98,21 @@ def _of_nodes(nodes: Iterable[Any]) -> Iterator[Any]:
                 yield from _of_graph(attribute.g)
             for graph in attribute.graphs:
                 yield from _of_graph(graph)
+
+
+def _texts(graph: Any) -> Iterator[Any]:
+    """Every name in a graph; bytes where one is not UTF-8."""
+    yield graph.name
+    for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        yield value.name
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        for entry in node.metadata_props:
+            yield from (entry.key, entry.value)
+        for attribute in node.attribute:
+            yield attribute.name
+            for inner in (attribute.g, *attribute.graphs) if attribute.HasField("g") else attribute.graphs:
+                yield from _texts(inner)
 
 
 def type_name(tensor_type: int) -> str:
@@ -154,6 +173,8 @@ def _beside(path: Path, folder: Path, tensor: Any) -> tuple[Path, int, int]:
     """File, offset and length of a tensor beside the model. Raises SourceError outside of its folder."""
     told = {entry.key: entry.value for entry in tensor.external_data}
     location = told.get("location", "")
+    if len(told) < len(tensor.external_data) or _IN_MEMORY in location:
+        raise SourceError(f"{path}: {tensor.name}: expected one file where its values lie, got several, or memory.")
     try:
         file = (folder / location).resolve()
         offset, length = int(told.get("offset") or 0), int(told.get("length") or n_bytes_of(tensor))

@@ -34,6 +34,8 @@ def _same(
 
 
 def _pairs(pads: list[int], rank: int) -> list[JSON]:
+    if len(pads) != 2 * rank:
+        raise ValueError(f"{len(pads)} pads for {rank} axes")
     pairs = list(zip(pads[:rank], pads[rank:], strict=True))
     return [a if a == b else [a, b] for a, b in pairs]
 

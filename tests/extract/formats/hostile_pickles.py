@@ -111,7 +111,8 @@ def hugging_face_code(folder: Path) -> tuple[Path, SourceOptions]:
     (home / "config.json").write_text(
         '{"model_type": "mine", "auto_map": {"AutoConfig": "evil.Config", "AutoModel": "evil.Net"}}'
     )
-    (home / "evil.py").write_text(f"import os\nos.system({Evil(folder).command!r})\nclass Config: pass\nclass Net: pass\n")
+    code = f"import os\nos.system({Evil(folder).command!r})\nclass Config: pass\nclass Net: pass\n"
+    (home / "evil.py").write_text(code)
     samples.safetensors(home)
     return home, SourceOptions(model=f"hf:{home}")
 

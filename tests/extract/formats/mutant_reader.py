@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from nn3d.errors import Nn3dError
+from nn3d.extract.broken import told_in_one_line
 from nn3d.extract.formats.registry import format_of
 from nn3d.extract.options import SourceOptions
 from nn3d.extract.output import in_memory
@@ -34,7 +35,8 @@ def outcome(path: Path, *, alone: bool) -> str:
         if known is None or not known.is_isolated:
             run = open_source(path, SourceOptions(cache=False))
         elif alone:
-            run = in_memory(known.record(path, SourceOptions()))
+            with told_in_one_line(path):
+                run = in_memory(known.record(path, SourceOptions()))
         else:
             return REFUSED  # it has become one of those that are read in a child
         with run:

@@ -25,7 +25,8 @@ def flip(data: bytes, rng: Rng) -> bytes:
     bad = np.frombuffer(data, np.uint8).copy()
     reach = len(bad) if rng.random() < 0.5 else min(len(bad), 512)
     at = rng.integers(reach, size=rng.integers(1, 6))
-    bad[at] = rng.integers(256, size=at.shape) if rng.random() < 0.5 else bad[at] ^ (1 << rng.integers(8, size=at.shape))
+    is_any = rng.random() < 0.5
+    bad[at] = rng.integers(256, size=at.shape) if is_any else bad[at] ^ (1 << rng.integers(8, size=at.shape))
     return bad.tobytes()
 
 

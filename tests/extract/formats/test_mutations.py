@@ -23,6 +23,13 @@ from tests.extract.formats.mutating import broken_copy
 HERE = tuple(known for known in READ if not known.is_isolated)
 IN_CHILD = tuple(known for known in READ if known.is_isolated)
 DIED = "died"
+# How many broken copies of a format stand for one of a quick one: those take longer to read.
+COST = {"sietzen": 12, "checkpoints": 20}
+
+
+def _count(known: Format, total: int) -> int:
+    """Its share of all mutations."""
+    return max(5, round(total / COST.get(known.key, 1) / sum(1 / COST.get(other.key, 1) for other in READ)))
 
 
 @pytest.fixture
@@ -79,7 +86,7 @@ def reader() -> Iterator[Reader]:
 def _broken(
     known: Format, n: int, sample: Callable[[str], Path], folder: Path, seed: int, read: Callable[[Path], str]
 ) -> Counter[str]:
-    """How n broken copies of a sample ended. Whatever else came than an opened or a refused file is shown, with its file."""
+    """How n broken copies of a sample ended. What was neither opened nor refused is shown."""
     good = sample(known.key)
     rng = np.random.default_rng(seed)
     ends: Counter[str] = Counter()
@@ -98,9 +105,9 @@ def _broken(
 def test_a_broken_file_opens_or_is_refused_in_one_line(
     known: Format, sample: Callable[[str], Path], tmp_path: Path, seed: int, soaking: Callable[[int, int], int]
 ) -> None:
-    n = soaking(500, 20_000) // len(READ)
+    n = _count(known, soaking(500, 20_000))
     ends = _broken(known, n, sample, tmp_path, seed, lambda path: outcome(path, alone=False))
-    assert ends[REFUSED] > 0
+    assert ends[REFUSED] > 0 or known.key == "checkpoints"  # of these, the broken ones are passed over
 
 
 @pytest.mark.soak
@@ -109,7 +116,7 @@ def test_a_broken_file_that_a_library_parses_opens_or_is_refused_or_ends_its_chi
     known: Format, sample: Callable[[str], Path], tmp_path: Path, seed: int, reader: Reader,
     soaking: Callable[[int, int], int],
 ) -> None:  # fmt: skip
-    n = soaking(500, 20_000) // len(READ)
+    n = _count(known, soaking(500, 20_000))
     ends = _broken(known, n, sample, tmp_path, seed, reader)
     assert ends[REFUSED] > 0
     assert ends[DIED] <= n // 5
