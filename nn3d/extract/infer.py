@@ -119,4 +119,4 @@ def _modules(units: Sequence[Unit], types: Mapping[str, str]) -> tuple[Module, .
     for unit in units:
         parts = unit.path.split(".") if unit.path else []
         paths |= {".".join(parts[:k]) for k in range(1, len(parts) + (unit.op != "parameter"))}
-    return tuple(Module(path, types.get(path, "unknown")) for path in sorted(paths))
+    return tuple(Module(path, types.get(path, "")) for path in sorted(paths))

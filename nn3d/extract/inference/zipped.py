@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nn3d.extract.inference import sequence
-from nn3d.extract.inference.draft import Value
+from nn3d.extract.inference.draft import GUESSED, Value
 from nn3d.extract.inference.tree import Box
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ MOST_TRIALS = 400
 
 
 def walk(w: Walker, box: Box, boxes: Sequence[Box], x: Value | None, after: Demand) -> Value | None:
-    """The given order unless it leaves units without a joint and another order of its lists leaves fewer.
+    """The given order unless it leaves units without a certain joint and another order of its lists leaves fewer.
 
     None where there are no two lists beside each other.
     """
@@ -30,13 +30,19 @@ def walk(w: Walker, box: Box, boxes: Sequence[Box], x: Value | None, after: Dema
     for k, order in enumerate(orders):
         w.trials += 1
         y = sequence.in_order(w, box, order, x, after)
-        unmet = len(w.draft.unjoined) - len(mark[1]) + (after is not None and y is not None and not after(y))
+        unmet = _cost(w, mark[0], len(mark[1])) + 4 * (after is not None and y is not None and not after(y))
         if not unmet:
             return y
         if best is None or unmet < best[0]:
             best = (unmet, k)
         w.draft.back(mark)
     return sequence.in_order(w, box, orders[best[1] if best else 0], x, after)
+
+
+def _cost(w: Walker, first: int, before: int) -> int:
+    """What an order leaves undone since node `first`: units without a joint, and joints that only just fit."""
+    guessed = sum(n.attributes.get("certainty") == GUESSED for n in w.draft.nodes[first:])
+    return 4 * (len(w.draft.unjoined) - before) + guessed
 
 
 def _is_pair(a: Box, b: Box) -> bool:
