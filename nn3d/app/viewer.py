@@ -356,7 +356,8 @@ class Viewer:
 
     def _pass_time(self, now: float, *, has_gesture: bool) -> None:
         moving = is_moving(self.state)
-        dt = self._pace.step(now, is_moving=moving or has_gesture or self._events.is_dragging)
+        is_scrubbed = self.state.time.epoch != self.frame.state.time.epoch
+        dt = self._pace.step(now, is_moving=moving or has_gesture or is_scrubbed or self._events.is_dragging)
         if moving:
             self.do([Advance(dt)])
         self._service.due(now - self._passed, is_moving=moving)

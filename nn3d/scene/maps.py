@@ -16,7 +16,7 @@ GAINS_ROW = 1024
 
 
 class Maps:
-    """Owns the textures; `prepare` keeps exactly those that a frame shows."""
+    """Owns the textures; `prepare` keeps exactly those that a frame shows, and writes into what it needs no more."""
 
     def __init__(self, ctx: moderngl.Context, uploads: Uploads) -> None:
         self.ctx, self.uploads = ctx, uploads
@@ -27,12 +27,16 @@ class Maps:
     def prepare(self, tiles: tuple[TileLayer, ...]) -> None:
         """Upload what is shown and was not here; forget what is shown no longer."""
         wanted = {_name(v, t): (v, t) for t in tiles if t.values is not None for v in t.values}
+        spare: dict[tuple[int, ...], list[moderngl.Texture]] = {}
         for key in [k for k in self._pages if k not in wanted]:
-            _release(self._pages.pop(key)[1])
+            atlas, textures = self._pages.pop(key)
+            for page, texture in zip(atlas.pages, textures, strict=True):
+                spare.setdefault(page.shape, []).append(texture)
         for key, (values, tile) in wanted.items():
             if key not in self._pages:
                 atlas = _atlas(values, tile)
-                self._pages[key] = atlas, tuple(self._texture(page) for page in atlas.pages)
+                self._pages[key] = atlas, tuple(self._filled(page, spare.get(page.shape, [])) for page in atlas.pages)
+        _release(tuple(texture for left in spare.values() for texture in left))
         gains = {t.gains.key: (t.gains, t.power) for t in tiles if t.gains is not None}
         for key in [k for k in self._gains if k not in gains]:
             self._gains.pop(key).release()
@@ -44,6 +48,15 @@ class Maps:
         """About how many bytes `prepare` would upload for a layer's values."""
         lacking = {_name(v, tile): v for v in tile.values or () if _name(v, tile) not in self._pages}
         return sum(v.cells.size * 3 if v.atlas is None else v.atlas.nbytes for v in lacking.values())
+
+    def _filled(self, page: NDArray[np.float16], spare: list[moderngl.Texture]) -> moderngl.Texture:
+        """A texture of a page: one of the same layout that another epoch needs no more, or a new one."""
+        if not spare:
+            return self._texture(page)
+        texture = spare.pop()
+        texture.write(np.ascontiguousarray(page).view(np.uint8).data, alignment=1)
+        self.uploads.add(page.nbytes)
+        return texture
 
     def _texture(self, page: NDArray[np.float16]) -> moderngl.Texture:
         texture = make_texture(self.ctx, page, self.uploads, nearest=False)
