@@ -144,7 +144,6 @@ class TilePass:
             "empty": atlases is None,
             "masked": atlases is not None and any(a.is_masked for a in atlases),
             "own_gains": tile.gains is not None,
-            "lit": tile.lit is not None,
         }
         name = _program_name(flags)
         program = self._program(name)

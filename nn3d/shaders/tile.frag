@@ -1,8 +1,7 @@
 // A face shows the exact colour of the ramp: no light, no fog, no shadow on it.
 // PLATE: a whole layer at rest. LINES: some cells are large enough for lines between them. SEAMS: tiles are so small that
 // pixels between two count. FAR: the same in motion, where some tiles are as small as a pixel. MIXED: between two epochs.
-// PICTURE: in its own colours. EMPTY: values are missing. MASKED: some cells are not finite. LIT: some cells stay bright
-// while the rest dims.
+// PICTURE: in its own colours. EMPTY: values are missing. MASKED: some cells are not finite.
 #include "cells.glsl"
 #ifdef PLATE
 #include "lattice.glsl"
@@ -62,16 +61,12 @@ vec3 lined(vec3 c, vec2 uv, vec2 fw) {
   return mix(c, u_rim, max(rim.x, rim.y));
 }
 
-#ifdef LIT
 // How much of its colour a cell keeps while the rest dims.
 float kept(int tile, vec2 uv) {
   ivec2 at = ivec2(uv * vec2(c_shape.yx));
   bool inside = at.y >= c_lit.x && at.y < c_lit.y && at.x >= c_lit.z && at.x < c_lit.w;
   return inside && tile >= c_own.x && tile < c_own.y ? 1.0 : c_half.w;
 }
-#else
-#define kept(tile, uv) c_half.w
-#endif
 
 vec3 face(int tile, vec2 uv, vec2 fw) {
   vec2 cells = vec2(c_shape.yx), q = uv * cells, w = fw * cells;
@@ -82,9 +77,7 @@ vec3 face(int tile, vec2 uv, vec2 fw) {
 #else
   vec3 c = coloured(shown(tile, q, w), w);
 #endif
-#ifdef LIT
   if (tile == c_own.z && int(q.y) * c_shape.y + int(q.x) >= c_own.w) c = ramp(0.0);
-#endif
   return lined(c, uv, fw);
 }
 
