@@ -19,6 +19,7 @@ import torch
 from nn3d.errors import SourceError
 from nn3d.extract import safetensors_file
 from nn3d.extract.arrays import to_numpy
+from nn3d.extract.formats import dcp_reader
 from nn3d.extract.stub_pickle import describe
 from nn3d.run.model import Array
 
@@ -62,6 +63,9 @@ def is_checkpoint(path: Path) -> bool:
 
 def load(path: Path) -> Checkpoint:
     """Read the parameters of a checkpoint. Raises SourceError when it holds none, lies about sizes, or is a module."""
+    folder = dcp_reader.folder_of(path)
+    if folder is not None:
+        return _checkpoint(folder, *dcp_reader.state(folder))
     content = safetensors_file.read(path) if safetensors_file.is_one(path) else _read(path)
     state, around = _find_state(content)
     if not state:
@@ -69,7 +73,13 @@ def load(path: Path) -> Checkpoint:
         raise SourceError(f"{path}: expected a state_dict (names → tensors), got {type(content).__name__}{keys}.")
     for name, tensor in state.items():
         _check_claim(path, name, tensor)
-    scalars = _scalars(around, state)
+    return _checkpoint(path, state, _scalars(around, state))
+
+
+def _checkpoint(path: Path, state: Mapping[str, torch.Tensor], scalars: Mapping[str, float]) -> Checkpoint:
+    if not state:
+        raise SourceError(f"{path}: expected the parameters of a model, got none.")
+    scalars = {("step" if k == "global_step" else k): v for k, v in scalars.items()}
     epoch, step = (int(scalars[k]) if k in scalars else None for k in ("epoch", "step"))
     metrics = {k: v for k, v in scalars.items() if k not in ("epoch", "step")}
     return Checkpoint(path, _without_prefix(state), epoch, step if step is not None else None, metrics)

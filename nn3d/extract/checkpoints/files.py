@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from nn3d.extract.formats.dcp_metadata import METADATA
 from nn3d.extract.inputs import natural
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".tar", ".safetensors")
@@ -18,7 +19,8 @@ _STEPS = ("step", "steps", "iter", "iters", "iteration", "it", "checkpoint")
 def candidates(folder: Path) -> list[Path]:
     """Files that may be checkpoints, in natural order, by name alone; where there are none, one of each subfolder.
 
-    Of a subfolder (`checkpoint-500/`) it is the model's file, or the only one that may be a checkpoint.
+    Of a subfolder (`checkpoint-500/`) it is the model's file, or the only one that may be a checkpoint; of one that
+    torch.distributed.checkpoint wrote, its `.metadata`.
     """
     own = _in(folder)
     if own:
@@ -26,6 +28,9 @@ def candidates(folder: Path) -> list[Path]:
     below = sorted((p for p in folder.iterdir() if p.is_dir() and p.name[:1] != "."), key=lambda p: natural(p.name))
     chosen = []
     for sub in below:
+        if _is_shared_out(sub):
+            chosen.append(sub / METADATA)
+            continue
         found = _in(sub)
         named = [p for name in _NAMES for p in found if p.name == name]
         chosen += named[:1] or (found if len(found) == 1 else [])
@@ -37,9 +42,15 @@ def _in(folder: Path) -> list[Path]:
     return sorted(files, key=lambda p: natural(p.name))
 
 
+def _is_shared_out(folder: Path) -> bool:
+    """Whether a folder is one checkpoint, in pieces."""
+    return (folder / METADATA).is_file() and any(folder.glob("*.distcp"))
+
+
 def in_order(paths: Sequence[Path]) -> list[Path]:
-    """Given files in natural order, each once."""
-    return sorted(dict.fromkeys(paths), key=lambda p: natural(str(p)))
+    """Given files in natural order, each once; of a folder that is one checkpoint the file that describes it."""
+    files = [p / METADATA if _is_shared_out(p) else p for p in paths]
+    return sorted(dict.fromkeys(files), key=lambda p: natural(str(p)))
 
 
 def counted(names: Sequence[str]) -> tuple[list[int | None], list[int | None]]:
