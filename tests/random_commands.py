@@ -46,8 +46,8 @@ def _built(rng: np.random.Generator, kind: type[Any], state: ViewState) -> Any:
         return _own(rng, state)
     if kind is Camera:
         return _camera(rng)
-    if kind is Budget:
-        spans = (1, 1200), (8, 45), (0, 9000), (8, 512)
+    if kind is Budget:  # little memory, so that all of it is soon held: what grows then is not what it is for
+        spans = (1, 1200), (8, 45), (0, 9000), (4, 24)
         strands, samples, cubes, memory = (int(rng.integers(*span)) for span in spans)
         return Budget(strands=strands, samples=samples, cubes=cubes, memory_mb=memory)
     if kind is Anchors:

@@ -23,6 +23,7 @@ from nn3d.app.facts import Facts
 from nn3d.app.following import Following
 from nn3d.app.glances import Glances
 from nn3d.app.guide import Guide, tour_of
+from nn3d.app.heap import Heap
 from nn3d.app.hovering import Hovering
 from nn3d.app.loader import Loader
 from nn3d.app.pace import REST_SAMPLES, Pace, Patience
@@ -83,9 +84,11 @@ class Viewer:
         self, window: Window, run: Run, state: ViewState | None, visit: Visit, *, is_empty: bool = False,
         resident: Resident | None = None, reader: Reader | None = None, tour: Tour | None = None,
         on_command: Callable[[Command], None] = unheard, following: Following | None = None,
+        heap: Heap | None = None,
     ) -> None:  # fmt: skip
         self.draws = 0
         self._on_command = on_command
+        self._heap = heap if heap is not None else Heap()
         self.visit = visit
         self.next: tuple[Path, Run] | None = None
         self._window, self.is_empty = window, is_empty
@@ -224,6 +227,7 @@ class Viewer:
             self._step(now)
             if on_frame is not None:
                 on_frame(self)
+            self._heap.look(now)
             self._wait(None if max_secs is None else start + max_secs - time.monotonic())
         return self.state
 
@@ -278,6 +282,7 @@ class Viewer:
                 self._settle = max(self._settle, 1)
                 return
             glfw.wait_events_timeout(min(left, LONGEST_SLEEP_SECS))
+            self._heap.look(time.monotonic())
 
     @property
     def _is_waiting(self) -> bool:

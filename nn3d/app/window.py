@@ -13,6 +13,7 @@ import glfw
 
 from nn3d.app.events import Window
 from nn3d.app.following import followed, resumed
+from nn3d.app.heap import Heap
 from nn3d.app.opening import open_window
 from nn3d.app.viewer import Viewer, unheard
 from nn3d.app.visit import Visit
@@ -66,7 +67,8 @@ def show(
     if run is None and follow is not None:
         visit.expect(follow)
     end = None if max_secs is None else time.monotonic() + max_secs
-    scenes = _Scenes(window, visit, opener, reader, follow, on_frame, end)
+    heap = Heap()
+    scenes = _Scenes(window, visit, opener, reader, follow, on_frame, end, heap)
     scene = _Scene(run, state, tuple(script or ()), resident, tour, unheard if run is None else on_command)
     try:
         while True:
@@ -75,6 +77,8 @@ def show(
                 if viewer.next is None:
                     return last
                 scene, begin = scenes.after(scene, viewer, bench, last, begin, on_command), None
+            del viewer, bench
+            heap.clear()
     finally:
         visit.close()
         release_programs(window.ctx)
@@ -104,6 +108,7 @@ class _Scenes:
     follow: Path | None
     on_frame: Callable[[Viewer], None] | None
     end: float | None
+    heap: Heap
 
     @contextmanager
     def viewer(self, scene: _Scene, *, is_own: bool) -> Iterator[tuple[Viewer, Run]]:
@@ -117,6 +122,7 @@ class _Scenes:
             viewer = Viewer(
                 self.window, bench, scene.state, self.visit, is_empty=scene.run is None, resident=scene.resident,
                 reader=self.reader, tour=scene.tour, on_command=scene.on_command, following=following,
+                heap=self.heap,
             )  # fmt: skip
             try:
                 yield viewer, bench
