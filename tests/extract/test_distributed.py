@@ -17,7 +17,9 @@ import torch
 
 import nn3d
 from nn3d.errors import TraceError
+from nn3d.extract.options import SourceOptions
 from nn3d.extract.sharding import Gathered
+from nn3d.extract.sources import open_source
 from nn3d.extract.trace import Probe
 from nn3d.run.model import Epoch
 from nn3d.run.reader import open_run
@@ -86,6 +88,16 @@ def test_two_ranks_record_what_one_process_with_the_final_checkpoint_does(traine
 @pytest.mark.parametrize("kind", ["fsdp", "ddp"])
 def test_training_is_bit_identical_on_every_rank_with_and_without_recorders(trained: Path, kind: str) -> None:
     assert said(trained, f"{kind} same") == [True, True]
+
+
+def test_a_checkpoint_that_two_ranks_wrote_opens_as_one(trained: Path) -> None:
+    alone = of_one_process(trained / "fsdp.pt")
+    assert len(list((trained / "dcp").glob("*.distcp"))) == 2
+    with open_source(trained / "dcp", SourceOptions()) as run:
+        assert run.epochs[0].id == 20
+        assert set(run.parameters) == set(alone.parameters)
+        for name in (p.name for p in alone.graph.parameters if p.kind == "parameter"):  # each rank has its buffers
+            assert np.array_equal(run.weights(name), alone.weights(name)), name
 
 
 def test_chosen_layers_of_a_sharded_model_are_all_that_is_gathered(trained: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nn3d.extract.formats import gguf, onnx, run, safetensors, sietzen, torch_state, unread
+from nn3d.extract.formats import dcp, gguf, onnx, run, safetensors, sietzen, torch_state, unread
 from nn3d.extract.formats.format import Format
 from nn3d.extract.formats.head import look_at
 
@@ -13,6 +13,7 @@ CHECKPOINTS = torch_state.FOLDER
 FORMATS: tuple[Format, ...] = (
     run.FORMAT,
     sietzen.FORMAT,
+    dcp.FORMAT,
     torch_state.FORMAT,
     gguf.FORMAT,
     safetensors.FORMAT,

@@ -27,7 +27,7 @@ Sample = Callable[[Path], Path]
 
 # What a sample is opened with, where its file alone does not show all that the format gives.
 _NET = SourceOptions(model="tests.extract.formats.samples:net", input="random:1,8,8")
-OPTIONS: dict[str, SourceOptions] = {"torch": _NET, "safetensors": _NET}
+OPTIONS: dict[str, SourceOptions] = {"torch": _NET, "safetensors": _NET, "dcp": _NET}
 
 
 def run(folder: Path) -> Path:
@@ -86,6 +86,14 @@ def torch_folder(folder: Path) -> Path:
         state = {name: torch.from_numpy(array) for name, array in _state(epoch).items()}
         torch.save({"state_dict": state, "epoch": epoch}, home / f"epoch_{epoch}.pt")
     return home
+
+
+def dcp(folder: Path) -> Path:
+    """Weights as torch.distributed.checkpoint writes them: a folder of metadata and pieces."""
+    torch, library = pytest.importorskip("torch"), pytest.importorskip("torch.distributed.checkpoint")
+    state = {name: torch.from_numpy(array) for name, array in _state().items()}
+    library.save({"model": state, "step": 40}, checkpoint_id=folder / "step-40", no_dist=True)
+    return folder / "step-40"
 
 
 def safetensors(folder: Path) -> Path:
@@ -147,6 +155,7 @@ SAMPLES: dict[str, Sample] = {
     "sietzen": sietzen,
     "torch": torch_state,
     "checkpoints": torch_folder,
+    "dcp": dcp,
     "onnx": onnx,
     "safetensors": safetensors,
     "safetensors-index": safetensors_index,
