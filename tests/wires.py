@@ -11,8 +11,11 @@ from dataclasses import dataclass
 
 import torch
 
-from nn3d.run.model import Graph, Node
+from nn3d.run.model import Graph
+from nn3d.run.ops import op_of
 
+# Families of operations that hold parameters; in others a parameter is a value that is read.
+HOLDING = frozenset(("conv", "linear", "embedding", "norm", "attention", "recurrent", "other"))
 Edges = set[tuple[str, str]]
 
 
@@ -46,48 +49,67 @@ def aliases(model: torch.nn.Module) -> dict[str, str]:
     return {n: first.setdefault((t.data_ptr(), tuple(t.shape)), n) for n, t in model.state_dict(keep_vars=True).items()}
 
 
-def unit_names(graph: Graph, same: Mapping[str, str]) -> dict[str, str]:
-    """Parameter → its unit, in `graph`: the first name of what is held by the same nodes, buffers alone left away."""
+@dataclass(frozen=True, slots=True)
+class Units:
+    """The units of a true graph. of : parameter → its unit. loose : units that are values of their own there.
+
+    A parameter that no operation holds (a factor a channel, a token, a norm computed by hand) is only ever read; in a
+    graph that has it inside an operation, that operation is passed through and the parameter is read beside it.
+    """
+
+    of: Mapping[str, str]
+    loose: frozenset[str]
+
+
+def units_of(graph: Graph, same: Mapping[str, str]) -> Units:
+    """Units of a true graph: what one operation holds, named by the first of its parameters; buffers are left away."""
     names = {p.id: same.get(p.name, p.name) for p in graph.parameters}
-    kinds = {same.get(p.name, p.name): p.kind for p in graph.parameters}
+    kept = {same.get(p.name, p.name) for p in graph.parameters if p.kind == "parameter"}
     unit: dict[str, str] = {}
+    held: set[str] = set()
     for node in graph.nodes:
-        held = sorted({names[p] for p in node.parameters.values()})
-        if not any(kinds[name] == "parameter" for name in held):
+        own = sorted({names[p] for p in node.parameters.values()})
+        if not kept.intersection(own):
             continue
-        known = next((unit[name] for name in held if name in unit), held[0])
-        unit.update({name: known for name in held if name not in unit})
-    return unit
+        known = next((unit[name] for name in own if name in unit), own[0])
+        unit.update({name: known for name in own if name not in unit})
+        held |= {known} if op_of(node.op).family in HOLDING or node.op == "prelu" else set()
+    return Units(unit, frozenset(unit.values()) - held)
 
 
-def contracted(graph: Graph, unit: Mapping[str, str], same: Mapping[str, str]) -> Edges:
-    """Edges between units of `unit`, those of a unit with itself left away."""
+def contracted(graph: Graph, units: Units, same: Mapping[str, str]) -> Edges:
+    """Edges between units, those of a unit with itself left away."""
     names = {p.id: same.get(p.name, p.name) for p in graph.parameters}
     by_id = {node.id: node for node in graph.nodes}
-
-    def of(node: Node) -> str | None:
-        return next((unit[names[p]] for p in node.parameters.values() if names[p] in unit), None)
-
+    held = {n.id: {units.of[names[p]] for p in n.parameters.values() if names[p] in units.of} for n in graph.nodes}
+    own = {i: next(iter(sorted(u - units.loose)), None) for i, u in held.items()}
     known: dict[int, frozenset[str]] = {}
 
     def behind(start: int) -> frozenset[str]:
+        """Units that a node reads, its own loose ones among them."""
         stack = [start]
         while stack:
             node = by_id[stack[-1]]
-            waiting = [s.node for s in node.inputs if s.node not in known and of(by_id[s.node]) is None]
+            waiting = [s.node for s in node.inputs if s.node not in known and own[s.node] is None]
             if waiting:
                 stack += waiting
                 continue
-            found: set[str] = set()
+            found = held[node.id] & units.loose
             for source in node.inputs:
-                own = of(by_id[source.node])
-                found |= {own} if own is not None else known[source.node]
+                unit = own[source.node]
+                found |= {unit} if unit is not None else known[source.node]
             known[stack.pop()] = frozenset(found)
         return known[start]
 
-    return {(a, b) for node in graph.nodes if (b := of(node)) is not None for a in behind(node.id) if a != b}
+    return {(a, unit) for i, unit in own.items() if unit is not None for a in behind(i) if a != unit}
 
 
 def score(true: Edges, said: Edges) -> Score:
     """Compare contracted edges."""
     return Score(len(true), len(said), len(true & said))
+
+
+def scored(true: Graph, said: Graph, same: Mapping[str, str]) -> Score:
+    """An inferred graph against the true one of the same parameters. same : tied names, as `aliases` gives them."""
+    units = units_of(true, same)
+    return score(contracted(true, units, same), contracted(said, units, same))

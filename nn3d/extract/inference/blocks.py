@@ -108,6 +108,9 @@ def identity(w: Walker, box: Box, x: Value | None, after: Demand) -> Value | Non
 def why_identity(w: Walker, box: Box, channels: int) -> str:
     """Why a block's input seems to be added to what it gives; "" where it does not."""
     main = main_path(box)
+    is_wrapper = len(box.children) == 1 and box.children[0].name == "fn" and not box.children[0].is_leaf
+    if is_wrapper and main and _reads(main[0]) == channels == main[-1].n_out:
+        return f"{channels} channels in and out of a wrapper's one part, fn"
     if len(main) < 2 or _reads(main[0]) != channels or main[-1].n_out != channels:
         return ""
     if signature(box) in w.families:

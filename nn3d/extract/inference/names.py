@@ -13,7 +13,7 @@ _TABLE: Final = re.compile(
 )
 _ROLES: Final = re.compile(
     r"(weight|bias|running_mean|running_var|num_batches_tracked|(weight|bias)_(ih|hh|hr)(_l\d+(_reverse)?)?|in_proj_weight"
-    r"|in_proj_bias|[qkv]_proj_weight|bias_[kv]|weight_[gv]|weight_orig|weight_u|original[01]|qweight|scales|qzeros)$"
+    r"|in_proj_bias|[qkv]_proj_weight|bias_[kv]|weight_[gv]|weight_orig|weight_u|original[01]|gain|qweight|scales|qzeros)$"
 )
 EMBEDDING: Final = re.compile(r"emb|wte|wpe|vocab|(^|[._])(shared|tokens?|words?)([._]|$)", re.I)
 HEAD: Final = re.compile(r"(^|[._])(lm_head|head|decoder|proj_out|generator|classifier|fc|output)([._]|$)", re.I)

@@ -12,7 +12,7 @@ from nn3d.extract.inference.units import Unit
 MOST_DEPTH = 48
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Box:
     """A module as names tell it. unit : what it holds itself. name : the last part of its path."""
 
@@ -83,16 +83,25 @@ def _scales_last(box: Box) -> None:
 
 
 def _norms_first(box: Box) -> None:
-    """Norms that are registered late: of a matrix's input beside it, and of embeddings after the list of blocks."""
+    """Norms that are registered elsewhere: a matrix's input norm after it, those of embeddings, the final one."""
     two = [c.unit for c in box.children if c.is_leaf and c.unit]
     is_pair = len(two) == 2 == len(box.children) and two[0].is_weighted and two[1].is_norm
     if is_pair and two[0].n_in == two[1].n_in != two[0].n_out:
         box.children.reverse()
-    norms = (i for i, c in enumerate(box.children) if c.is_leaf and c.unit and c.unit.is_norm)
-    i = next((i for i in norms if "emb" in box.children[i].name.lower()), 0)
-    at = next((k for k in range(i) if is_stack(box.children[k])), i)
-    if at < i:
-        box.children.insert(at, box.children.pop(i))
+    leaves = [c for c in box.children if c.is_leaf and c.unit]
+    norms = [c for c in leaves if c.unit and c.unit.is_norm]
+    if len(leaves) == len(box.children) and {c.unit.op for c in leaves if c.unit and c not in norms} == {"embedding"}:
+        box.children = [*(c for c in leaves if c not in norms), *norms]
+        return
+    stacks = [c for c in box.children if is_stack(c)]
+    for norm in norms if stacks else []:
+        rest = [c for c in box.children if c is not norm]
+        if "emb" in norm.name.lower():
+            at = min(rest.index(stacks[0]), box.children.index(norm))
+            box.children = [*rest[:at], norm, *rest[at:]]
+        elif "final" in norm.name.lower() or norm.name.lower() in ("ln_f", "norm_f"):
+            at = max(rest.index(stacks[-1]) + 1, box.children.index(norm))
+            box.children = [*rest[:at], norm, *rest[at:]]
 
 
 def _interleave(box: Box) -> None:

@@ -27,6 +27,8 @@ def walk(w: Walker, box: Box, boxes: Sequence[Box], x: Value | None, after: Dema
     mark = w.draft.mark()
     best: tuple[int, int] | None = None
     orders = _orders(boxes, at)
+    if all(u.is_weighted for u in boxes[at].units()) and all(u.is_norm for u in boxes[at + 1].units()):
+        orders = orders[1:2]
     for k, order in enumerate(orders):
         w.trials += 1
         y = sequence.in_order(w, box, order, x, after)
