@@ -56,6 +56,10 @@ _OPTIONS = (
     click.option("--std", type=_Numbers(), metavar="S", help="Divides pictures after the mean."),
     click.option("--gray", is_flag=True, help="Read pictures in grey."),
     click.option("--classes", type=click.Path(path_type=Path), metavar="FILE", help="Class names, one a line."),
+    click.option(
+        "--layout", type=click.Choice(["io", "oi"]),
+        help="How weights of .npz and .npy lie: (…, in, out) or (out, in, …); by their names without it.",
+    ),
     click.option("--trust", is_flag=True, help="Run the code inside a pickled module."),
     click.option("--no-cache", is_flag=True, help="Extract a folder of checkpoints anew, and keep nothing of it."),
 )  # fmt: skip
@@ -69,8 +73,10 @@ def source_options(command: F) -> F:
         names = ("model", "samples", "resize", "gray", "classes", "trust")
         given = {name: kwargs.pop(name) for name in names}
         mean, std, text = kwargs.pop("mean"), kwargs.pop("std"), kwargs.pop("input_")
-        is_cached = not kwargs.pop("no_cache")
-        source = SourceOptions(input=text, mean=mean or (), std=std or (), cache=is_cached, **given)
+        is_cached, layout = not kwargs.pop("no_cache"), kwargs.pop("layout") or ""
+        source = SourceOptions(
+            input=text, mean=mean or (), std=std or (), cache=is_cached, layout=layout, **given
+        )  # fmt: skip
         return command(*args, source=source, **kwargs)
 
     found: Any = wrapped

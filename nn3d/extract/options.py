@@ -21,6 +21,7 @@ class SourceOptions:
     samples : how many to record, None for all that the input has (at most 16 of a folder or data set).
     resize : (H, W). mean, std : one number a channel, or one for all. classes : a file with one name a line.
     trust : run what a pickled module's file says. cache : keep what a folder of checkpoints becomes.
+    layout : of matrices and kernels in files of plain arrays, "io" or "oi"; "" goes by their names.
     """
 
     model: str | None = None
@@ -33,6 +34,7 @@ class SourceOptions:
     classes: Path | None = None
     trust: bool = False
     cache: bool = True
+    layout: str = ""
 
     def class_names(self) -> tuple[str, ...]:
         """Names of `classes`; () without a file. Raises SourceError when it cannot be read."""

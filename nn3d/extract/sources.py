@@ -65,6 +65,9 @@ def record(paths: Sequence[Path], source: SourceOptions) -> Recording:
     if odd is None and len(paths) > 1:
         files = [p for path in paths for p in (readable(path) if formats[path] is CHECKPOINTS else [path])]
         return record_files(files, source)
+    several = {f.record_several for f in formats.values() if f is not None}
+    if len(paths) > 1 and len(several) == 1 and None not in formats.values() and (together := several.pop()):
+        return together(paths, source)
     odd = paths[0] if odd is None else odd
     found = formats[odd]
     got = "something that nn3d does not know" if found is None else found.name

@@ -24,8 +24,9 @@ MAX_MEMBERS = 1_000_000
 MAX_CHECKED_AT_ONCE = 5_000
 MAX_UNFOLDED = 256 << 20
 MAX_RATIO = 100
+MAX_NAME = 1000
 _PADDING_ID = 0xD935
-_NAME = re.compile(r"[A-Za-z0-9_\-.]+(/[A-Za-z0-9_\-.]+)*")
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_\-.]+(/[A-Za-z0-9_\-.]+)*")
 _BROKEN = (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError, OverflowError, EOFError, zlib.error)
 
 
@@ -34,13 +35,19 @@ class ArchiveStore:
 
     Sizes and headers are checked against the bytes present before anything is allocated: for up to 5,000 members when
     opening, for more on first access. on_header : is given each header before anything of its member is handed out,
-    and raises when it does not fit; then nothing but the directory is read when opening.
+    and raises when it does not fit; then nothing but the directory is read when opening. names : what names of members
+    must match, None for those of somebody else's file, which are never written anywhere.
     """
 
-    def __init__(self, path: Path, on_header: Callable[[str, Header], None] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        on_header: Callable[[str, Header], None] | None = None,
+        names: re.Pattern[str] | None = PLAIN_NAME,
+    ) -> None:
         self.path = path
         self._on_header = on_header
-        self._members = _directory(path)
+        self._members = _directory(path, names)
         self._headers: dict[str, Header] = {}
         with path.open("rb") as file:
             self._size = os.fstat(file.fileno()).st_size
@@ -132,7 +139,7 @@ class ArchiveStore:
             raise RunFormatError(f"{self._where(info.filename)}: should be deflated data, got {error}") from None
 
 
-def _directory(path: Path) -> dict[str, zipfile.ZipInfo]:
+def _directory(path: Path, names: re.Pattern[str] | None) -> dict[str, zipfile.ZipInfo]:
     """Key → entry of the ZIP's directory, every entry checked."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -147,7 +154,7 @@ def _directory(path: Path) -> dict[str, zipfile.ZipInfo]:
     for info in entries:
         if info.is_dir():
             continue
-        _check_entry(info, path.name)
+        _check_entry(info, path.name, names)
         key = info.filename.removesuffix(".npy")
         if key in members:
             raise RunFormatError(f"{path.name}: {key}: should be there once, got it twice")
@@ -155,9 +162,10 @@ def _directory(path: Path) -> dict[str, zipfile.ZipInfo]:
     return members
 
 
-def _check_entry(info: zipfile.ZipInfo, where: str) -> None:
+def _check_entry(info: zipfile.ZipInfo, where: str, names: re.Pattern[str] | None) -> None:
     name = info.filename
-    if not _NAME.fullmatch(name) or ".." in name.split("/") or len(name) > 200:
+    is_odd = names is not None and (not names.fullmatch(name) or ".." in name.split("/") or len(name) > 200)
+    if is_odd or len(name) > MAX_NAME:
         raise RunFormatError(f"{where}: member names should be plain, got {name[:80]!r}")
     if info.flag_bits & 0x41:
         raise RunFormatError(f"{where}: {name}: should not be encrypted")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,8 @@ class Format:
     gives : what a file of it can hold, with --model where that helps; GRAPH where wires need not be guessed. extra : of
     the package that must be installed to read it, "" for none. is_checkpoint : several files of it are epochs of one
     model. is_isolated : a library in C parses it, so it is read in a child process with limits. libraries : what such a
-    child imports before its memory is bounded, where installed.
+    child imports before its memory is bounded, where installed. record_several : reads several files as epochs of one
+    model, where that is not done as for checkpoints.
     """
 
     key: str
@@ -34,3 +35,4 @@ class Format:
     is_checkpoint: bool = False
     is_isolated: bool = False
     libraries: tuple[str, ...] = ()
+    record_several: Callable[[Sequence[Path], SourceOptions], Recording] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nn3d.extract.formats import dcp, gguf, onnx, run, safetensors, sietzen, torch_state, unread
+from nn3d.extract.formats import dcp, gguf, numpy_files, onnx, run, safetensors, sietzen, torch_state, unread
 from nn3d.extract.formats.format import Format
 from nn3d.extract.formats.head import look_at
 
@@ -20,6 +20,8 @@ FORMATS: tuple[Format, ...] = (
     safetensors.INDEX,
     torch_state.FOLDER,
     onnx.FORMAT,
+    numpy_files.FORMAT,
+    numpy_files.FOLDER,
     *unread.FORMATS,
 )
 

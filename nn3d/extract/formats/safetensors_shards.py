@@ -43,7 +43,7 @@ def read_index(path: Path) -> Tensors:
 
     left_out = tuple(line for shard in shards.values() for line in shard.left_out)
     notes = (f"{len(arrays)} tensors in {len(shards)} files",)
-    return Tensors(path, arrays, stamp, first.numbers, first.how, notes, left_out, close)
+    return Tensors(path, arrays, stamp, first.numbers, first.how, notes, left_out, close=close)
 
 
 def _places(path: Path) -> Mapping[str, str]:

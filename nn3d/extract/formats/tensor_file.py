@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from nn3d.run.model import JSON, Array, Epoch, Graph
 
 Shapes = Mapping[str, tuple[int, ...]]
 _STAMPED = 1 << 16
+MOST_EPOCH = 1 << 40
 NO_MODEL = "activations: there is no model to run. Pass --model PKG.MOD:FACTORY and --input."
 
 
@@ -66,7 +67,8 @@ class Mapped:
 class Tensors:
     """What a file of tensors holds. arrays : by name, in the file's order. numbers : what it says beside them.
 
-    how : element type → what was done with it, for the notes. left_out : tensors that cannot be shown, and why.
+    how : element type → what was done with it, for the notes. layouts : by name, where the file had others. close :
+    gives the file back. left_out : tensors that cannot be shown, and why.
     """
 
     path: Path
@@ -76,6 +78,7 @@ class Tensors:
     how: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    layouts: Mapping[str, str] = field(default_factory=dict)
     close: Callable[[], None] = lambda: None
 
 
@@ -83,28 +86,55 @@ def recording_of(
     tensors: Tensors, options: SourceOptions, source: str = "", infer: Callable[[Shapes], Graph] = infer_graph
 ) -> Recording:
     """One epoch of weights with an inferred graph, nothing of them read. Raises SourceError where there are none."""
-    arrays = without_prefix(tensors.arrays)
+    return recording_of_many([tensors], options, source, infer)
+
+
+def recording_of_many(
+    files: Sequence[Tensors], options: SourceOptions, source: str = "", infer: Callable[[Shapes], Graph] = infer_graph
+) -> Recording:
+    """The same of several epochs of one network, whose tensors have the same names and shapes."""
+    first = files[0]
+    arrays = without_prefix(first.arrays)
     if not arrays:
-        why = f": {tensors.left_out[0]}" if tensors.left_out else ""
-        raise SourceError(f"{tensors.path}: expected tensors, got none that can be shown{why}.")
+        why = f": {first.left_out[0]}" if first.left_out else ""
+        raise SourceError(f"{first.path}: expected tensors, got none that can be shown{why}.")
     graph = infer({name: array.shape for name, array in arrays.items()})
     by_id = {p.id: canonical_later(arrays[p.name], p) for p in graph.parameters}
-    notes = type_notes(by_id, tensors.how) + tensors.notes
-    graph = replace(typed(graph, by_id), notes=graph.notes + notes)
-    moment = Moment(_epoch(tensors), {}, LazyArrays(by_id, stamp=tensors.stamp, close=tensors.close))
-    left_out = (NO_MODEL, *tensors.left_out)
-    name = tensors.path.name.split(".")[0] or tensors.path.name
-    return Recording(name, source or tensors.path.name, graph, (), (moment,), options.class_names(), left_out)
+    notes = graph.notes + type_notes(by_id, first.how) + first.notes
+    moments, last = [], -1
+    for file in files:
+        epoch = _epoch(file, last)
+        moments.append(_moment(file, epoch, graph, by_id))
+        last = epoch.id
+    parameters = tuple(replace(p, source_layout=first.layouts.get(p.name, p.source_layout)) for p in graph.parameters)
+    graph = typed(replace(graph, parameters=parameters, notes=notes), by_id)
+    left_out, name = (NO_MODEL, *first.left_out), first.path.name.split(".")[0] or first.path.name
+    source = source or first.path.name
+    return Recording(name, source, graph, (), tuple(moments), options.class_names(), left_out, len(moments))
 
 
-def _epoch(tensors: Tensors) -> Epoch:
-    """The epoch that the file's own numbers name; the others are its metrics."""
+def _moment(file: Tensors, epoch: Epoch, graph: Graph, first: Mapping[int, LazyArray]) -> Moment:
+    """An epoch of a graph. Raises SourceError unless its tensors are those of the first one."""
+    arrays = without_prefix(file.arrays)
+    found = {p.id: canonical_later(arrays[p.name], p) for p in graph.parameters if p.name in arrays}
+    for p in graph.parameters:
+        got = found[p.id].shape if p.id in found else None
+        if got != first[p.id].shape:
+            what = "no such tensor" if got is None else str(got)
+            raise SourceError(f"{file.path}: {p.name}: expected {first[p.id].shape} as in the first, got {what}.")
+    return Moment(epoch, {}, LazyArrays(found, stamp=file.stamp, close=file.close))
+
+
+def _epoch(tensors: Tensors, last: int) -> Epoch:
+    """The epoch that the file's own numbers name, while they rise, else the next one; the others are its metrics."""
     numbers = dict(tensors.numbers)
-    epoch, step = numbers.pop("epoch", 0), numbers.pop("step", None)
+    said, step = numbers.pop("epoch", None), numbers.pop("step", None)
     step = numbers.pop("global_step", step)
+    number = int(said) if said is not None and last < said < MOST_EPOCH else last + 1
+    time = None
     with suppress(OSError):
-        return Epoch(max(0, int(epoch)), None if step is None else int(step), tensors.path.stat().st_mtime, numbers)
-    return Epoch(0)
+        time = tensors.path.stat().st_mtime
+    return Epoch(number, int(step) if step is not None and 0 <= step < MOST_EPOCH else None, time, numbers)
 
 
 def plain(value: JSON, what: str) -> int:

@@ -8,6 +8,7 @@ them with the format's own library wherever there is one.
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from tests.run.small import small_run
 from tests.runs import SIETZEN
 
 Sample = Callable[[Path], Path]
+TENSORFLOW = Path(__file__).parents[2] / "data" / "formats" / "tensorflow"
 
 # What a sample is opened with, where its file alone does not show all that the format gives.
 _NET = SourceOptions(model="tests.extract.formats.samples:net", input="random:1,8,8")
@@ -150,6 +152,42 @@ def gguf(folder: Path) -> Path:
     return gguf_file.write(folder / "model.gguf", arrays)
 
 
+def numpy_arrays(folder: Path) -> Path:
+    """A perceptron as flax names it."""
+    rng = np.random.default_rng(0)
+    shapes = {"Dense_0/kernel": (6, 5), "Dense_0/bias": (5,), "Dense_1/kernel": (5, 3), "Dense_1/bias": (3,)}
+    np.savez(folder / "params.npz", **{f"params/{n}": rng.normal(size=s) for n, s in shapes.items()})
+    return folder / "params.npz"
+
+
+def numpy_folder(folder: Path) -> Path:
+    """The same, an epoch each."""
+    home = folder / "epochs"
+    home.mkdir()
+    for epoch in (2, 10):
+        numpy_arrays(home).rename(home / f"epoch_{epoch}.npz")
+    return home
+
+
+def _kept(name: str) -> Sample:
+    """A file of tests/data/formats/tensorflow, which make.py there made with TensorFlow and Keras."""
+
+    def sample(folder: Path) -> Path:
+        source = TENSORFLOW / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+        return folder / name
+
+    return sample
+
+
+def _hdf5(name: str) -> Sample:
+    def sample(folder: Path) -> Path:
+        pytest.importorskip("h5py")
+        return _kept(name)(folder)
+
+    return sample
+
+
 SAMPLES: dict[str, Sample] = {
     "run": run,
     "sietzen": sietzen,
@@ -160,4 +198,8 @@ SAMPLES: dict[str, Sample] = {
     "safetensors": safetensors,
     "safetensors-index": safetensors_index,
     "gguf": gguf,
+    "keras": _hdf5("net.keras"),
+    "keras-h5": _hdf5("net_keras2.h5"),
+    "numpy": numpy_arrays,
+    "numpy-folder": numpy_folder,
 }
