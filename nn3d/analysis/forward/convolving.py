@@ -62,7 +62,7 @@ def padded(x: Array, pads: Sequence[tuple[int, int]], value: float = 0.0, mode: 
     return np.pad(x, grow, mode={"reflect": "reflect", "replicate": "edge", "circular": "wrap"}[mode])  # type: ignore[call-overload, no-any-return]
 
 
-def _pads(step: Step, rank: int) -> list[tuple[int, int]]:
+def pads_of(step: Step, rank: int) -> list[tuple[int, int]]:
     """Padding of each axis before and after: a number for both, or a pair."""
     given = step.node.attributes.get("padding", 0)
     given = given if isinstance(given, list) else [given] * rank
@@ -82,7 +82,7 @@ def _convolution(rank: int) -> Rule:
     def rule(step: Step) -> Result:
         w = step.must("weight")
         mode = step.text("padding_mode", "constant").replace("zeros", "constant")
-        x = padded(step.x, _pads(step, rank), mode=mode)
+        x = padded(step.x, pads_of(step, rank), mode=mode)
         stride, dilation = step.space("stride", rank, 1), step.space("dilation", rank, 1)
         return _with_bias(step, convolved(x, w, stride, dilation, int(step.number("groups", 1))))
 
@@ -95,7 +95,7 @@ def _transposed(rank: int) -> Rule:
     def rule(step: Step) -> Result:
         x, w = step.x, step.must("weight")
         stride, dilation = step.space("stride", rank, 1), step.space("dilation", rank, 1)
-        extra, pads = step.space("output_padding", rank, 0), _pads(step, rank)
+        extra, pads = step.space("output_padding", rank, 0), pads_of(step, rank)
         size = [(m - 1) * s + 1 for m, s in zip(x.shape[2:], stride, strict=True)]
         spread = np.zeros((*x.shape[:2], *size), np.float32)
         spread[(slice(None), slice(None), *(slice(None, None, s) for s in stride))] = x

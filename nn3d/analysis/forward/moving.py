@@ -36,7 +36,7 @@ def index_of(text: str) -> tuple[Index, ...] | None:
 
 
 def _slice(step: Step) -> Result:
-    index = index_of(step.text("index", "[·]")) if "index" in step.node.attributes else None
+    index = index_of(step.text("index", "")) if isinstance(step.node.attributes.get("index"), str) else None
     if index is None:
         return _narrowed(step)
     if step.names and step.names[0] in ("h_n", "c_n"):  # torch's index counts layers before samples

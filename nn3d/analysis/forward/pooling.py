@@ -6,26 +6,29 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nn3d.analysis.forward.convolving import padded, windows
+from nn3d.analysis.forward.convolving import padded, pads_of, windows
 from nn3d.analysis.forward.step import Result, Rule, Step
 from nn3d.run.model import Array
 
 
-def _geometry(step: Step, rank: int) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-    """Kernel, stride, padding, and how far past the padding the last window reaches (ceil_mode)."""
+Pads = list[tuple[int, int]]
+
+
+def _geometry(step: Step, rank: int) -> tuple[tuple[int, ...], tuple[int, ...], Pads, tuple[int, ...]]:
+    """Kernel, stride, padding before and after, and how far past it the last window reaches (ceil_mode)."""
     kernel = step.space("kernel_size", rank, 1)
     stride = step.space("stride", rank, 0)
     stride = tuple(s or k for s, k in zip(stride, kernel, strict=True))
-    pads, dilation = step.space("padding", rank, 0), step.space("dilation", rank, 1)
+    pads, dilation = pads_of(step, rank), step.space("dilation", rank, 1)
     size = step.shape()[-rank:]
     reach = [(o - 1) * s + (k - 1) * d + 1 for o, s, k, d in zip(size, stride, kernel, dilation, strict=True)]
-    over = (max(0, r - n - 2 * p) for r, n, p in zip(reach, step.x.shape[-rank:], pads, strict=True))
+    over = (max(0, r - n - sum(p)) for r, n, p in zip(reach, step.x.shape[-rank:], pads, strict=True))
     return kernel, stride, pads, tuple(over)
 
 
 def _patches(step: Step, x: Array, rank: int, value: float) -> Array:
     kernel, stride, pads, over = _geometry(step, rank)
-    wide = padded(x, [(p, p + o) for p, o in zip(pads, over, strict=True)], value)
+    wide = padded(x, [(a, b + o) for (a, b), o in zip(pads, over, strict=True)], value)
     found = windows(wide, kernel, stride, step.space("dilation", rank, 1))
     size = step.shape()[-rank:]
     return found[(slice(None), slice(None), *(slice(0, o) for o in size))]
@@ -51,7 +54,7 @@ def _mean(rank: int) -> Rule:
         kernel, stride, pads, over = _geometry(step, rank)
         counts_pads = bool(step.node.attributes.get("count_include_pad", True))
         ones = np.ones((1, 1, *step.x.shape[-rank:]), np.float32)
-        ones = padded(ones, [(p, p) for p in pads], 1.0 if counts_pads else 0.0)
+        ones = padded(ones, pads, 1.0 if counts_pads else 0.0)
         ones = padded(ones, [(0, o) for o in over], 0.0)
         return sums / windows(ones, kernel, stride, [1] * rank).sum(axes)[
             (slice(None), slice(None), *(slice(0, n) for n in sums.shape[2:]))

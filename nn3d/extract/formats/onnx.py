@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ from nn3d.extract.formats.head import Head
 from nn3d.extract.formats.onnx_file import Opened, open_model
 from nn3d.extract.formats.onnx_fixed import Fixed
 from nn3d.extract.formats.onnx_graph import Builder
+from nn3d.extract.formats.onnx_moves import checked, lift
 from nn3d.extract.formats.onnx_names import modules_of
 from nn3d.extract.formats.onnx_session import NotRunError
 from nn3d.extract.formats.onnx_shapes import inferred_shapes
-from nn3d.extract.formats.onnx_shot import Shot, shapes_of, shoot
+from nn3d.extract.formats.onnx_shot import Shot, moved_axis, shapes_of, shoot
 from nn3d.extract.formats.onnx_sniff import is_onnx
-from nn3d.extract.formats.onnx_values import Values, values_of
+from nn3d.extract.formats.onnx_values import Values, subgraphs, values_of
 from nn3d.extract.options import SourceOptions
 from nn3d.extract.placed import Preprocessing, input_info, node_of
 from nn3d.extract.recording import Moment, Recording
@@ -47,10 +49,13 @@ def _record(path: Path, options: SourceOptions) -> Recording:
     builder = Builder(opened.model, values, fixed, shapes, types)
     builder.build()
     places = _places(builder, values, shot)
+    if shot is not None and shot.lifted:
+        lift(builder.drafts, builder.value_at, shot.lifted)
     graph = _graph(builder, values, opened, places, options, shot)
     held = _held(builder, shot, fixed)
     activations = {at: _canonical(places[at[0]][at[1]], array, shot) for at, array in held.items()} if shot else {}
-    left_out += _left_out(builder, values)
+    graph = replace(graph, nodes=checked(graph.nodes, activations))
+    left_out += _left_out(builder)
     batch = shot.fed.batch if shot is not None else None
     samples: tuple[Sample, ...] = ()
     if shot is not None and batch is not None:
@@ -94,10 +99,21 @@ def _places(builder: Builder, values: Values, shot: Shot | None) -> list[list[Pl
         found = [[Placement(0) if o.shape else Placement(None) for o in d.outputs] for d in drafts]
         if shot is not None and not shot.lifted:
             found = placements(drafts, None, shot.n, 0)
+    if shot is not None and shot.rolled is not None:
+        for (draft, output), value in builder.value_at.items():
+            if value in shot.rolled:
+                found[draft][output] = moved_axis(shot.first[value], shot.rolled[value], shot.n)
+    joined = {s.node for d in drafts if d.op == "concat" for s in d.inputs}
     for (draft, output), value in builder.value_at.items():
         if value not in values.moving:
-            found[draft][output] = Placement(None)
+            is_each = draft in joined and shot is not None and _is_alike(drafts[draft].outputs[output], shot.n)
+            found[draft][output] = Placement(0 if is_each else None)
     return found
+
+
+def _is_alike(output: DraftOutput, n: int) -> bool:
+    """Whether what is joined to the samples' values has a row for each of them (a class token, repeated)."""
+    return len(output.shape) > 1 and output.shape[0] == n
 
 
 def _with(draft: Draft, builder: Builder, values: dict[str, Array], shot: Shot | None) -> Draft:
@@ -175,11 +191,16 @@ def graph_opsets(opened: Opened) -> Any:
     return opened.model.opset_import
 
 
-def _left_out(builder: Builder, values: Values) -> list[str]:
-    if not builder.n_inner:
-        return []
-    kinds = sorted({n.op_type for n in builder.drawn if any(a.HasField("g") for a in n.attribute)})
-    return [f"values inside of {', '.join(kinds)}: {builder.n_inner} operations run there as often as data say"]
+def _left_out(builder: Builder) -> list[str]:
+    """What a run of this file lacks, a line each."""
+    found, lost = [], builder.unknown
+    if lost:
+        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        found.append(f"{lost[0]}{more}: constants that cannot be computed here")
+    if builder.n_inner:
+        kinds = ", ".join(sorted({n.op_type for n in builder.drawn if subgraphs(n)}))
+        found.append(f"values inside of {kinds}: {builder.n_inner} operations, which run there as often as data say")
+    return found
 
 
 def _sniff(head: Head) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 
 from nn3d.extract import factory
 from nn3d.extract.formats.onnx_file import MOST_VALUES, array_of, as_known
+from nn3d.extract.formats.onnx_session import NotRunError, run_bytes
 from nn3d.extract.formats.onnx_values import Values, subgraphs
 from nn3d.run.model import Array
 
@@ -23,7 +24,7 @@ class Fixed:
 
     def __init__(self, model: Any, values: Values) -> None:
         self._values = values
-        self._opsets = list(model.opset_import)
+        self._opsets, self._ir = list(model.opset_import), int(model.ir_version)
         self._held: dict[str, Array] = {}
         self.shaped: dict[str, Array] = {}
 
@@ -91,23 +92,24 @@ class Fixed:
         return np.broadcast_to(value.reshape(-1)[0], shape)
 
     def _evaluated(self, node: Any, read: dict[str, Array]) -> list[Array]:
-        """By onnx's own reference implementation, one node."""
-        onnx, reference = factory.require("onnx", "onnx"), factory.require("onnx.reference", "onnx")
-        helper = onnx.helper
+        """One node alone, by onnxruntime, else by onnx's own reference implementation."""
+        onnx = factory.require("onnx", "onnx")
+        helper, names = onnx.helper, [n for n in node.output if n]
+        inputs = [
+            helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape) for n, a in read.items()
+        ]
+        graph = helper.make_graph([node], "fixed", inputs, [onnx.ValueInfoProto(name=n) for n in names])
+        model = helper.make_model(graph, opset_imports=self._opsets, ir_version=self._ir)
         try:
-            inputs = [
-                helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
-                for n, a in read.items()
-            ]
-            graph = helper.make_graph([node], "fixed", inputs, [onnx.ValueInfoProto(name=n) for n in node.output if n])
-            model = helper.make_model(graph, opset_imports=self._opsets)
-            found = dict(
-                zip(
-                    [n for n in node.output if n],
-                    reference.ReferenceEvaluator(model).run(None, read),
-                    strict=True,
-                )
-            )
+            found = run_bytes(model.SerializeToString(), names, read)
+        except NotRunError:
+            found = self._by_reference(model, names, read)
+        return [found[n] if n else np.zeros(0) for n in node.output]
+
+    def _by_reference(self, model: Any, names: list[str], read: dict[str, Array]) -> dict[str, Array]:
+        reference = factory.require("onnx.reference", "onnx")
+        try:
+            made = reference.ReferenceEvaluator(model).run(None, read)
         except Exception as error:  # whatever onnx's reference raises, the value is not known
             raise NotFixedError(str(error)) from error
-        return [as_known(np.asarray(found[n])) if n else np.zeros(0) for n in node.output]
+        return {n: as_known(np.asarray(a)) for n, a in zip(names, made, strict=True)}

@@ -36,6 +36,7 @@ class Builder:
         self.parameters: list[Parameter] = []
         self.arrays: dict[int, Array] = {}
         self.n_inner = 0
+        self.unknown: list[str] = []
         self.drawn = [node for node in model.graph.node if any(name in values.moving for name in node.output)]
         self._values, self._fixed, self._shapes, self._types = values, fixed, shapes, types
         self._opsets = {o.domain: int(o.version) for o in model.opset_import}
@@ -122,6 +123,7 @@ class Builder:
         """An operand that does not move: a number, a small parameter of the operation, or a node that holds it."""
         array = self._fixed.get(value)
         if array is None or array.dtype.kind not in "fiub":
+            self.unknown.append(value)
             return
         if draft.op in _OPERANDS and array.size == 1:
             draft.attributes[argument] = array.reshape(-1)[0].item()
@@ -165,6 +167,7 @@ class Builder:
         if key not in self._ids:
             array = self._fixed.get(value)
             if array is None:
+                self.unknown.append(value)
                 return
             quantised = dequantised(seen, role, array)
             array = array if quantised is None else quantised

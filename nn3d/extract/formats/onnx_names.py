@@ -34,14 +34,17 @@ class Names:
         self.types: dict[str, str] = {}
         self._nodes = nodes
         told = [self._told(node, values) for node in nodes]
+        told = _without_shared(told)
         paths = [path for path, _ in told]
         modules = _filled(nodes, paths)
         alone = Counter(modules)
+        around = {m[:k] for m in modules for k in range(len(m))}
         taken: Counter[str] = Counter()
         self.modules = [".".join(m) for m in modules]
         self.names = []
         for node, module, (path, leaf) in zip(nodes, modules, told, strict=True):
-            is_own = alone[module] == 1 and path is not None and bool(module) and _is_kind(leaf, node)
+            is_leaf = bool(module) and alone[module] == 1 and module not in around
+            is_own = is_leaf and path is not None and _is_kind(leaf, node)
             name = ".".join(module if is_own else (*module, leaf or node.op_type.lower()))
             self.names.append(_unique(name or node.op_type.lower(), taken))
 
@@ -71,6 +74,13 @@ class Names:
             self.types[path] = kind.rsplit(".", 1)[-1]
         inner = scopes[-2] if len(scopes) > 1 else ""
         return tuple(inner.split(".")) if inner else ()
+
+
+def _without_shared(told: Sequence[tuple[Path_ | None, str]]) -> list[tuple[Path_ | None, str]]:
+    """Paths without what all of them begin with: a graph's or a device's name is no module of it."""
+    while (firsts := {path[:1] for path, _ in told if path is not None}) and len(firsts) == 1 and firsts != {()}:
+        told = [(None if path is None else path[1:], leaf) for path, leaf in told]
+    return list(told)
 
 
 def _is_kind(leaf: str, node: Any) -> bool:

@@ -34,11 +34,7 @@ class Tapped:
             if free_axes and given.name in free_axes:
                 given.type.tensor_type.shape.dim[free_axes[given.name]].dim_param = "nn3d_samples"
         self.names = tuple(names)
-        options = runtime.SessionOptions()
-        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        options.enable_mem_pattern = options.enable_cpu_mem_arena = False
+        options = _options(runtime)
         if opened.folder is not None:
             options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(opened.folder))
         try:
@@ -56,6 +52,27 @@ class Tapped:
             raise NotRunError(words_of(error)) from error
         kept = {n: as_known(v) for n, v in zip(self.names, found, strict=True) if isinstance(v, np.ndarray)}
         return {name: v for name, v in kept.items() if v.dtype.kind in "fiub"}
+
+
+def run_bytes(model: bytes, names: Sequence[str], feeds: Mapping[str, Array]) -> dict[str, Array]:
+    """A small model run once. Raises NotRunError."""
+    runtime = factory.require("onnxruntime", "onnx")
+    try:
+        session = runtime.InferenceSession(model, _options(runtime), providers=["CPUExecutionProvider"])
+        found = session.run(list(names), dict(feeds))
+    except Exception as error:  # onnxruntime's errors have no common base
+        raise NotRunError(words_of(error)) from error
+    return {n: as_known(v) for n, v in zip(names, found, strict=True) if isinstance(v, np.ndarray)}
+
+
+def _options(runtime: Any) -> Any:
+    """Nothing is fused, and one thread computes: the same values every time."""
+    options = runtime.SessionOptions()
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    options.enable_mem_pattern = options.enable_cpu_mem_arena = False
+    return options
 
 
 def words_of(error: BaseException) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nn3d.extract.batch import Placement
 from nn3d.extract.formats.onnx_feeds import Fed, Port, feeds, ports_of
 from nn3d.extract.formats.onnx_file import Opened
 from nn3d.extract.formats.onnx_session import NotRunError, Tapped
@@ -25,7 +26,8 @@ from nn3d.run.model import Array
 class Shot:
     """What a model held. first : value → array at `n` samples; second : at `other` samples, None where it was not run.
 
-    lifted : values that got an axis of samples in front. fed : what it was given. notes : said of the run.
+    rolled : with the samples moved on by one, where another number cannot be had. lifted : values that got an axis of
+    samples in front. fed : what it was given. notes : said of the run.
     """
 
     n: int
@@ -33,6 +35,7 @@ class Shot:
     first: dict[str, Array]
     second: dict[str, Array] | None = None
     other: int = 0
+    rolled: dict[str, Array] | None = None
     lifted: frozenset[str] = frozenset()
     notes: list[str] = field(default_factory=list)
 
@@ -88,9 +91,15 @@ def _twice(tapped: Tapped, ports: Sequence[Port], fed: Fed) -> Shot:
     try:
         second = tapped.run(other)
     except NotRunError:
-        shot.notes.append("sample axes are guessed: the model does not run with another number of samples")
-        return shot
+        return _moved_on(tapped, ports, shot) if fed.n > 1 else _one_by_one(tapped, ports, fed)
     shot.second, shot.other = second, len(chosen)
+    return shot
+
+
+def _moved_on(tapped: Tapped, ports: Sequence[Port], shot: Shot) -> Shot:
+    """Where samples are, of a model that takes only so many: where values move on when samples do."""
+    order = [(i - 1) % shot.n for i in range(shot.n)]
+    shot.rolled = tapped.run({p.name: _taken(shot.fed.arrays[p.name], p, order) for p in ports})
     return shot
 
 
@@ -101,7 +110,7 @@ def _taken(array: Array, port: Port, which: Sequence[int]) -> Array:
 def _one_by_one(tapped: Tapped, ports: Sequence[Port], fed: Fed) -> Shot:
     """Each sample in a run of its own; a fixed number above one in one run."""
     if ports[0].fixed > 1:
-        return Shot(fed.n, fed, tapped.run(fed.arrays))
+        return _moved_on(tapped, ports, Shot(fed.n, fed, tapped.run(fed.arrays)))
     runs = [tapped.run({p.name: _taken(fed.arrays[p.name], p, [i]) for p in ports}) for i in range(fed.n)]
     first: dict[str, Array] = {}
     lifted = set()
@@ -121,3 +130,12 @@ def _one_by_one(tapped: Tapped, ports: Sequence[Port], fed: Fed) -> Shot:
 def shapes_of(first: Mapping[str, Array], fed: Fed) -> dict[str, tuple[int, ...]]:
     """Raw shape of every value that came out, and of the inputs."""
     return {name: a.shape for name, a in {**fed.arrays, **first}.items()}
+
+
+def moved_axis(value: Array, rolled: Array, n: int) -> Placement:
+    """The axis along which a value moved on by one sample, or by several entries that belong to one."""
+    axes = [(a, size // n) for a, size in enumerate(value.shape) if size and size % n == 0]
+    for axis, fold in sorted(axes, key=lambda found: (found[1] > 1, found[0])):
+        if np.allclose(np.roll(value, fold, axis), rolled, rtol=1e-3, atol=1e-5, equal_nan=True):
+            return Placement(axis, fold)
+    return Placement(None)
