@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nn3d.extract.formats import dcp, gguf, numpy_files, onnx, run, safetensors, sietzen, torch_state, unread
+from nn3d.extract.formats import (
+    dcp,
+    gguf,
+    keras,
+    keras_h5,
+    numpy_files,
+    onnx,
+    run,
+    safetensors,
+    sietzen,
+    torch_state,
+    unread,
+)
 from nn3d.extract.formats.format import Format
 from nn3d.extract.formats.head import look_at
 
@@ -20,6 +32,8 @@ FORMATS: tuple[Format, ...] = (
     safetensors.INDEX,
     torch_state.FOLDER,
     onnx.FORMAT,
+    keras.FORMAT,
+    keras_h5.FORMAT,
     numpy_files.FORMAT,
     numpy_files.FOLDER,
     *unread.FORMATS,

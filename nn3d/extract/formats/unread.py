@@ -19,12 +19,7 @@ def _unread(key: str, name: str, sniff: Callable[[Head], bool], route: str) -> F
     return Format(key, name, sniff, record, gives=())
 
 
-def _is_keras(head: Head) -> bool:
-    return head.member("model.weights.h5") if head.is_zip else head.start[:8] == b"\x89HDF\r\n\x1a\n"
-
-
 FORMATS = (
-    _unread("keras", "Keras", _is_keras, "Hand its arrays to nn3d.from_arrays and save the run."),
     _unread(
         "tflite", "TensorFlow Lite", lambda head: head.start[4:8] == b"TFL3",
         "Hand its arrays to nn3d.from_arrays and save the run.",
