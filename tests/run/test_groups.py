@@ -145,7 +145,7 @@ def test_a_long_flat_chain_is_grouped_by_resolution_and_says_that_it_is_inferred
 def test_more_modules_than_can_stand_side_by_side_are_grouped_by_resolution_too(
     n_modules: int, is_grouped: bool
 ) -> None:
-    modules = [f"dense{k}.{part}" for k in range(n_modules) for part in "ab"]
+    modules = [f"dense{k}.{part}" for k in range(n_modules) for part in ("ab", "abc")[k % 2]]
     layers, graph = network(*chain_of("", *modules))
     sizes = [32, *(32 >> (3 * k // len(modules)) for k in range(len(modules)))]
     layers = [replace(k, shape=(4 + k.index, n, n)) for k, n in zip(layers, sizes, strict=True)]
