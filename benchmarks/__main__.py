@@ -10,8 +10,9 @@ import sys
 from benchmarks.timing import table
 
 BENCHMARKS = (
-    "start", "frames", "epochs", "tiles", "hover", "edges", "hidden", "fidelity", "chains", "loading", "extraction",
-    "recording", "distributed", "film", "watching", "large",
+    "start", "frames", "epochs", "scrub", "tiles", "hover", "edges", "hidden", "fidelity", "chains", "loading",
+    "extraction", "recording", "distributed", "film", "watching", "large",
+    "inference",
 )  # fmt: skip
 
 
@@ -24,7 +25,7 @@ def main(names: list[str]) -> None:
     print(f"{machine}. Ratios carry, times do not.")
     for name in names or BENCHMARKS:
         module = importlib.import_module(f"benchmarks.{name}")
-        print(f"\n## {module.TITLE}\n\n{table(module.rows())}", flush=True)
+        print(f"\n## {module.TITLE}\n\n{getattr(module, 'table', table)(module.rows())}", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
-from pathlib import Path
 
 import numpy as np
 
-from benchmarks.epoch_runs import write_training
 from benchmarks.scenes import SIZE_PX, bundled
 from benchmarks.timing import Row, interleaved
 from nn3d.offscreen import Offscreen
-from nn3d.run.reader import open_run
-from nn3d.run.run import Run
-from nn3d.stage.commands import SetEpoch, SetOpen, apply
+from nn3d.stage.commands import SetEpoch, apply
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import initial_state
-from nn3d.stage.holding import Holding
 from nn3d.stage.resident import Resident
-from nn3d.stage.state import ViewState
 
 TITLE = "An epoch change, without the draw"
 
@@ -57,37 +50,6 @@ def rows() -> list[Row]:
         warm, plain = interleaved(lambda: step(resident), upload, rounds=15)
         cold, plain_read = interleaved(lambda: step(Resident(run)), read, rounds=5)
     return [
-        *_long_run(),
         Row("next epoch, values in memory", warm, "buffer write of as many bytes", plain, f"{n_bytes / 1e6:.2f} MB"),
         Row("next epoch, values on disk", cold, "read and decode them all", plain_read, "strands chosen anew"),
     ]
-
-
-def _long_run() -> list[Row]:
-    """The same of a ResNet-50's training, from mapped files that the system holds: against a copy of what is read."""
-    with tempfile.TemporaryDirectory() as folder:
-        write_training(Path(folder, "run"), 4)
-        with open_run(Path(folder, "run")) as run:
-            first = initial_state(run, Resident(run), size_px=SIZE_PX)
-            return [
-                _scrubbed(run, "ResNet-50, next epoch of the first view", first),
-                _scrubbed(run, "ResNet-50, next epoch with all layers open", apply(first, SetOpen(None, True, True))),
-            ]
-
-
-def _scrubbed(run: Run, what: str, state: ViewState) -> Row:
-    turns = itertools.cycle(range(len(run.epochs)))
-    kept = Resident(run)
-
-    def step() -> None:
-        kept.held = Holding()
-        compose(run, apply(state, SetEpoch(float(next(turns)), at_once=True)), resident=kept)
-
-    step()
-    before = run.bytes_read
-    step()
-    n_bytes = run.bytes_read - before
-    source = np.ones(n_bytes, np.uint8)
-    target = np.empty_like(source)
-    ms, copy_ms = interleaved(step, lambda: np.copyto(target, source), rounds=5)
-    return Row(what, ms, "memcpy of the bytes that it reads", copy_ms, f"{n_bytes / 1e6:.1f} MB")

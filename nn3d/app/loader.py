@@ -1,8 +1,14 @@
-"""The loader thread: reads what the picture and the panels lack, one item at a time, most urgent first."""
+"""The loader: threads that read what the picture and the panels lack, most urgent first.
+
+One of them reads everything, one item at a time; the others help it with recorded values of layers, which don't depend
+on each other and whose decoding runs beside Python.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from functools import partial
 from threading import Condition, Thread
 from time import monotonic
@@ -11,23 +17,34 @@ from typing import Final
 from nn3d.app.facts import Facts
 from nn3d.errors import Nn3dError
 from nn3d.stage.holding import Wanted
-from nn3d.stage.resident import Need, Resident
+from nn3d.stage.resident import Need, Resident, ValuesNeed
 
 FACTS_SECS: Final = 0.03
+MOST_READERS: Final = 4
 _UNREADABLE: Final = (Nn3dError, OSError, KeyError, IndexError, ValueError)
 
 
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """Something to read; `read` says whether it is whole. is_needed : the picture lacks it."""
+
+    read: Callable[[], bool]
+    is_needed: bool = False
+
+
 class Loader:
-    """Warms `Frame.missing` and what panels asked for. `wake` is called on the thread after each item.
+    """Warms `Frame.missing` and what panels asked for. `wake` is called on a thread after each item.
 
     version : grows with every item that became resident, so that the main loop knows when to compose again.
     facts_version : grows when facts were read: then only the panels are drawn again. is_lenient : what cannot be read
-    is passed over, since the files of a run that is followed may go away at any moment.
+    is passed over, since the files of a run that is followed may go away at any moment. n_readers : threads; None: as
+    many as there are cores, at most 4.
     """
 
     def __init__(
-        self, resident: Resident, facts: Facts, wake: Callable[[], None], *, is_lenient: bool = False
-    ) -> None:
+        self, resident: Resident, facts: Facts, wake: Callable[[], None], *, is_lenient: bool = False,
+        n_readers: int | None = None,
+    ) -> None:  # fmt: skip
         self._is_lenient = is_lenient
         self.version = 0
         self.facts_version = 0
@@ -37,12 +54,15 @@ class Loader:
         self._missing: tuple[Need, ...] = ()
         self._wanted: Wanted | None = None
         self._ahead: tuple[Need, ...] = ()
-        self._is_busy = self._is_needed = False
+        self._n_busy = self._n_needed = 0
         self._is_closed = False
         self._error: Exception | None = None
         self._changed = Condition()
-        self._thread = Thread(target=self._work, name="nn3d loader", daemon=True)
-        self._thread.start()
+        n = max(1, min(MOST_READERS, os.cpu_count() or 1)) if n_readers is None else n_readers
+        work: list[Callable[[], None]] = [self._work, *[partial(self._work, helps=True)] * (n - 1)]
+        self._threads = [Thread(target=w, name=f"nn3d loader {k}", daemon=True) for k, w in enumerate(work)]
+        for thread in self._threads:
+            thread.start()
 
     def want(
         self, missing: tuple[Need, ...], wanted: Wanted | None = None, ahead: tuple[Need, ...] = ()
@@ -54,24 +74,24 @@ class Loader:
         """
         with self._changed:
             self._missing, self._wanted, self._ahead = missing, wanted, ahead
-            self._changed.notify()
+            self._changed.notify_all()
 
     def look(self) -> None:
         """Panels were drawn: they may have asked for facts."""
         with self._changed:
-            self._changed.notify()
+            self._changed.notify_all()
 
     @property
     def is_idle(self) -> bool:
         """Nothing is missing and nothing is being read."""
         with self._changed:
-            return not (self._is_busy or self._missing or self._ahead or self._facts.wanted())
+            return not (self._n_busy or self._missing or self._ahead or self._facts.wanted())
 
     @property
     def has_all(self) -> bool:
         """All that the picture lacked when it was last asked for has been read."""
         with self._changed:
-            return not (self._missing or self._is_needed)
+            return not (self._missing or self._n_needed)
 
     def check(self) -> None:
         """Raise, on the caller's thread, what stopped the loader."""
@@ -79,30 +99,48 @@ class Loader:
             raise self._error
 
     def close(self) -> None:
-        """Stop after the item in hand."""
+        """Stop after the items in hand."""
         with self._changed:
             self._is_closed = True
-            self._changed.notify()
-        self._thread.join()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
 
-    def _next(self) -> Callable[[], bool] | None:
-        """Wait for something to read; None when closed."""
+    def _next(self, *, helps: bool) -> _Task | None:
+        """Wait for something to read; None when closed. helps : with recorded values of layers alone."""
         with self._changed:
             while not self._is_closed:
-                if self._missing:
-                    need, self._missing = self._missing[0], self._missing[1:]
-                    self._is_busy = self._is_needed = True
-                    return partial(self._warm, need, self._wanted)
-                wanted = self._facts.wanted()
-                if wanted:
-                    self._is_busy = True
-                    return self._warm_facts
-                if self._ahead:
-                    need, self._ahead = self._ahead[0], self._ahead[1:]
-                    self._is_busy = True
-                    return partial(self._warm_ahead, need)
+                found = self._help() if helps else self._first()
+                if found is not None:
+                    self._n_busy += 1
+                    self._n_needed += found.is_needed
+                    return found
                 self._changed.wait()
         return None
+
+    def _first(self) -> _Task | None:
+        """What is most urgent of everything."""
+        if self._missing:
+            need, self._missing = self._missing[0], self._missing[1:]
+            return _Task(partial(self._warm, need, self._wanted), is_needed=True)
+        if self._facts.wanted():
+            return _Task(self._warm_facts)
+        if self._ahead:
+            need, self._ahead = self._ahead[0], self._ahead[1:]
+            return _Task(partial(self._warm_ahead, need))
+        return None
+
+    def _help(self) -> _Task | None:
+        """What is most urgent of the values that can be read beside others."""
+        need = next((n for n in self._missing if self._is_recorded(n)), None)
+        if need is None:
+            return None
+        self._missing = tuple(n for n in self._missing if n is not need)
+        return _Task(partial(self._warm, need, self._wanted), is_needed=True)
+
+    def _is_recorded(self, need: Need) -> bool:
+        n_recorded = max(1, len(self._resident.run.samples))
+        return isinstance(need, ValuesNeed) and need.signal == "values" and need.sample < n_recorded
 
     def _warm(self, need: Need, wanted: Wanted | None) -> bool:
         """Read one thing, or a slice of it: then it waits behind the others, and is forgotten with its picture."""
@@ -145,12 +183,13 @@ class Loader:
                 raise
             return False
 
-    def _work(self) -> None:
+    def _work(self, *, helps: bool = False) -> None:
         try:
-            while (read := self._next()) is not None:
-                is_whole = self._tried(read)
+            while (task := self._next(helps=helps)) is not None:
+                is_whole = self._tried(task.read)
                 with self._changed:
-                    self._is_busy = self._is_needed = False
+                    self._n_busy -= 1
+                    self._n_needed -= task.is_needed
                     self.version += is_whole
                 if is_whole:
                     self._wake()

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Generator, Mapping
 from math import prod
+from threading import Lock
 from types import TracebackType
 
 import numpy as np
@@ -36,7 +37,7 @@ from nn3d.run.statistics import (
 SMALL_PARAMETER = 1 << 20
 MAX_COMPUTED = 2048
 # Of one sample's values, decoded, and of mapped weights: a picture asks for most of them twice, as values and in links.
-KEPT_VALUES_BYTES, KEPT_VALUES, KEPT_WEIGHTS = 64 << 20, 1024, 4
+KEPT_VALUES_BYTES, KEPT_VALUES, KEPT_WEIGHTS = 64 << 20, 1024, 64
 
 
 class Run:
@@ -60,7 +61,7 @@ class Run:
         self._layers: tuple[Layer, ...] | None = None
         self._layer_index: dict[str, int] = {}
         self._computed: dict[tuple[int, int], ParameterStats] = {}
-        self.bytes_read = 0
+        self.bytes_read, self._counting = 0, Lock()
         self._values = Recent(KEPT_VALUES_BYTES, KEPT_VALUES)
         self._weights = Recent(KEPT_VALUES_BYTES, KEPT_WEIGHTS)
         self.own: OwnInputs | None = None
@@ -77,9 +78,13 @@ class Run:
 
     def close(self) -> None:
         """Give mapped files back; arrays handed out before stay valid as long as someone holds them."""
+        self.forget()
+        self._store.close()
+
+    def forget(self) -> None:
+        """Let go of what was handed out last: who asks again has it read again."""
         self._values.clear()
         self._weights.clear()
-        self._store.close()
 
     @property
     def store(self) -> Store:
@@ -272,16 +277,17 @@ class Run:
 
     def _counted(self, encoded: Encoded, sample: int | None = None) -> Encoded:
         """Count what is handed out: the whole of it, or one sample."""
-        self.bytes_read += sum(
-            (part if sample is None else part[sample]).nbytes
-            for part in (encoded.data, encoded.lo, encoded.scale)
-            if part is not None
-        )
+        given = (part for part in (encoded.data, encoded.lo, encoded.scale) if part is not None)
+        self._count(sum((part if sample is None else part[sample]).nbytes for part in given))
         return encoded
+
+    def _count(self, n_bytes: int) -> None:
+        with self._counting:
+            self.bytes_read += n_bytes
 
     def _counted_array(self, key: str) -> Array:
         array = self._store[key]
-        self.bytes_read += array.nbytes
+        self._count(array.nbytes)
         return array
 
     def _stored_key(self, node: int, output: int, epoch: int) -> str:

@@ -28,11 +28,11 @@ class Meanwhile:
         return None
 
     def strands(
-        self, resident: Resident, need: StrandsNeed, n_epochs: int, n_edges: int
+        self, resident: Resident, need: StrandsNeed, n_epochs: int, n_amounts: int
     ) -> tuple[StrandTable | StrandHistory, int] | None:
         """A link's strands and the epoch that they are of."""
         for epoch in self.epochs:
-            window = window_of((epoch, epoch), n_epochs, n_edges) if n_edges else (epoch,)
+            window = window_of((epoch, epoch), n_epochs, n_amounts) if n_amounts else (epoch,)
             held = resident.peek(replace(need, epochs=window, is_known=True))
             if isinstance(held, StrandTable | StrandHistory):
                 self.shown[need] = epoch

@@ -51,9 +51,12 @@ class StrandsNeed:
     cell: tuple[int, int, int] | None = None
 
 
-def window_of(pair: tuple[int, int], n_epochs: int, n_edges: int) -> tuple[int, ...]:
-    """The epochs whose chosen strands share a geometry with those of `pair`: a block of up to 16, or just the pair."""
-    if n_edges * min(n_epochs, WINDOW + 1) > WINDOW_AMOUNTS:
+def window_of(pair: tuple[int, int], n_epochs: int, n_amounts: int) -> tuple[int, ...]:
+    """The epochs whose chosen strands share a geometry with those of `pair`: a block of up to 16, or just the pair.
+
+    n_amounts : how many numbers are read of each; of more than a million in all the pair's alone are.
+    """
+    if n_amounts * min(n_epochs, WINDOW + 1) > WINDOW_AMOUNTS:
         return tuple(sorted(set(pair)))
     first = pair[0] // WINDOW * WINDOW
     if first and first + 1 >= n_epochs:  # the last epoch alone belongs to the block before

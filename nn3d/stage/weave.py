@@ -7,6 +7,7 @@ their common share of area moves.
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
 from nn3d.analysis.amounts import is_large
 from nn3d.run.run import Run
@@ -113,10 +114,10 @@ class Weaver:
 
     def _meanwhile_table(self, link: LinkPlan, need: StrandsNeed) -> StrandTable | None:
         """The strands of another epoch, until those of this one are there."""
-        wires, n_epochs = link.wiring, min(self.state.n_epochs, len(self.run.epochs))
-        has_window = need.single and wires is not None and need.selection not in EVERY
-        n_edges = wires.n_edges(wires.level_for(need.level)) if wires is not None and has_window else 0
-        found = self._meanwhile.strands(self.resident, need, n_epochs, n_edges)
+        n_epochs = min(self.state.n_epochs, len(self.run.epochs))
+        has_window = need.single and link.wiring is not None and need.selection not in EVERY
+        n_amounts = self._n_amounts(link, need.level) if has_window else 0
+        found = self._meanwhile.strands(self.resident, need, n_epochs, n_amounts)
         if found is None:
             return None
         held, epoch = found
@@ -148,8 +149,8 @@ class Weaver:
         is_seen = is_looked_at(views[1], link.target, self.state.selection)
         epochs = tuple(sorted(set(self.epochs)))
         if single and link.wiring is not None and selection not in EVERY:
-            n_edges = link.wiring.n_edges(link.wiring.level_for(level))
-            window = window_of(self.epochs, min(self.state.n_epochs, len(self.run.epochs)), n_edges)
+            n_epochs = min(self.state.n_epochs, len(self.run.epochs))
+            window = window_of(self.epochs, n_epochs, self._n_amounts(link, level))
             own = self.run.own if self.front.number(link.target) >= len(self.run.samples) else None
             epochs = window if own is None or own.can_hold(len(window)) else epochs  # those of one's own are computed
         return StrandsNeed(
@@ -158,6 +159,14 @@ class Weaver:
             path=link.path, under=tuple(others), per_sign=rope_size(len(self.resident.plan.links)),
             is_known=self._is_known([number, *others], epochs, level, is_single=single, is_seen=is_seen),
         )  # fmt: skip
+
+    def _n_amounts(self, link: LinkPlan, level: str) -> int:
+        """How many numbers an epoch of a link's single strands is made of: its edges, and what they are fed with."""
+        assert link.wiring is not None
+        n_edges = link.wiring.n_edges(link.wiring.level_for(level))
+        if self.state.edges.mode == "weight":
+            return n_edges
+        return n_edges + prod(self.run.output(*link.wiring.link.source).shape)
 
     def _is_known(
         self, numbers: list[int], epochs: tuple[int, ...], level: str, *, is_single: bool, is_seen: bool

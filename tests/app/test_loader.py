@@ -42,7 +42,7 @@ class Gated(Resident):
 
 def test_what_the_picture_does_not_need_any_more_is_not_read(small_run: Run) -> None:
     resident = Gated(small_run)
-    loader = Loader(resident, Facts(small_run, resident), lambda: None)
+    loader = Loader(resident, Facts(small_run, resident), lambda: None, n_readers=1)
     try:
         old = tuple(ValuesNeed(1, e, 0) for e in range(3))
         new = tuple(ValuesNeed(2, e, 1) for e in range(2))
@@ -65,7 +65,7 @@ def test_a_pass_over_weights_lets_what_is_asked_for_meanwhile_go_first(rng: np.r
     values = {"x": rng.normal(size=(2, 1024)).astype(np.float32), "fc": np.ones((2, 2048), np.float32)}
     run = run_from_arrays(layers, values, statistics=False)
     resident = Gated(run)
-    loader = Loader(resident, Facts(run, resident), lambda: None)
+    loader = Loader(resident, Facts(run, resident), lambda: None, n_readers=1)
     try:
         sums, first, other = SumsNeed(0, 0), ValuesNeed(0, 0, 0), ValuesNeed(1, 0, 1)
         loader.want((sums, first), Wanted((sums, first)))
@@ -83,4 +83,32 @@ def test_a_pass_over_weights_lets_what_is_asked_for_meanwhile_go_first(rng: np.r
         assert version == 3, "slices alone do not ask for a new picture"
     finally:
         resident.gate.release(500)
+        loader.close()
+
+
+def test_recorded_values_are_read_side_by_side_and_everything_else_by_one(small_run: Run) -> None:
+    class Noted(Resident):
+        def __init__(self, run: Run) -> None:
+            super().__init__(run)
+            self.both = threading.Barrier(2, timeout=10.0)
+            self.readers: dict[Any, str] = {}
+
+        def warm(self, need: Any, wanted: Wanted | None = None) -> bool:
+            self.readers[need] = threading.current_thread().name
+            if isinstance(need, ValuesNeed) and need.layer in (1, 2) and need.signal == "values":
+                self.both.wait()
+            return super().warm(need, wanted)
+
+    resident = Noted(small_run)
+    one, two = ValuesNeed(1, 0, 0), ValuesNeed(2, 0, 0)
+    others = tuple(ValuesNeed(1, e, 0, signal="zeros") for e in range(3))
+    loader = Loader(resident, Facts(small_run, resident), lambda: None, n_readers=2)
+    names = [thread.name for thread in loader._threads]
+    try:
+        loader.want((*others, one, two), Wanted((*others, one, two)))
+        until(lambda: loader.has_all)
+        assert loader.version == 5
+        assert {resident.readers[one], resident.readers[two]} == set(names)
+        assert {resident.readers[need] for need in others} == {names[0]}
+    finally:
         loader.close()

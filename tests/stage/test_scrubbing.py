@@ -11,17 +11,14 @@ import numpy as np
 import pytest
 
 from benchmarks.epoch_runs import write_training
-from nn3d.run import keys
+from benchmarks.visible import n_bytes, parts
 from nn3d.run.reader import open_run
 from nn3d.run.run import Run
 from nn3d.stage import commands as c
 from nn3d.stage.complete import compose
 from nn3d.stage.compose import initial_state
-from nn3d.stage.frame import Frame
-from nn3d.stage.resident import Resident, ValuesNeed
+from nn3d.stage.resident import Resident
 from nn3d.stage.state import ViewState
-from nn3d.stage.strands import StrandsNeed
-from nn3d.stage.sums import SumsNeed
 from tests.conftest import SOAK
 
 N_EPOCHS = 12
@@ -45,27 +42,6 @@ def at(state: ViewState, epoch: float) -> ViewState:
     return c.apply(state, c.SetEpoch(epoch, at_once=True))
 
 
-def visible_bytes(run: Run, resident: Resident, frame: Frame) -> int:
-    """Stored bytes of everything that a frame is made of, each array once."""
-    parts: dict[object, int] = {}
-    for need in frame.wanted.needs:
-        if isinstance(need, ValuesNeed):
-            layer = resident.plan.layers[need.layer].layer
-            key = run.activation_key(layer.shown, layer.shown_output, need.epoch)
-            assert key is not None
-            parts[key] = run.store[key][need.sample].nbytes
-        elif isinstance(need, SumsNeed):
-            key = keys.parameter_stats_key(run.epochs[need.epoch].id, need.parameter)
-            parts[key] = run.store[key].nbytes
-        elif isinstance(need, StrandsNeed) and need.single:
-            wiring = resident.plan.links[need.link].wiring
-            for epoch in need.epochs if wiring is not None else ():
-                assert wiring is not None
-                key = keys.parameter_key(run.epochs[epoch].id, wiring.link.parameter)
-                parts[key] = run.store[key].nbytes
-    return sum(parts.values())
-
-
 @pytest.mark.parametrize("view", ["first", "open", "closed", "weights"])
 def test_an_epoch_change_reads_at_most_a_tenth_more_than_what_it_shows(run: Run, view: str) -> None:
     resident = Resident(run)
@@ -78,7 +54,20 @@ def test_an_epoch_change_reads_at_most_a_tenth_more_than_what_it_shows(run: Run,
     for epoch in (1.0, 7.0, 2.0):
         before = run.bytes_read
         frame = compose(run, at(state, epoch), resident=resident)
-        read, shown = run.bytes_read - before, visible_bytes(run, resident, frame)
+        read, shown = run.bytes_read - before, n_bytes(run, parts(run, resident, frame))
+        assert 0 < read <= 1.1 * shown
+
+
+@pytest.mark.parametrize("view", ["first", "open"])
+def test_an_epoch_of_which_nothing_is_in_memory_reads_each_array_once(run: Run, view: str) -> None:
+    state = initial_state(run, Resident(run))
+    state = c.apply(state, c.SetOpen(None, True, at_once=True)) if view == "open" else state
+    for epoch in (3.0, 9.0):
+        resident = Resident(run)
+        run.forget()
+        before = run.bytes_read
+        frame = compose(run, at(state, epoch), resident=resident)
+        read, shown = run.bytes_read - before, n_bytes(run, parts(run, resident, frame))
         assert 0 < read <= 1.1 * shown
 
 
