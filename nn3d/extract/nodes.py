@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 
 import torch
 
+from nn3d.errors import TraceError
 from nn3d.extract import vocabulary
 from nn3d.extract.arrays import dtype_name, to_numpy
 from nn3d.extract.calls import Call
 from nn3d.extract.draft import Draft, DraftOutput
 from nn3d.extract.identity import Identity, Known, memory_key
+from nn3d.extract.sharding import is_part
 from nn3d.run.model import Source
 
 
@@ -162,9 +164,18 @@ class Nodes:
         return self._parameter_memory.get(key) if key is not None and self.identity.find(tensor) is None else None
 
     def note_parameters(self, path: str, module: torch.nn.Module) -> None:
-        """Know a module's parameters by what stands for them now: fully_shard lends it whole ones while it runs."""
-        for name, tensor in module.named_parameters(recurse=False):
-            known = self._ids.get(f"{path}.{name}" if path else name)
+        """Know a module's parameters by what stands for them now: fully_shard lends it whole ones while it runs.
+
+        Raises TraceError for one that is still in parts (tensor parallel): then values are no whole ones either.
+        """
+        for own, tensor in module.named_parameters(recurse=False):
+            name = f"{path}.{own}" if path else own
+            if is_part(tensor):
+                raise TraceError(
+                    f"model: expected whole parameters while it runs, got {name} in parts (tensor parallel): a "
+                    "rank has only its part of every value. Record its checkpoints instead: nn3d extract."
+                )
+            known = self._ids.get(name)
             if known is not None and id(tensor) not in self._parameters:
                 self._parameters[id(tensor)] = known
                 self.identity.keep(tensor)

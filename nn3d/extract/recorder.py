@@ -39,7 +39,7 @@ class Recorder:
     updates : True records for each parameter the norms of its change since the last record and of the gradient that
     training left; "full" the changes as well.
 
-    Under torch.distributed rank 0 writes. Replicas on other ranks do nothing; of a sharded model (fully_shard, DTensor)
+    Under torch.distributed rank 0 writes. Replicas on other ranks do nothing; of a sharded model (fully_shard)
     every rank makes a Recorder and calls `record` at the same steps. Other ranks may leave the folder to it: None.
     patience_secs : how long ranks wait for each other.
 

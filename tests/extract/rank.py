@@ -15,7 +15,9 @@ import torch.distributed.checkpoint as dcp
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor.parallel import ColwiseParallel, parallelize_module
 
 from nn3d.errors import Nn3dError
 from nn3d.extract import trace
@@ -129,6 +131,8 @@ def main(root: Path, rank: int, n: int, port: str) -> None:
 
     said["layers"] = met(lambda: Recorder(root / "some", sharded(), PICTURES[:2], layers=["hidden"]).record(5))
     said["gradients"] = met(lambda: Recorder(root / "slopes", sharded(), PICTURES[:2], labels=[0, 1], gradients=True))
+    parallel = parallelize_module(Net(), init_device_mesh("cpu", (n,)), {"hidden": ColwiseParallel()})
+    said["parts"] = met(Recorder(root / "parts", parallel, PICTURES[:2]).record)
     replicas = Recorder(root / f"ddp-{rank}", replicated(), PICTURES[:2], patience_secs=1)
     said["folder, replicas"] = met(replicas.record)
     said["folder, shards"] = met(Recorder(root / f"fsdp-{rank}", sharded(), PICTURES[:2]).record)

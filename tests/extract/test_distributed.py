@@ -122,6 +122,10 @@ def test_gradients_of_a_sharded_model_are_refused(trained: Path) -> None:
     assert all("gradients=False" in text for text in said(trained, "gradients"))
 
 
+def test_values_in_parts_are_refused_where_no_rank_has_them_whole(trained: Path) -> None:
+    assert all("got hidden.weight in parts (tensor parallel)" in text for text in said(trained, "parts"))
+
+
 def test_ranks_at_different_epochs_are_told(trained: Path) -> None:
     assert all("got 5 on rank 0 and 6 on rank 1" in text for text in said(trained, "epoch"))
 
