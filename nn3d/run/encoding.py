@@ -157,7 +157,8 @@ def decode(encoded: Encoded, rows: slice | int | None = None) -> FloatArray:
     wide = (..., *(np.newaxis,) * (data.ndim - lo.ndim))
     with np.errstate(over="ignore"):
         values = np.asarray(np.asarray(data).astype(np.float32) * scale[wide])
-        values += lo[wide]
+        if lo.any():
+            values += lo[wide]
     if encoded.nonfinite is not None and len(encoded.nonfinite):
         _put(values, encoded, rows)
     return values

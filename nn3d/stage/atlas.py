@@ -60,12 +60,19 @@ class Atlas:
         return self.pages[0].ndim == 3
 
 
-def build_atlas(cells: F32, power: float, *, columns: int | None = None) -> Atlas:
-    """The atlas of (K, R, C) cells. columns : tiles in a row of a page where they fit (those of the drawn grid)."""
+def build_atlas(
+    cells: F32, power: float, *, columns: int | None = None, span: tuple[float, float] | None = None
+) -> Atlas:
+    """The atlas of (K, R, C) cells.
+
+    columns : tiles in a row of a page where they fit (those of the drawn grid). span : lowest and highest cell, where
+    it is known that all are finite.
+    """
     n, rows, cols = cells.shape
-    finite = np.isfinite(cells)
+    finite: Flags = np.isfinite(cells) if span is None else np.ones((), np.bool_)
     is_masked = not finite.all()
-    unit, shown = _shown(np.where(finite, cells, 0) if is_masked else cells, power)
+    plain = np.where(finite, cells, 0) if is_masked else cells
+    unit, shown = _shown(plain, power, span or (float(plain.min(initial=0.0)), float(plain.max(initial=0.0))))
     levels = _places(n, rows, cols, columns)
     across, down, places, (height, width) = levels
     n_pages = -(-n // (across * down))
@@ -77,15 +84,15 @@ def build_atlas(cells: F32, power: float, *, columns: int | None = None) -> Atla
     return Atlas(tuple(pages), places, across, down, unit, power)
 
 
-def _shown(cells: F32, power: float) -> tuple[float, F32]:
+def _shown(cells: F32, power: float, span: tuple[float, float]) -> tuple[float, F32]:
     """(unit, texels): the unit is a power of two near the largest magnitude, so that float16 holds every layer."""
-    top = float(max(cells.max(initial=0.0), -cells.min(initial=0.0)))
+    top = max(0.0, span[1], -span[0])
     unit = float(2.0 ** np.ceil(np.log2(top))) if top > 0.0 and np.isfinite(top) else 1.0
     unit = min(max(unit, 2.0**-120), 2.0**120)
     scaled = cells * np.float32(1.0 / unit)
     if power == 1.0:
         return unit, scaled
-    is_signed = cells.min(initial=0.0) < 0.0
+    is_signed = span[0] < 0.0
     out = np.abs(scaled, out=scaled) if is_signed else scaled
     with np.errstate(divide="ignore"):
         np.log(out, out=out)  # exp(p·log) takes a tenth of the time of a power

@@ -127,7 +127,8 @@ def dressed(found: LayerValues, plan: LayerPlan) -> LayerValues:
         return replace(found, picture=values)
     is_signed = found.is_signed or plan.shows == "weights"
     power = 1.0 if is_image else SIGNED_POWER if is_signed else POWER
-    atlas = build_atlas(found.values.cells, power, columns=plan.tiles.grid[1])
+    span = None if found.n_nonfinite else (found.lowest, found.highest)
+    atlas = build_atlas(found.values.cells, power, columns=plan.tiles.grid[1], span=span)
     return replace(found, values=replace(found.values, atlas=atlas))
 
 
