@@ -109,12 +109,13 @@ class Ranks:
                     )
 
     @contextlib.contextmanager
-    def together(self, parameters: Mapping[int, Array]) -> Iterator[None]:
-        """Within, rank 0 writes; all gather what it reads, and what it leaves when it fails.
+    def together(self, *arrays: Mapping[int, Array]) -> Iterator[None]:
+        """Within, rank 0 writes arrays in this order; all gather what it reads, and what it leaves when it fails.
 
         Raises TraceError on the others when the epoch is not on the disk.
         """
-        if not isinstance(parameters, Gathered):
+        shared = [a for a in arrays if isinstance(a, Gathered)]
+        if not shared:
             yield
             return
         text = ""
@@ -127,7 +128,8 @@ class Ranks:
             text = f"{type(error).__name__}: {error}"
             raise
         finally:
-            parameters.drain()
+            for rest in shared:
+                rest.drain()
             self._conclude(text)
 
     def _conclude(self, text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -19,9 +19,9 @@ from nn3d.extract.placed import Preprocessing
 from nn3d.extract.recording import Moment
 from nn3d.extract.sharding import class_name
 from nn3d.extract.trace import Probe, samples_of
-from nn3d.extract.updates import Updates
+from nn3d.extract.updates import ShardedUpdates, Updates
 from nn3d.run.folder import holds_epochs, open_folder
-from nn3d.run.model import Epoch
+from nn3d.run.model import Array, Epoch
 from nn3d.run.writer import RunWriter, write_packed
 
 
@@ -77,17 +77,18 @@ class Recorder:
         self.folder = Path("" if folder is None else folder)
         self._probe = Probe(model, inputs, batch_axis=batch_axis, preprocessing=preprocessing, samples=samples)
         self._ranks = Ranks(self._probe.model, None if folder is None else self.folder, patience_secs)
-        if self._ranks.is_sharded and (gradients or updates):
+        if self._probe.is_sharded and gradients:
             raise TraceError(
-                "Recorder: expected gradients=False and updates=False for a sharded model, whose parameters are never "
-                "whole on one rank. Leave them away."
+                "Recorder: expected gradients=False for a sharded model, whose backward pass is its training's. Leave "
+                "it away; updates=True records norms of the gradients that training leaves."
             )
         self._samples = samples_of(self._probe.n_samples, labels, names, tokens)
         self._classes = tuple(classes)
         self._encoding, self._max_bytes = encoding, max_bytes
         self._layers = None if layers is None else (layers,) if isinstance(layers, str) else tuple(layers)
         self._choice: Choice | None = None
-        self._updates = Updates(self._probe.parameters, is_full=updates == "full") if updates else None
+        kind = ShardedUpdates if self._probe.is_sharded else Updates
+        self._updates = kind(self._probe.parameters, is_full=updates == "full") if updates else None
         self._writer: RunWriter | None = None
         self._every, self._calls = int(every), 0
         self._next = self._ranks.first_epoch(_next_id(self.folder) if self._ranks.is_writer else 0)
@@ -114,18 +115,17 @@ class Recorder:
         if self._layers is not None and self._choice is None:
             self._choice = chosen(self._probe.known_graph, self._layers)
         moment = moment if self._choice is None else self._choice.of(moment)
-        with self._ranks.together(moment.parameters):
+        known = self._probe.known_graph
+        updates, changes = ({}, {}) if self._updates is None else self._updates.since(known, moment.parameters)
+        with self._ranks.together(moment.parameters, updates, changes):
             if self._ranks.is_writer:
-                self._write(moment)
+                self._write(moment, updates, changes)
         self._next = number + 1
         return moment.epoch if self._ranks.is_writer else None
 
-    def _write(self, moment: Moment) -> None:
+    def _write(self, moment: Moment, updates: Mapping[int, Array], changes: Mapping[int, Array]) -> None:
         if self._writer is None:
             self._writer = self._open()
-        updates, changes = ({}, {}) if self._updates is None else self._updates.since(
-            self._probe.known_graph, moment.parameters
-        )  # fmt: skip
         self._writer.write_epoch(
             moment.epoch,
             moment.activations,

@@ -85,7 +85,7 @@ class Probe:
     def _find_parameters(self) -> None:
         """The tensors that are the parameters now: training may have put others in their place."""
         current = dict(_parameters_of(self.model).values())
-        self.parameters = {k: (name, current.get(name, tensor)) for k, (name, tensor) in self.parameters.items()}
+        self.parameters |= {k: (name, current.get(name, tensor)) for k, (name, tensor) in self.parameters.items()}
 
     @property
     def is_sharded(self) -> bool:

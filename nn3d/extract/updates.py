@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import torch
 
 from nn3d.extract.arrays import to_numpy
+from nn3d.extract.graph import canonical_weight
+from nn3d.extract.sharding import Gathered
 from nn3d.run.model import Array, Graph
 from nn3d.run.updates import update_vector
 
@@ -35,5 +37,34 @@ class Updates:
         return figures, changes
 
     def _gradient(self, parameter: int) -> Array | None:
-        gradient = self._parameters[parameter][1].grad
-        return None if gradient is None else to_numpy(gradient)
+        return gradient_of(self._parameters[parameter][1])
+
+
+class ShardedUpdates:
+    """The same of parameters that lie in parts on several ranks: each remembers its part, and gathers one at a time."""
+
+    def __init__(self, parameters: Mapping[int, tuple[str, torch.Tensor]], *, is_full: bool = False) -> None:
+        self._parameters = parameters
+        self._is_full = is_full
+        self._before: dict[int, torch.Tensor] = {}
+
+    def since(self, graph: Graph, now: Mapping[int, Array]) -> tuple[Gathered, Gathered]:
+        """(figures, changes) as above, to be gathered on all ranks; of `now` only the ids are looked at."""
+        known = {p.id: p for p in graph.parameters if p.kind == "parameter" and p.id in now}
+        before = self._before
+        after = {k: self._parameters[k][1].detach().clone() for k in known}
+
+        def figures(k: int) -> Array:
+            return update_vector(to_numpy(before[k]), to_numpy(after[k]), gradient_of(self._parameters[k][1]))
+
+        def change(k: int) -> Array:
+            return canonical_weight(to_numpy(after[k]) - to_numpy(before[k]), known[k].source_layout, known[k].shape)
+
+        self._before = after
+        ids = tuple(k for k in known if k in before)
+        return Gathered(ids, figures), Gathered(ids if self._is_full else (), change)
+
+
+def gradient_of(tensor: torch.Tensor) -> Array | None:
+    """The gradient that training left at a parameter, a copy; None where it left none."""
+    return None if tensor.grad is None else to_numpy(tensor.grad)

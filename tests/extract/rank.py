@@ -119,11 +119,11 @@ def main(root: Path, rank: int, n: int, port: str) -> None:
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(n), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     said: dict[str, Any] = {"early": met(lambda: Recorder(root / "early", Net(), PICTURES[:2]))}
     dist.init_process_group("gloo")
-    model = train(sharded, root / "fsdp")
+    model = train(sharded, root / "fsdp", updates="full")
     said["fsdp same"] = same(model, train(sharded))
     whole = final(model)
     dcp.save({"model": get_model_state_dict(model), "epoch": 20}, checkpoint_id=root / "dcp")
-    replica = train(replicated, root / "ddp")
+    replica = train(replicated, root / "ddp", updates="full")
     said["ddp same"] = same(replica, train(replicated))
     if rank == 0:
         torch.save(whole, root / "fsdp.pt")

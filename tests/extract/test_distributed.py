@@ -21,9 +21,11 @@ from nn3d.extract.options import SourceOptions
 from nn3d.extract.sharding import Gathered
 from nn3d.extract.sources import open_source
 from nn3d.extract.trace import Probe
+from nn3d.run import keys
 from nn3d.run.model import Epoch
 from nn3d.run.reader import open_run
 from nn3d.run.run import Run
+from nn3d.run.updates import update_stats
 from nn3d.run.validate import validate
 from nn3d.run.writer import RunWriter
 from tests.extract.rank import PICTURES, Net
@@ -81,6 +83,13 @@ def test_two_ranks_record_what_one_process_with_the_final_checkpoint_does(traine
             np.testing.assert_allclose(
                 run.activations(layer.name, -1), alone.activations(layer.name), rtol=1e-5, atol=1e-6
             )
+        for p in (p for p in alone.graph.parameters if p.kind == "parameter"):
+            moved = run.parameter(p.id, 3) - run.parameter(p.id, 2)
+            stats = update_stats(run, p.id, 3)
+            assert stats is not None
+            assert np.array_equal(run.store[keys.update_key(20, p.id)], moved)
+            assert stats.change == pytest.approx(float(np.linalg.norm(moved)), rel=1e-5)
+            assert stats.gradient > 0
         assert not np.array_equal(run.weights("conv.weight", 0), run.weights("conv.weight", -1))
         assert run.manifest["model"] == "Net"
 
