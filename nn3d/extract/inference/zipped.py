@@ -44,7 +44,7 @@ def walk(w: Walker, box: Box, boxes: Sequence[Box], x: Value | None, after: Dema
 def _cost(w: Walker, first: int, before: int) -> int:
     """What an order leaves undone since node `first`: units without a joint, and joints that only just fit."""
     guessed = sum(n.attributes.get("certainty") == GUESSED for n in w.draft.nodes[first:])
-    return 4 * (len(w.draft.unjoined) - before) + guessed
+    return int(4 * (len(w.draft.unjoined) - before) + guessed)
 
 
 def _is_pair(a: Box, b: Box) -> bool:

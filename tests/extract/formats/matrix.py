@@ -61,8 +61,9 @@ def row(known: Format, path: Path, plain: Found, more: Found | None) -> str:
     epochs = f"{plain.epochs}" if plain.epochs > 1 else "files" if known.is_checkpoint else "–"
     graph, outputs = _GRAPHS.get(plain.graph, plain.graph), f"{plain.outputs} outputs" if plain.outputs else "–"
     if more is not None:
-        graph += f"; `--model`: {_GRAPHS[more.graph]}"
-        outputs = f"`--model`: {more.outputs} outputs"
+        how = "--trust" if OPTIONS[known.key].trust else "--model"
+        graph += f"; `{how}`: {_GRAPHS[more.graph]}"
+        outputs = f"`{how}`: {more.outputs} outputs"
     cells = (
         known.name.removeprefix("a ").removeprefix("an "), graph, f"{plain.weights} tensors" if plain.weights else "–",
         outputs, epochs, f"`{path.name}`", "yes" if known.is_isolated else "–",
