@@ -55,7 +55,11 @@ def whole(tensor: torch.Tensor) -> torch.Tensor:
     """A tensor with the parts of all ranks; collective for a DTensor, else the tensor itself."""
     if not is_part(tensor):
         return tensor
-    gathered: torch.Tensor = tensor.full_tensor()  # type: ignore[attr-defined,unused-ignore]
+    part: Any = tensor
+    home = part.device_mesh.device_type
+    if part.device.type != home:  # kept on the CPU between steps: its ranks meet on their devices
+        part = part.to(home)
+    gathered: torch.Tensor = part.full_tensor()
     wait = getattr(gathered, "wait", None)  # of a collective that still runs
     return gathered if wait is None else wait()
 
