@@ -12,9 +12,9 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-LOOK_SECS: Final = 2.0
-GROWTH_BYTES: Final = 32 << 20
-KEPT_BYTES: Final = 48 << 20
+LOOK_SECS: Final = 1.0
+LEAST_BYTES: Final = 16 << 20
+SHARE: Final = 0.05
 _STATM: Final = Path("/proc/self/statm")
 
 
@@ -30,7 +30,7 @@ class _Figures(ctypes.Structure):
 
 
 class Heap:
-    """The C library's heap. Looks cost some 0.2 ms, giving back 2 to 25 ms, once for each 32 MiB of growth at most."""
+    """The C library's heap. Looks cost some 0.2 ms; giving back 2 to 25 ms, whenever a twentieth could go."""
 
     def __init__(self) -> None:
         self._libc = _glibc()
@@ -38,15 +38,17 @@ class Heap:
         self._least = resident_bytes() if self._libc is not None else 0
 
     def look(self, now: float) -> bool:
-        """Give back what is kept if it is much and the process has grown; True where that was done.
+        """Give back what is kept if the process has grown by a twentieth, and keeps as much; True where that was done.
 
-        now : seconds of the caller's clock; calls within 2 s of the last look do nothing.
+        now : seconds of the caller's clock; calls within 1 s of the last look do nothing.
         """
         if self._libc is None or now < self._next:
             return False
         self._next = now + LOOK_SECS
-        self._least = min(self._least, resident_bytes())
-        if resident_bytes() - self._least < GROWTH_BYTES or self._libc.mallinfo2().fordblks < KEPT_BYTES:
+        size = resident_bytes()
+        self._least = min(self._least, size)
+        much = max(LEAST_BYTES, SHARE * size)
+        if size - self._least < much or self._libc.mallinfo2().fordblks < much:
             return False
         self._trim()
         return True
