@@ -25,7 +25,7 @@ from nn3d.run.model import Array
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "params", "weights", "module", "ema")
 _PREFIXES = ("module.", "_orig_mod.", "model.")
-_SMALL_BYTES = 1 << 26
+_SMALL_BYTES, _MOST_SHARED = 1 << 26, 8
 _LEGACY = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 
 
@@ -73,6 +73,7 @@ def load(path: Path) -> Checkpoint:
         raise SourceError(f"{path}: expected a state_dict (names → tensors), got {type(content).__name__}{keys}.")
     for name, tensor in state.items():
         _check_claim(path, name, tensor)
+    _check_claims(path, state)
     return _checkpoint(path, state, _scalars(around, state))
 
 
@@ -141,6 +142,18 @@ def _check_claim(path: Path, name: str, tensor: torch.Tensor) -> None:
     if tensor.device.type == "meta" or (needed > held and needed > _SMALL_BYTES):
         raise SourceError(
             f"{path}: {name}: expected a storage of {needed} bytes for shape {tuple(tensor.shape)}, got {held}. "
+            "The file does not hold what it claims."
+        )
+
+
+def _check_claims(path: Path, state: Mapping[str, torch.Tensor]) -> None:
+    """All of them must not either: a storage may be shared by tied weights, not by thousands of tensors."""
+    needed = sum(t.numel() * t.element_size() for t in state.values())
+    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in state.values()}
+    held = sum(storages.values())
+    if needed > _MOST_SHARED * held + _SMALL_BYTES:
+        raise SourceError(
+            f"{path}: expected storages of {needed:,} bytes for {len(state):,} tensors, got {held:,}. "
             "The file does not hold what it claims."
         )
 

@@ -218,13 +218,35 @@ def _inlined(path: Path, model: Any) -> tuple[Any, int]:
     inliner = factory.require("onnx.inliner", "onnx")
     own = {(f.domain, f.name) for f in model.functions}
     n_calls = sum((node.domain, node.op_type) in own for node in model.graph.node)
+    if _n_written_out(model) > MOST_NODES:
+        raise SourceError(f"{path}: expected functions of at most {MOST_NODES:,} nodes, written out, got more.")
     try:
         found = inliner.inline_local_functions(model)
     except (RuntimeError, ValueError) as error:
         raise SourceError(f"{path}: expected functions that can be written out, got: {_line(error)}.") from error
-    if len(found.graph.node) > MOST_NODES:
-        raise SourceError(f"{path}: expected at most {MOST_NODES:,} nodes with its functions, got more.")
     return found, n_calls
+
+
+def _n_written_out(model: Any) -> int:
+    """Nodes of a model whose function calls are written out, at least; more than MOST_NODES for a circle of calls."""
+    sizes: dict[tuple[str, str], int] = {}
+    bodies: dict[tuple[str, str], list[Any]] = {}
+    for function in model.functions:
+        bodies.setdefault((function.domain, function.name), []).extend(function.node)
+    todo = list(bodies)
+    open_: set[tuple[str, str]] = set()
+    while todo:
+        at = todo[-1]
+        inner = [(n.domain, n.op_type) for n in bodies[at] if (n.domain, n.op_type) in bodies]
+        waiting = [call for call in dict.fromkeys(inner) if call not in sizes]
+        if at in sizes or not waiting:
+            sizes[todo.pop()] = min(MOST_NODES + 1, len(bodies[at]) + sum(sizes[call] for call in inner))
+        elif at in open_:
+            return MOST_NODES + 1
+        else:
+            open_.add(at)
+            todo += waiting
+    return len(model.graph.node) + sum(sizes.get((n.domain, n.op_type), 0) for n in model.graph.node)
 
 
 def _line(error: BaseException) -> str:

@@ -18,7 +18,8 @@ from nn3d.extract.options import SourceOptions
 from tests.extract.formats import samples
 
 CANARY = "canary"
-Case = Callable[[Path], tuple[Path, SourceOptions]]
+Made = tuple[Path, SourceOptions]
+Case = Callable[[Path], Made]
 _PLAIN = SourceOptions()
 
 
@@ -36,7 +37,7 @@ def _torch() -> Any:
     return pytest.importorskip("torch")
 
 
-def _saved(folder: Path, content: Any, name: str = "model.pt", **how: Any) -> tuple[Path, SourceOptions]:
+def _saved(folder: Path, content: Any, name: str = "model.pt", **how: Any) -> Made:
     _torch().save(content, folder / name, **how)
     return folder / name, _PLAIN
 
@@ -46,27 +47,27 @@ def _state() -> dict[str, Any]:
     return {name: torch.from_numpy(array) for name, array in samples._state().items()}
 
 
-def state_dict(folder: Path) -> tuple[Path, SourceOptions]:
+def state_dict(folder: Path) -> Made:
     return _saved(folder, {"state_dict": {**_state(), "fc.extra": Evil(folder)}})
 
 
-def optimizer(folder: Path) -> tuple[Path, SourceOptions]:
+def optimizer(folder: Path) -> Made:
     return _saved(folder, {"state_dict": _state(), "optimizer": {"state": {0: {"momentum": Evil(folder)}}}})
 
 
-def legacy(folder: Path) -> tuple[Path, SourceOptions]:
+def legacy(folder: Path) -> Made:
     content = {"state_dict": _state(), "x": Evil(folder)}
     return _saved(folder, content, _use_new_zipfile_serialization=False)
 
 
-def legacy_header(folder: Path) -> tuple[Path, SourceOptions]:
+def legacy_header(folder: Path) -> Made:
     """The first pickle of torch's old format is the magic number; here it is not."""
     path, options = _saved(folder, _state(), _use_new_zipfile_serialization=False)
     path.write_bytes(pickle.dumps(Evil(folder), 2) + path.read_bytes())
     return path, options
 
 
-def legacy_after_magic(folder: Path) -> tuple[Path, SourceOptions]:
+def legacy_after_magic(folder: Path) -> Made:
     """The magic number is right, the pickle of the version is not."""
     path, options = _saved(folder, _state(), _use_new_zipfile_serialization=False)
     data = path.read_bytes()
@@ -74,13 +75,13 @@ def legacy_after_magic(folder: Path) -> tuple[Path, SourceOptions]:
     return path, options
 
 
-def whole_module(folder: Path) -> tuple[Path, SourceOptions]:
+def whole_module(folder: Path) -> Made:
     net = samples.net()
     net.extra = Evil(folder)
     return _saved(folder, net)
 
 
-def nested_zip(folder: Path) -> tuple[Path, SourceOptions]:
+def nested_zip(folder: Path) -> Made:
     """Two members that end with data.pkl: one harmless, one not."""
     path, options = _saved(folder, _state())
     with zipfile.ZipFile(path, "a") as archive:
@@ -88,7 +89,7 @@ def nested_zip(folder: Path) -> tuple[Path, SourceOptions]:
     return path, options
 
 
-def folder_of_checkpoints(folder: Path) -> tuple[Path, SourceOptions]:
+def folder_of_checkpoints(folder: Path) -> Made:
     home = folder / "all"
     home.mkdir()
     for epoch in range(2):
@@ -96,7 +97,7 @@ def folder_of_checkpoints(folder: Path) -> tuple[Path, SourceOptions]:
     return home, SourceOptions(cache=False)
 
 
-def hugging_face(folder: Path) -> tuple[Path, SourceOptions]:
+def hugging_face(folder: Path) -> Made:
     home = folder / "hf"
     home.mkdir()
     (home / "config.json").write_text('{"model_type": "bert", "architectures": ["BertModel"]}')
@@ -104,7 +105,7 @@ def hugging_face(folder: Path) -> tuple[Path, SourceOptions]:
     return home, _PLAIN
 
 
-def hugging_face_code(folder: Path) -> tuple[Path, SourceOptions]:
+def hugging_face_code(folder: Path) -> Made:
     """A configuration that names code of its own."""
     home = folder / "hf"
     home.mkdir()
@@ -117,12 +118,12 @@ def hugging_face_code(folder: Path) -> tuple[Path, SourceOptions]:
     return home, SourceOptions(model=f"hf:{home}")
 
 
-def plain_pickle(folder: Path) -> tuple[Path, SourceOptions]:
+def plain_pickle(folder: Path) -> Made:
     (folder / "model.pkl").write_bytes(pickle.dumps({"coef_": np.ones(3), "x": Evil(folder)}, 4))
     return folder / "model.pkl", _PLAIN
 
 
-def joblib_like(folder: Path) -> tuple[Path, SourceOptions]:
+def joblib_like(folder: Path) -> Made:
     """As joblib writes: the bytes of an array between the opcodes of a pickle."""
     data = pickle.dumps(Evil(folder), 4)
     (folder / "model.joblib").write_bytes(data[:-1] + b"\x00" * 64 + data[-1:])
@@ -135,28 +136,28 @@ def _objects(folder: Path) -> np.ndarray:
     return made
 
 
-def npy(folder: Path) -> tuple[Path, SourceOptions]:
+def npy(folder: Path) -> Made:
     np.save(folder / "weights.npy", _objects(folder), allow_pickle=True)
     return folder / "weights.npy", _PLAIN
 
 
-def npz(folder: Path) -> tuple[Path, SourceOptions]:
+def npz(folder: Path) -> Made:
     np.savez(folder / "weights.npz", **{"fc/kernel": np.ones((3, 4), np.float32), "fc/bias": _objects(folder)})
     return folder / "weights.npz", _PLAIN
 
 
-def npy_input(folder: Path) -> tuple[Path, SourceOptions]:
+def npy_input(folder: Path) -> Made:
     path, _ = npy(folder)
     return samples.torch_state(folder), SourceOptions(model="tests.extract.formats.samples:net", input=str(path))
 
 
-def npz_input(folder: Path) -> tuple[Path, SourceOptions]:
+def npz_input(folder: Path) -> Made:
     np.savez(folder / "x.npz", x=_objects(folder))
     model = "tests.extract.formats.samples:net"
     return samples.torch_state(folder), SourceOptions(model=model, input=str(folder / "x.npz"))
 
 
-def run_member(folder: Path) -> tuple[Path, SourceOptions]:
+def run_member(folder: Path) -> Made:
     """A run of which one member is an array of objects."""
     path = samples.run(folder)
     stream = io.BytesIO()
@@ -166,7 +167,7 @@ def run_member(folder: Path) -> tuple[Path, SourceOptions]:
     return path, _PLAIN
 
 
-def distributed(folder: Path) -> tuple[Path, SourceOptions]:
+def distributed(folder: Path) -> Made:
     """torch.distributed.checkpoint keeps a pickle in .metadata."""
     home = folder / "dcp"
     home.mkdir()
@@ -175,7 +176,7 @@ def distributed(folder: Path) -> tuple[Path, SourceOptions]:
     return home, _PLAIN
 
 
-def torchscript(folder: Path) -> tuple[Path, SourceOptions]:
+def torchscript(folder: Path) -> Made:
     """An archive of TorchScript whose pickles name os.system."""
     with zipfile.ZipFile(folder / "script.pt", "w") as archive:
         archive.writestr("script/version", "3\n")
@@ -185,7 +186,7 @@ def torchscript(folder: Path) -> tuple[Path, SourceOptions]:
     return folder / "script.pt", _PLAIN
 
 
-def exported(folder: Path) -> tuple[Path, SourceOptions]:
+def exported(folder: Path) -> Made:
     """A torch.export archive whose weights and constants are pickles that name os.system."""
     with zipfile.ZipFile(folder / "model.pt2", "w") as archive:
         archive.writestr("model/archive_format", "pt2")
@@ -197,7 +198,7 @@ def exported(folder: Path) -> tuple[Path, SourceOptions]:
     return folder / "model.pt2", _PLAIN
 
 
-def exported_before(folder: Path) -> tuple[Path, SourceOptions]:
+def exported_before(folder: Path) -> Made:
     """The layout of torch.export before 2.8."""
     with zipfile.ZipFile(folder / "model.pt2", "w") as archive:
         archive.writestr("version", "8.1")
@@ -207,7 +208,7 @@ def exported_before(folder: Path) -> tuple[Path, SourceOptions]:
     return folder / "model.pt2", _PLAIN
 
 
-def keras_pickle(folder: Path) -> tuple[Path, SourceOptions]:
+def keras_pickle(folder: Path) -> Made:
     """A folder of MXNet, Paddle and scikit-learn fame: pickles named like weights."""
     (folder / "model.pdparams").write_bytes(struct.pack("<B", 0x80) + pickle.dumps(Evil(folder), 2)[1:])
     return folder / "model.pdparams", _PLAIN
