@@ -27,6 +27,7 @@ from nn3d.app.ui import Ui
 from nn3d.stage.commands import SetPanels
 from nn3d.stage.controls import Act, Context
 from nn3d.stage.frame import Frame
+from nn3d.stage.meanwhile import epoch_shown
 from nn3d.stage.state import ViewState
 
 
@@ -74,7 +75,7 @@ def draw_panels(
         acts += pill_panel(ui, state, facts, boxes["pill"])
     else:
         acts += toolbar_panel(ui, state, layout, names.title, names.subtitle)
-        acts += timeline_panel(ui, state, facts, boxes["timeline"])
+        acts += timeline_panel(ui, state, facts, boxes["timeline"], epoch_shown(frame.stand_ins))
         acts += samples_panel(ui, state, facts, boxes["samples"])
         if "tree" in boxes:
             acts += tree_panel(ui, state, facts, context, boxes["tree"])

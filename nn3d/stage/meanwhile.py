@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 
 from nn3d.run.run import Run
@@ -40,12 +40,18 @@ class Meanwhile:
         return None
 
     def words(self, run: Run) -> str:
-        """"3 plates and 2 links of epoch 10": of the epoch that most of them are of; "" of none."""
-        if not self.shown:
+        """"3 plates, 2 links of epoch 10": of the epoch that most of them are of; "" of none."""
+        most = epoch_shown(self.shown)
+        if most is None:
             return ""
-        most = max(set(self.shown.values()), key=list(self.shown.values()).count)
         of = [need for need, epoch in self.shown.items() if epoch == most]
         n_plates = sum(isinstance(need, ValuesNeed) for need in of)
         parts = [(n_plates, "plate"), (len(of) - n_plates, "link")]
-        said = " and ".join(f"{number(n)} {what}{'s' if n > 1 else ''}" for n, what in parts if n)
+        said = ", ".join(f"{number(n)} {what}{'s' if n > 1 else ''}" for n, what in parts if n)
         return f"{said} of epoch {run.epochs[most].id}"
+
+
+def epoch_shown(stand_ins: Mapping[Hashable, int]) -> int | None:
+    """Index of the epoch that most of `Frame.stand_ins` are of; None of none."""
+    shown = list(stand_ins.values())
+    return max(sorted(set(shown)), key=shown.count) if shown else None

@@ -14,7 +14,8 @@ MOST_NAMES = 3
 
 def memory_words(f: Facts) -> list[str]:
     """What is not on the picture because it is still being read, or because memory has no room for it."""
-    words = [f"reading {number(len(f.due.missing))} more"] if f.due.missing else []
+    more = f"reading, meanwhile {f.meanwhile}" if f.meanwhile else f"reading {number(len(f.due.missing))} more"
+    words = [more] if f.due.missing else []
     if f.due.left_out:
         names = dict.fromkeys(_name(f, need) for need in f.due.left_out)
         words.append(f"left out, memory is {f.state.budget.memory_mb} MB: {named(names)}")

@@ -22,13 +22,19 @@ FIGURES: Final = 104.0
 PLOT_H: Final = 52.0
 
 
-def timeline_panel(ui: Ui, state: ViewState, facts: Facts, box: Box) -> list[Act]:
-    """Draw the timeline; one line instead when the run has a single moment."""
+def timeline_panel(ui: Ui, state: ViewState, facts: Facts, box: Box, shown: int | None = None) -> list[Act]:
+    """Draw the timeline; one line instead when the run has a single moment.
+
+    shown : index of the epoch that the picture still shows instead, None where it is that of the playhead.
+    """
     with ui.card("timeline", box):
         if state.n_epochs < 2:
             _one_moment(ui, facts, box)
             return []
         acts = _transport(ui, state, facts, box)
+        if shown is not None and shown < state.n_epochs:
+            words = f"reading; picture of epoch {facts.run.epochs[shown].id}"
+            ui.text(box.x + 16, box.y + 41, ui.type.fit(words, TRANSPORT - 28, 10.5), 10.5, token="accent")
         ui.line(box.x + TRANSPORT, box.y + 14, box.x + TRANSPORT, box.y1 - 14)
         right = FIGURES if box.w > 420 else 24.0
         plot = Box(box.x + TRANSPORT + 28, box.y + 36, box.w - TRANSPORT - 28 - right, PLOT_H)
