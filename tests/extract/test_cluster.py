@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 
+from nn3d.cli import extract
 from nn3d.errors import SourceError
 from nn3d.extract.checkpoints import cluster
 from nn3d.extract.checkpoints.opening import write_checkpoints
@@ -82,6 +84,40 @@ def test_what_a_cluster_cannot_do_is_one_line(
     write_checkpoints(tmp_path / "run", files, SOURCE, engine=f"dask:{one_thread}")
     with open_run(tmp_path / "run") as run:
         assert [e.id for e in run.epochs] == [0, 1, 2, 3]
+
+
+def test_what_workers_cannot_reach_is_made_here(
+    one_thread: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = checkpoints(tmp_path / "ckpts", 3)
+    assert cluster.remote.make("", str(tmp_path / "nowhere.pt"), 0) == ({"again": True}, b"")
+    monkeypatch.setattr(cluster.remote, "make", lambda setup, file, epoch: ({"again": True}, b""))
+    assert write_checkpoints(tmp_path / "run", files, SOURCE, engine=f"dask:{one_thread}") == ()
+    with open_run(tmp_path / "run") as run:
+        assert [e.id for e in run.epochs] == [0, 1, 2]
+
+
+def test_a_cluster_without_workers_is_not_waited_for_and_what_is_listed_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(cluster, "PATIENCE_SECS", 0.3)
+    files = checkpoints(tmp_path / "ckpts", 3)
+    settings = {"n_workers": 0, "processes": False, "dashboard_address": None}
+    with (
+        distributed.LocalCluster(**settings, protocol="tcp://", host="127.0.0.1") as empty,
+        pytest.raises(SourceError, match="expected workers, got none"),
+    ):
+        write_checkpoints(tmp_path / "run", files, SOURCE, engine=f"dask:{empty.scheduler_address}")
+    with open_run(tmp_path / "run") as run:
+        assert [e.id for e in run.epochs] == [0]
+
+
+def test_one_checkpoint_needs_no_cluster(tmp_path: Path) -> None:
+    (file,) = checkpoints(tmp_path / "ckpts", 1)
+    done = CliRunner().invoke(extract.command, [str(file), "-o", str(tmp_path / "run"), "--engine", "dask:x"])
+    assert done.exit_code == 2
+    assert "expected several checkpoints" in done.output
 
 
 @pytest.mark.soak
