@@ -15,6 +15,7 @@ import numpy as np
 
 from nn3d.extract.formats.keras_build import Entry, Shape
 from nn3d.extract.infer import infer_graph
+from nn3d.extract.inference.names import EMBEDDING
 from nn3d.extract.inputs import natural
 from nn3d.run.model import Array, Graph
 
@@ -63,7 +64,8 @@ def infer_named(entries: Mapping[str, Entry], *, is_ordered: bool = False) -> Na
     for name, entry in entries.items():
         if name not in aside and 0 not in entry.shape:
             layer, role = split_name(name)
-            groups.setdefault(layer, []).append(_tensor(name, role, entry.shape))
+            is_table = len(entry.shape) == 2 and EMBEDDING.search(layer) is not None
+            groups.setdefault(layer, []).append(_tensor(name, "embeddings" if is_table else role, entry.shape))
     if not groups:
         return None
     groups = {layer: _recurrent(group) for layer, group in groups.items()}
@@ -82,8 +84,13 @@ def infer_named(entries: Mapping[str, Entry], *, is_ordered: bool = False) -> Na
         if p.id in columns:
             steps.append(partial(_permuted, channels=columns[p.id]))
         places[p.id] = (t.source, partial(_all, steps))
-    line = (f"{len(aside)} tensors of the optimiser and the saver ({aside[0]}, …)",) if aside else ()
+    line = (f"{counted(len(aside), 'tensor')} of the optimiser and the saver ({aside[0]}, …)",) if aside else ()
     return Named(replace(graph, parameters=parameters), places, line)
+
+
+def counted(n: int, what: str) -> str:
+    """"1 tensor", "2 tensors"."""
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def split_name(name: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from nn3d.extract.formats import (
     run,
     safetensors,
     sietzen,
+    tf_checkpoint,
     torch_state,
     unread,
 )
@@ -34,6 +35,9 @@ FORMATS: tuple[Format, ...] = (
     onnx.FORMAT,
     keras.FORMAT,
     keras_h5.FORMAT,
+    tf_checkpoint.FORMAT,
+    tf_checkpoint.SAVED_MODEL,
+    tf_checkpoint.FOLDER,
     numpy_files.FORMAT,
     numpy_files.FOLDER,
     *unread.FORMATS,

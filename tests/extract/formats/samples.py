@@ -188,6 +188,13 @@ def _hdf5(name: str) -> Sample:
     return sample
 
 
+def tensorflow(folder: Path) -> Path:
+    """One checkpoint of graph mode: the table, and beside it the shard."""
+    for file in (TENSORFLOW / "graph").glob("model.ckpt-10.*"):
+        shutil.copy(file, folder)
+    return folder / "model.ckpt-10.index"
+
+
 SAMPLES: dict[str, Sample] = {
     "run": run,
     "sietzen": sietzen,
@@ -200,6 +207,9 @@ SAMPLES: dict[str, Sample] = {
     "gguf": gguf,
     "keras": _hdf5("net.keras"),
     "keras-h5": _hdf5("net_keras2.h5"),
+    "tensorflow": tensorflow,
+    "tensorflow-folder": _kept("graph"),
+    "saved-model": _kept("saved_model"),
     "numpy": numpy_arrays,
     "numpy-folder": numpy_folder,
 }
