@@ -10,6 +10,7 @@ import hashlib
 import io
 import math
 import pickle
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ _BITS = {
 }  # fmt: skip
 _FAILURES = (
     pickle.UnpicklingError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, OverflowError,
-    RecursionError, UnicodeDecodeError, MemoryError,
+    RecursionError, UnicodeDecodeError, MemoryError, struct.error,
 )  # fmt: skip
 
 

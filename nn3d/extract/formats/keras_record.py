@@ -46,9 +46,9 @@ class KerasFile:
     notes: tuple[str, ...] = ()
 
 
-def major(version: str | None, default: int) -> int:
+def major(version: object, default: int) -> int:
     """"2.15.0" → 2."""
-    first = (version or "").partition(".")[0]
+    first = version.partition(".")[0] if isinstance(version, str) else ""
     return int(first) if first.isdecimal() and len(first) < 3 else default
 
 
