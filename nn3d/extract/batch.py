@@ -62,6 +62,23 @@ def placements(first: Sequence[Draft], second: Sequence[Draft] | None, n: int, o
     ]
 
 
+def moved_placements(first: Sequence[Draft], rolled: Sequence[Draft], n: int) -> list[list[Placement]]:
+    """The same of a model that takes `n` samples alone: `rolled` is its trace with them moved on by one."""
+    return [
+        [moved_axis(a.value, b.value, n) for a, b in zip(one.outputs, two.outputs, strict=True)]
+        for one, two in zip(first, rolled, strict=True)
+    ]
+
+
+def moved_axis(value: Array, rolled: Array, n: int) -> Placement:
+    """The axis along which a value moved on by one sample, or by several entries that belong to one."""
+    axes = [(a, size // n) for a, size in enumerate(value.shape) if size and size % n == 0]
+    for axis, fold in sorted(axes, key=lambda found: (found[1] > 1, found[0])):
+        if np.allclose(np.roll(value, fold, axis), rolled, rtol=1e-3, atol=1e-5, equal_nan=True):
+            return Placement(axis, fold)
+    return Placement(None)
+
+
 def _guess(output: DraftOutput, n: int) -> Placement:
     return Placement(0 if output.shape and output.shape[0] == n else None)
 

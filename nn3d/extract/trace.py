@@ -5,18 +5,16 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
-import numpy as np
 import torch
 
 from nn3d.errors import TraceError
 from nn3d.extract import sharding
+from nn3d.extract.arguments import Inputs, axis_of_samples, count_of, first_of, named_inputs
 from nn3d.extract.arrays import to_numpy
-from nn3d.extract.batch import Placement, placements
+from nn3d.extract.batch import Placement, moved_placements, placements
 from nn3d.extract.draft import Draft, Traced
 from nn3d.extract.gradients import Loss, Watch
 from nn3d.extract.graph import build, canonical_weight
@@ -28,13 +26,12 @@ from nn3d.extract.undisturbed import undisturbed
 from nn3d.run.model import Array, Epoch, Graph, Sample
 from nn3d.run.run import Run
 
-Inputs = Any
-
 
 class Probe:
     """A model, its recorded inputs, and the graph of the first pass.
 
     inputs : a tensor or array (N, ...), a tuple of them (positional), or a mapping (keywords). samples : only so many.
+    is_fixed : it means something else with another number of samples, so none is tried.
     """
 
     def __init__(
@@ -45,18 +42,20 @@ class Probe:
         batch_axis: int | None = None,
         preprocessing: Preprocessing | None = None,
         samples: int | None = None,
+        is_fixed: bool = False,
     ) -> None:
         if not isinstance(model, torch.nn.Module):
             raise TraceError(f"model: expected a torch.nn.Module, got {type(model).__name__}. Pass the module itself.")
         self.model = model = sharding.unwrapped(model)
         sharding.rest(model)
         self.preprocessing = preprocessing or Preprocessing()
+        self._is_fixed = is_fixed
         self.parameters = _parameters_of(model)
-        self.named = _named_inputs(model, inputs)
-        self.batch_axis = _batch_axis(model, self.named) if batch_axis is None else batch_axis
-        self.n_samples = _count(self.named, self.batch_axis)
+        self.named = named_inputs(model, inputs)
+        self.batch_axis = axis_of_samples(model, self.named) if batch_axis is None else batch_axis
+        self.n_samples = count_of(self.named, self.batch_axis)
         if samples is not None and samples < self.n_samples:
-            self.named = {n: _first(t, self.batch_axis, self.n_samples, samples) for n, t in self.named.items()}
+            self.named = {n: first_of(t, self.batch_axis, self.n_samples, samples) for n, t in self.named.items()}
             self.n_samples = samples
         self.places: list[list[Placement]] = []
         self.traced: Traced | None = None
@@ -171,15 +170,23 @@ class Probe:
         """Keep the first trace as the graph; find the sample axes by a second pass with another number of samples."""
         other = [0] if self.n_samples > 1 else [0, 0]
         notes = list(traced.notes)
-        try:
-            second = self._trace(self._arguments(other)).drafts
-        except TraceError:
-            second = None
-        if second is None or len(second) != len(traced.drafts):
-            notes.append("sample axes are guessed: the model does not run alike with another number of samples")
-        self.places = placements(traced.drafts, second, self.n_samples, len(other))
+        second = None if self._is_fixed else self._drafts(other)
+        rolled = self._drafts([-1, *range(self.n_samples - 1)]) if second is None and self.n_samples > 1 else None
+        if rolled is not None and [d.signature() for d in rolled] == [d.signature() for d in traced.drafts]:
+            self.places = moved_placements(traced.drafts, rolled, self.n_samples)
+        else:
+            self.places = placements(traced.drafts, second, self.n_samples, len(other))
+            if second is None or len(second) != len(traced.drafts):
+                notes.append("sample axes are guessed: the model does not run alike with another number of samples")
         self.traced = replace(traced, notes=tuple(notes))
         self.graph = build(self.model, self.traced, self.places, self.parameters, self.preprocessing)
+
+    def _drafts(self, which: list[int]) -> Sequence[Draft] | None:
+        """The trace of these samples, None where the model does not run on them."""
+        try:
+            return self._trace(self._arguments([i % self.n_samples for i in which])).drafts
+        except TraceError:
+            return None
 
     def _activations(self, first: Traced, traced: Traced) -> dict[tuple[int, int], Array]:
         found: dict[tuple[int, int], Array] = {}
@@ -200,57 +207,6 @@ def _matched(first: Sequence[Draft], later: Sequence[Draft]) -> list[tuple[Draft
 
 def _input_name(name: str, arguments: Mapping[str, torch.Tensor]) -> str:
     return "input" if len(arguments) == 1 else name.lstrip("*")
-
-
-def _named_inputs(model: torch.nn.Module, inputs: Inputs) -> dict[str, torch.Tensor]:
-    """Argument name → tensor; names of positional arguments begin with "*"."""
-    if isinstance(inputs, Mapping):
-        return {str(k): _tensor(v, str(k)) for k, v in inputs.items()}
-    given = inputs if isinstance(inputs, tuple | list) and not _is_nested_numbers(inputs) else (inputs,)
-    try:
-        names = [p.name for p in inspect.signature(model.forward).parameters.values()]
-    except (TypeError, ValueError):
-        names = []
-    names = [n if i < len(names) else "" for i, n in enumerate(names)]
-    return {f"*{names[i] if i < len(names) else f'input{i}'}": _tensor(v, f"input {i}") for i, v in enumerate(given)}
-
-
-def _is_nested_numbers(inputs: Sequence[Any]) -> bool:
-    return bool(inputs) and not isinstance(inputs[0], torch.Tensor | np.ndarray)
-
-
-def _tensor(value: Any, what: str) -> torch.Tensor:
-    if isinstance(value, torch.Tensor):
-        return value.detach()
-    try:
-        array = np.asarray(value)
-        return torch.as_tensor(array.astype(np.float32) if array.dtype == np.float64 else array.copy())
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise TraceError(f"{what}: expected a tensor or an array, got {type(value).__name__} ({error}).") from error
-
-
-def _batch_axis(model: torch.nn.Module, named: Mapping[str, torch.Tensor]) -> int:
-    """1 where the model's first own computation is a recurrent layer or transformer that wants (T, N, F), else 0."""
-    sequence = (torch.nn.RNNBase, torch.nn.Transformer, torch.nn.TransformerEncoder, torch.nn.MultiheadAttention)
-    leaves = [m for m in model.modules() if isinstance(m, sequence) or not any(True for _ in m.children())]
-    first = leaves[0] if leaves else None
-    tensor = next(iter(named.values()), None)
-    if tensor is None or tensor.ndim != 3 or not isinstance(first, sequence):
-        return 0
-    inner = first.layers[0].self_attn if isinstance(first, torch.nn.TransformerEncoder) else first
-    return 0 if getattr(inner, "batch_first", True) else 1
-
-
-def _count(named: Mapping[str, torch.Tensor], axis: int) -> int:
-    first = next((t for t in named.values() if t.ndim > axis), None)
-    if first is None or not first.shape[axis]:
-        raise TraceError("inputs: expected at least one sample along the sample axis, got none. Pass (N, ...) arrays.")
-    return int(first.shape[axis])
-
-
-def _first(tensor: torch.Tensor, axis: int, n: int, most: int) -> torch.Tensor:
-    """The first samples of an input; one without a sample axis as it is."""
-    return tensor.narrow(axis, 0, most).clone() if tensor.ndim > axis and tensor.shape[axis] == n else tensor
 
 
 def _parameters_of(model: torch.nn.Module) -> dict[int, tuple[str, torch.Tensor]]:

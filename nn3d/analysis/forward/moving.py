@@ -36,6 +36,9 @@ def index_of(text: str) -> tuple[Index, ...] | None:
 
 
 def _slice(step: Step) -> Result:
+    one = step.text("index", "").strip("[]")
+    if "dim" in step.node.attributes and re.fullmatch(r"-?\d+", one):
+        return np.take(step.x, int(one), step.dim(0))
     index = index_of(step.text("index", "")) if isinstance(step.node.attributes.get("index"), str) else None
     if index is None:
         return _narrowed(step)
@@ -50,8 +53,6 @@ def _narrowed(step: Step) -> Result:
     if "start" in found and "length" in found:
         start = int(step.number("start", 0))
         return np.take(step.x, np.arange(start, start + int(step.number("length", 1))), step.dim(0))
-    if "dim" in found and isinstance(found.get("index"), int):
-        return np.take(step.x, int(found["index"]), step.dim(0))
     raise step.unknown("by an index that is a tensor")
 
 

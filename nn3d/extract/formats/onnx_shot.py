@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from nn3d.extract.batch import Placement
 from nn3d.extract.formats.onnx_feeds import Fed, Port, feeds, ports_of
 from nn3d.extract.formats.onnx_file import Opened
 from nn3d.extract.formats.onnx_session import NotRunError, Tapped
@@ -130,12 +129,3 @@ def _one_by_one(tapped: Tapped, ports: Sequence[Port], fed: Fed) -> Shot:
 def shapes_of(first: Mapping[str, Array], fed: Fed) -> dict[str, tuple[int, ...]]:
     """Raw shape of every value that came out, and of the inputs."""
     return {name: a.shape for name, a in {**fed.arrays, **first}.items()}
-
-
-def moved_axis(value: Array, rolled: Array, n: int) -> Placement:
-    """The axis along which a value moved on by one sample, or by several entries that belong to one."""
-    axes = [(a, size // n) for a, size in enumerate(value.shape) if size and size % n == 0]
-    for axis, fold in sorted(axes, key=lambda found: (found[1] > 1, found[0])):
-        if np.allclose(np.roll(value, fold, axis), rolled, rtol=1e-3, atol=1e-5, equal_nan=True):
-            return Placement(axis, fold)
-    return Placement(None)
