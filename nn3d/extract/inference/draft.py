@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nn3d.extract.inference.units import Unit
+from nn3d.run.memory import axes_of
 from nn3d.run.model import JSON, Node, Output, Source
 
 MOST_OPEN = 64
@@ -66,7 +67,8 @@ class Draft:
         if not sources and unit.op not in ("embedding", "parameter"):
             self.unjoined[unit.path] = why
         name = self._named(unit.path or unit.op)
-        return self._add(unit.op, name, unit.path, sources, unit.n_out, form, said, why, certainty, roles)
+        outputs = (_held(unit),) if unit.op == "parameter" else ()
+        return self._add(unit.op, name, unit.path, sources, unit.n_out, form, said, why, certainty, roles, outputs)
 
     def _named(self, base: str) -> str:
         """A name that no node has yet."""
@@ -86,7 +88,7 @@ class Draft:
 
     def _add(
         self, op: str, name: str, module: str, sources: Sequence[Value], channels: int, form: str,
-        attributes: JSON, why: str, certainty: str, roles: dict[str, int],
+        attributes: JSON, why: str, certainty: str, roles: dict[str, int], outputs: tuple[Output, ...] = (),
     ) -> Value:  # fmt: skip
         arguments = ("query", "key", "value") if op == "attention" else ("input", "other")
         inputs = tuple(
@@ -95,7 +97,7 @@ class Draft:
         if why:
             attributes = {**attributes, "inferred": why, "certainty": certainty}
         node = len(self.nodes)
-        outputs = (Output((max(1, channels),), ("C",)),)
+        outputs = outputs or (Output((max(1, channels),), ("C",)),)
         self.nodes.append(Node(node, op, name, module, attributes, inputs, outputs, roles))
         self.values[node] = Value(node, max(1, channels), form)
         for source in inputs:
@@ -107,3 +109,11 @@ class Draft:
     def unread(self) -> list[Value]:
         """Values that nothing reads yet, in order."""
         return list(self.open.values())[-MOST_OPEN:]
+
+
+def _held(unit: Unit) -> Output:
+    """What a bare parameter gives: itself, the same for every sample, without leading axes of one."""
+    shape = next(iter(unit.shapes.values()), (1,))
+    while len(shape) > 1 and shape[0] == 1:
+        shape = shape[1:]
+    return Output(shape, axes_of(len(shape)), per_sample=False)
