@@ -95,7 +95,7 @@ class WeightFile:
 
 
 def named_groups(entries: Sequence[Entry], model: Model) -> dict[str, list[Entry]]:
-    """Tensors of a flat list by the layer of the model whose name theirs begins with."""
+    """Tensors of a flat list by the layer of the model whose name theirs begins with; others under ""."""
     found: dict[str, list[Entry]] = {layer.name: [] for layer in model.layers}
     for entry in entries:
         parts = entry.name.split("/")
@@ -103,8 +103,7 @@ def named_groups(entries: Sequence[Entry], model: Model) -> dict[str, list[Entry
         home = next((end for end in ends if end in found), None)
         if home is None:
             home = next((p for p in parts if p in found), None)
-        if home is not None:
-            found[home].append(entry)
+        found.setdefault(home or "", []).append(entry)
     return {name: group for name, group in found.items() if group}
 
 

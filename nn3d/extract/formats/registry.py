@@ -15,6 +15,7 @@ from nn3d.extract.formats import (
     safetensors,
     sietzen,
     tf_checkpoint,
+    tfjs,
     torch_state,
     unread,
 )
@@ -38,6 +39,7 @@ FORMATS: tuple[Format, ...] = (
     tf_checkpoint.FORMAT,
     tf_checkpoint.SAVED_MODEL,
     tf_checkpoint.FOLDER,
+    tfjs.FORMAT,
     numpy_files.FORMAT,
     numpy_files.FOLDER,
     *unread.FORMATS,

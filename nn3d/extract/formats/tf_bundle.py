@@ -1,8 +1,8 @@
 """Owns reading TensorFlow's checkpoints (V2): a sorted table of entries, and shards that hold the tensors' bytes.
 
 The table is LevelDB's (github.com/google/leveldb, doc/table_format.md): blocks of keys with shared beginnings, each
-with a masked CRC-32C. Entries are messages of tensorflow/core/protobuf/tensor_bundle.proto. Every offset is checked against
-the bytes that are there; shards are looked for beside the table and nowhere else.
+with a masked CRC-32C. Entries are messages of tensorflow/core/protobuf/tensor_bundle.proto. Every offset is checked
+against the bytes that are there; shards are looked for beside the table and nowhere else.
 """
 
 from __future__ import annotations

@@ -210,6 +210,7 @@ SAMPLES: dict[str, Sample] = {
     "tensorflow": tensorflow,
     "tensorflow-folder": _kept("graph"),
     "saved-model": _kept("saved_model"),
+    "tfjs": _kept("tfjs"),
     "numpy": numpy_arrays,
     "numpy-folder": numpy_folder,
 }
