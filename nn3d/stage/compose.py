@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nn3d.analysis import outcome as outcomes
 from nn3d.layout.arrange import HALF_THICKNESS
+from nn3d.run.ops import op_of
 from nn3d.run.run import Run
 from nn3d.stage import (
     apart_rows,
@@ -88,7 +89,7 @@ def initial_state(
     opened = first_open(resident.folds, size_px)
     views = tuple(LayerView(is_open=o, opening=1.0 if o else 0.0) for o in plan.is_open)
     camera = Camera(yaw_rad=LONG_YAW_RAD, fov_rad=LONG_FOV_RAD) if is_long else Camera()
-    knows_values = any(p.shows == "values" for p in plan.layers)
+    knows_values = any(p.shows == "values" and op_of(p.layer.op).family != "parameter" for p in plan.layers)
     edges = Edges() if knows_values and not plan.tallest else Edges(mode="weight")
     budget = Budget() if run.graph.kind != "inferred" else Budget(strands=INFERRED_STRANDS)
     return ViewState(
