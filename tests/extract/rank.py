@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from torch.distributed.tensor.parallel import ColwiseParallel, parallelize_modul
 
 from nn3d.errors import Nn3dError
 from nn3d.extract import trace
+from nn3d.extract.adapters.rate import Rate
+from nn3d.extract.live import live
 from nn3d.extract.recorder import Recorder
 
 PICTURES = torch.rand(12, 1, 8, 8, generator=torch.Generator().manual_seed(3))
@@ -136,6 +139,15 @@ def main(root: Path, rank: int, n: int, port: str) -> None:
     replicas = Recorder(root / f"ddp-{rank}", replicated(), PICTURES[:2], patience_secs=1)
     said["folder, replicas"] = met(replicas.record)
     said["folder, shards"] = met(Recorder(root / f"fsdp-{rank}", sharded(), PICTURES[:2]).record)
+    for begin in (0, 2):
+        rate = Rate(root / "rate", PICTURES[:2], 1, {})
+        rate.begin(sharded(), begin)
+        rate.step(begin + 1, {"loss": 0.5})
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        watch = live(sharded(), PICTURES[:2])
+        watch.record()
+    said["live"] = [watch.is_writer, len(list(watch.folder.glob("epoch_*.npz"))), len(told)]
     recorder = Recorder(root / "written", sharded(), PICTURES[:2])
     recorder.record(4)
     said["id"] = met(lambda: recorder.record(3))

@@ -44,7 +44,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     command = [sys.executable, str(ROOT / "tests/extract/rank.py"), str(root)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    own = {name: text for name, text in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    environment = own | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     ranks = [
         subprocess.Popen([*command, str(rank), "2", port], env=environment, stderr=subprocess.PIPE, text=True)
         for rank in range(2)
@@ -133,6 +134,15 @@ def test_gradients_of_a_sharded_model_are_refused(trained: Path) -> None:
 
 def test_values_in_parts_are_refused_where_no_rank_has_them_whole(trained: Path) -> None:
     assert all("got hidden.weight in parts (tensor parallel)" in text for text in said(trained, "parts"))
+
+
+def test_callbacks_on_every_rank_agree_whether_a_run_goes_on(trained: Path) -> None:
+    with open_run(trained / "rate") as run:
+        assert [(e.id, e.step) for e in run.epochs] == [(0, 0), (1, 1), (2, 3)]
+
+
+def test_a_live_training_has_its_folder_and_window_beside_rank_0(trained: Path) -> None:
+    assert said(trained, "live") == [[True, 1, 1], [False, 0, 0]]
 
 
 def test_ranks_at_different_epochs_are_told(trained: Path) -> None:
