@@ -86,13 +86,16 @@ class Following:
         self.growing, self._opener, self._wake = growing, opener, wake
         self._times = list(_intervals(run.epochs[-LAST_EPOCHS:]))
         self._last = run.epochs[-1] if run.epochs else None
-        self._pulse = Pulse(
-            -1 if self._last is None else self._last.id, _landed(self._last), _rhythm(self._times)
-        )
+        id_ = -1 if self._last is None else self._last.id
+        self._pulse = self._begun(Pulse(id_, _landed(self._last), _rhythm(self._times)))
         self._news = News()
         self._lock, self._stopped = Lock(), Event()
         self._thread = Thread(target=self._work, name="nn3d following", daemon=True)
         self._thread.start()
+
+    def _begun(self, pulse: Pulse) -> Pulse:
+        """What it is like before the first look."""
+        return pulse
 
     @property
     def pulse(self) -> Pulse:
@@ -127,7 +130,7 @@ class Following:
                 changed = bool(epochs) or successor is not None or trouble != self._pulse.trouble
                 if epochs:
                     self._note(epochs)
-                self._pulse = Pulse(self._pulse.epoch, self._pulse.landed, self._pulse.rhythm_secs, trouble)
+                self._pulse = replace(self._pulse, trouble=trouble)
                 self._news = News(self._news.epochs + epochs, successor or self._news.successor)
             if changed:
                 self._wake()

@@ -11,6 +11,7 @@ from typing import Protocol
 import glfw
 
 from nn3d.app import clipboard
+from nn3d.app.edited import FilePulse
 from nn3d.app.errands import Errands
 from nn3d.app.facts import Facts
 from nn3d.app.filming import Filming
@@ -150,8 +151,9 @@ class Service:
             self._host.do([Grow(len(self._run.epochs))])
         if news.successor is not None:
             same = news.successor.header.run_id == self._run.header.run_id
-            what = "The run was thinned" if same else "Another run was begun"
-            self._visit.message = f"{what} in {following.path.name}"
+            what = "The run was thinned in" if same else "Another run was begun in"
+            what = "Read anew:" if isinstance(following.pulse, FilePulse) else what
+            self._visit.message = f"{what} {following.path.name}"
             self._host.next = (following.path, news.successor)
         self._surface.pulse = following.pulse
 

@@ -11,8 +11,9 @@ from typing import Final
 
 import glfw
 
+from nn3d.app.edited import Edited
 from nn3d.app.events import Window
-from nn3d.app.following import followed, resumed
+from nn3d.app.following import Following, followed, resumed
 from nn3d.app.heap import Heap
 from nn3d.app.opening import open_window
 from nn3d.app.viewer import Viewer, unheard
@@ -59,6 +60,7 @@ def show(
     resident : what is in memory already, the plan at least. on_command : called with each command that is applied while
     the first run is shown: applied to its first state again, they give the same picture.
     follow : a folder whose run is followed while it grows; without `run`, the window waits until the folder holds one.
+    Or the file that `run` was read from, which is read anew whenever it is saved.
     begin : the first view of a run that was waited for.
     Raises GraphicsError without a display or OpenGL 4.1.
     """
@@ -117,7 +119,7 @@ class _Scenes:
         is_own : the run was opened here, and is closed afterwards.
         """
         bench = scene.run if scene.run is not None else open_run(next(iter(bundled_runs().values())))
-        following = followed(scene.run, self.follow, self.opener, glfw.post_empty_event)
+        following = self._followed(scene.run)
         try:
             viewer = Viewer(
                 self.window, bench, scene.state, self.visit, is_empty=scene.run is None, resident=scene.resident,
@@ -133,6 +135,12 @@ class _Scenes:
         finally:
             if is_own or scene.run is None:
                 bench.close()
+
+    def _followed(self, run: Run | None) -> Following | None:
+        """What watches the run, if it is the one to be followed: its folder, or the file that it was read from."""
+        if run is None or self.follow is None or not self.follow.is_file() or run.path != str(self.follow):
+            return followed(run, self.follow, self.opener, glfw.post_empty_event)
+        return Edited(run, self.follow, self.opener, glfw.post_empty_event)
 
     def played(self, viewer: Viewer, scene: _Scene) -> ViewState:
         """The last state, once the viewer is closed, or another run has been opened in it."""

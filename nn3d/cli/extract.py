@@ -19,8 +19,12 @@ from nn3d.run.model import Epoch
 )
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", "out", required=True, type=click.Path(path_type=Path), metavar="RUN.npz|RUN/|RUN.json",
+    "-o", "--output", "out", type=click.Path(path_type=Path), metavar="RUN.npz|RUN/|RUN.json",
     help="What to write: one file, a folder, or readable JSON of a small run.",
+)  # fmt: skip
+@click.option(
+    "--emit", type=click.Path(path_type=Path, dir_okay=False), metavar="MODEL.py",
+    help="Write the torch module that a design (spec.toml) describes; -o is not needed then.",
 )  # fmt: skip
 @source_options
 @click.option(
@@ -36,7 +40,8 @@ from nn3d.run.model import Epoch
     help="What extracts several checkpoints: processes here, or the workers of a dask cluster (docs/distributed.md).",
 )  # fmt: skip
 def command(
-    files: tuple[Path, ...], out: Path, source: SourceOptions, encoding: str | None, jobs: int | None, engine: str
+    files: tuple[Path, ...], out: Path | None, emit: Path | None, source: SourceOptions, encoding: str | None,
+    jobs: int | None, engine: str,
 ) -> None:
     """Make a run from checkpoints, a live model or an export.
 
@@ -47,6 +52,12 @@ def command(
     from nn3d.extract.output import to_disk
     from nn3d.extract.sources import limit_threads, record, several_checkpoints
 
+    if emit is not None:
+        _emit(files, emit)
+    if out is None:
+        if emit is None:
+            raise click.UsageError("Missing option '-o' / '--output'.")
+        return
     several = several_checkpoints(files, source)
     if several:
         _extract_several(several, out, source, encoding, jobs, engine)
@@ -66,6 +77,18 @@ def command(
 
         n = to_disk(recording, out, encoding=encoding, progress=advance)
     click.echo(f"{out}: {n} {'epoch' if n == 1 else 'epochs'}, {len(recording.samples)} samples")
+
+
+def _emit(files: Sequence[Path], emit: Path) -> None:
+    """Write a design as Python."""
+    from nn3d.extract.formats.spec import module_of
+
+    if len(files) != 1:
+        raise click.UsageError(f"--emit: expected one design, got {len(files)} files.")
+    text = module_of(files[0])
+    emit.write_text(text, encoding="utf-8")
+    name = next(line for line in text.splitlines() if line.startswith("class ")).split()[1].partition("(")[0]
+    click.echo(f"{emit}: torch module {name}; try nn3d view --model {emit.stem}:{name}")
 
 
 def _extract_several(

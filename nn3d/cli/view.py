@@ -22,10 +22,20 @@ if TYPE_CHECKING:
     from nn3d.stage.state import ViewState
 
 
+def _open(path: Path, source: SourceOptions, followed: Path | None) -> Run:
+    """Any file; a design that is followed knows where it was read from."""
+    run = open_any(path, source)
+    if path == followed and path.is_file():
+        run.path = str(path)
+    return run
+
+
 @click.command(epilog="Example: nn3d view run.npz --epoch -1 --open conv1,conv2")
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("--tour", metavar="FILE", help="A tour to take: steps of commands with captions.")
-@click.option("--follow", is_flag=True, help="FILE is a folder that is being recorded: show each epoch as it lands.")
+@click.option(
+    "--follow", is_flag=True, help="Show each epoch of a folder that is being recorded, or a design as it is saved."
+)
 @click.option("--record", type=click.Path(path_type=Path), metavar="FILE", help="Write what is done, for --script.")
 @view_options
 @source_options
@@ -37,16 +47,18 @@ def command(
     """Open FILE in the window: a run, or anything that extract can read. There, ? shows every key.
 
     Without FILE the window waits for one to be dropped on it, or chosen from the recent ones. With --follow it waits
-    until FILE holds a run, and then shows each epoch as it is recorded. With --record, what was done to FILE's view
+    until FILE holds a run, and then shows each epoch as it is recorded; a design (spec.toml) is read anew whenever it
+    is saved. With --record, what was done to FILE's view
     until the window closed gives the same picture again: nn3d render FILE --script FILE.json, with the same options.
     """
     from nn3d.app.window import show
+    from nn3d.extract.formats.spec import is_design
     from nn3d.extract.own_picture import read_own
     from nn3d.run.folder import holds_epochs
     from nn3d.stage.compose import initial_state
     from nn3d.stage.resident import Resident
 
-    opener = partial(open_any, source=source)
+    opener = partial(_open, source=source, followed=file if follow else None)
     if file is None:
         options = {**view, "state": state, "script": script, "tour": tour, "follow": follow, "record": record}
         options |= {"against": against, "against-epoch": against_epoch, "side-by-side": side_by_side}
@@ -62,10 +74,10 @@ def command(
         seen = apply_view_options(run, with_own(run, first, source), **view)
         return compared_with(run, seen, source, against, against_epoch, side_by_side=side_by_side)
 
-    if follow and file.is_file():
-        raise click.UsageError(f"--follow needs the folder of a run, {file} is a file")
+    if follow and file.is_file() and not is_design(file):
+        raise click.UsageError(f"--follow needs the folder of a run, or a design (spec.toml), {file} is another file")
     done: list[Command] = []
-    if follow and not holds_epochs(file):
+    if follow and not file.is_file() and not holds_epochs(file):
         if tour is not None:
             raise click.UsageError(f"--tour needs a run that is there, {file} holds none yet")
         show(script=commands, opener=opener, reader=read_own, remembers=True, follow=file, begin=begin,
@@ -73,7 +85,7 @@ def command(
         if record is not None:
             write_script(record, done)
         return
-    with open_any(file, source) as run:
+    with opener(file) as run:
         resident = Resident(run)
         show(
             run, state=begin(run, resident), script=commands, resident=resident, opener=opener, reader=read_own,

@@ -24,6 +24,7 @@ RIBBON = 26
 MAX_PAIRS = 64
 NOT_RECORDED = "gradient not recorded"
 NOT_YET = "not known yet"
+NO_VALUES = "no values"
 NO_PARTNER = "not compared, no partner"
 
 
@@ -36,10 +37,13 @@ def choose_strands(run: Run, plan: Plan, need: StrandsNeed) -> StrandTable | Str
     """The strands of a link. Raises nothing for odd shapes: a link that cannot be drawn edge by edge is a rope."""
     link = drawn_link(plan, need.link, need.path)
     per_sign = need.per_sign or rope_size(len(plan.links))
-    if need.cell is not None:
+    has_weight = _has_weight(run, plan, link, need)
+    if need.cell is not None and has_weight:
         return cell_strands(run, plan, link, need)
     if link.weighted is None:
         return _keyed(_plain(plan, link, need, per_sign), need)
+    if not has_weight and not isinstance(run, Difference):
+        return _keyed(_unknown(plan, link, per_sign, NO_VALUES), need)
     if isinstance(run, Difference) and not all(_is_compared(run, plan, link, need, e) for e in need.epochs):
         return _keyed(_unknown(plan, link, per_sign, NO_PARTNER), need)
     if not need.is_known:
@@ -54,6 +58,12 @@ def choose_strands(run: Run, plan: Plan, need: StrandsNeed) -> StrandTable | Str
     under = [plan.links[k] for k in need.under]
     sums = [_all_signs(run, [link, *under], e, need) for e in need.epochs]
     return _keyed(_rope_only(plan, link, per_sign, need, sums), need)
+
+
+def _has_weight(run: Run, plan: Plan, link: LinkPlan, need: StrandsNeed) -> bool:
+    """Whether a weight of the link, or of those under its rope, was recorded at all epochs; also where it has none."""
+    weighted = [k.weighted for k in (link, *(plan.links[k] for k in need.under)) if k.weighted is not None]
+    return all(run.has_parameter(w.parameter, e) for w in weighted for e in need.epochs)
 
 
 def _is_compared(run: Difference, plan: Plan, link: LinkPlan, need: StrandsNeed, epoch: int) -> bool:

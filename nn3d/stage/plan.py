@@ -229,7 +229,9 @@ def _stave(a: LayerPlan, b: LayerPlan, link: LayerLink, *, is_skip: bool) -> Sta
 def _shows(run: Run, layer: Layer) -> str:
     if any(run.has_values(layer.shown, layer.shown_output, e) for e in range(len(run.epochs))):
         return "values"
-    return "weights" if layer.weight is not None else "nothing"
+    weight = layer.weight
+    is_recorded = weight is not None and any(run.has_parameter(weight, e) for e in range(len(run.epochs)))
+    return "weights" if is_recorded else "nothing"
 
 
 def _weight_face(run: Run, layer: Layer) -> tuple[int, int, int]:

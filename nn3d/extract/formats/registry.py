@@ -14,6 +14,7 @@ from nn3d.extract.formats import (
     run,
     safetensors,
     sietzen,
+    spec,
     tf_checkpoint,
     tfjs,
     torch_state,
@@ -42,6 +43,7 @@ FORMATS: tuple[Format, ...] = (
     tfjs.FORMAT,
     numpy_files.FORMAT,
     numpy_files.FOLDER,
+    spec.FORMAT,
     *unread.FORMATS,
 )
 

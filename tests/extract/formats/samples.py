@@ -29,7 +29,8 @@ TENSORFLOW = Path(__file__).parents[2] / "data" / "formats" / "tensorflow"
 
 # What a sample is opened with, where its file alone does not show all that the format gives.
 _NET = SourceOptions(model="tests.extract.formats.samples:net", input="random:1,8,8")
-OPTIONS: dict[str, SourceOptions] = {"torch": _NET, "safetensors": _NET, "dcp": _NET}
+_TRUST = SourceOptions(trust=True, input="random:1,8,8")
+OPTIONS: dict[str, SourceOptions] = {"torch": _NET, "safetensors": _NET, "dcp": _NET, "pickled-module": _TRUST}
 
 
 def run(folder: Path) -> Path:
@@ -188,6 +189,13 @@ def _hdf5(name: str) -> Sample:
     return sample
 
 
+def pickled_module(folder: Path) -> Path:
+    """A whole module as torch.save pickles it."""
+    torch = pytest.importorskip("torch")
+    torch.save(net(), folder / "module.pt")
+    return folder / "module.pt"
+
+
 def tensorflow(folder: Path) -> Path:
     """One checkpoint of graph mode: the table, and beside it the shard."""
     for file in (TENSORFLOW / "graph").glob("model.ckpt-10.*"):
@@ -195,9 +203,27 @@ def tensorflow(folder: Path) -> Path:
     return folder / "model.ckpt-10.index"
 
 
+def torch_export(folder: Path) -> Path:
+    """The small network as torch.export.save writes it, with the number of samples left open."""
+    torch = pytest.importorskip("torch")
+    batch = torch.export.Dim("batch", min=1, max=64)
+    program = torch.export.export(net().eval(), (torch.zeros(2, 1, 8, 8),), dynamic_shapes=({0: batch},))
+    torch.export.save(program, folder / "net.pt2")
+    return folder / "net.pt2"
+
+
+def spec(folder: Path) -> Path:
+    """A design: sizes and no values."""
+    layers = ({"op": "conv2d", "out": 4, "kernel": 3}, {"op": "relu"}, {"op": "flatten"}, {"op": "linear", "out": 3})
+    tables = ("\n".join(["[[layer]]", *(f"{k} = {json.dumps(v)}" for k, v in layer.items())]) for layer in layers)
+    (folder / "spec.toml").write_text("\n\n".join(["input = [1, 8, 8]", *tables]) + "\n")
+    return folder / "spec.toml"
+
+
 SAMPLES: dict[str, Sample] = {
     "run": run,
     "sietzen": sietzen,
+    "pickled-module": pickled_module,
     "torch": torch_state,
     "checkpoints": torch_folder,
     "dcp": dcp,
@@ -213,4 +239,6 @@ SAMPLES: dict[str, Sample] = {
     "tfjs": _kept("tfjs"),
     "numpy": numpy_arrays,
     "numpy-folder": numpy_folder,
+    "spec": spec,
+    "torch-export": torch_export,
 }
