@@ -59,10 +59,14 @@ UNSEEN = (
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One network of the table; score is None where its library is not installed."""
+    """One network of the table; scores are None where its library is not installed.
+
+    score : with names in the order of modules, as torch keeps them. by_name : in alphabetical order, as safetensors do.
+    """
 
     name: str
     score: wires.Score | None
+    by_name: wires.Score | None
 
 
 def build(name: str) -> Case | None:
@@ -178,11 +182,15 @@ def line(name: str) -> Line:
         torch.manual_seed(0)
         case = build(name)
         if case is None:
-            return Line(name, None)
+            return Line(name, None, None)
         model, inputs = case
         probe = Probe(model.eval(), inputs)
         probe.shoot(Epoch(0))
-    return Line(name, wires.scored(probe.known_graph, infer_graph(wires.stripped(model)), wires.aliases(model)))
+    shapes, same = wires.stripped(model), wires.aliases(model)
+    score, by_name = (
+        wires.scored(probe.known_graph, infer_graph(given), same) for given in (shapes, dict(sorted(shapes.items())))
+    )
+    return Line(name, score, by_name)
 
 
 def rows() -> list[Line]:
@@ -191,19 +199,21 @@ def rows() -> list[Line]:
 
 
 def table(lines: Sequence[Line]) -> str:
-    """The table as markdown, with the means of each part."""
+    """The table as markdown, with the means of each part: precision and recall, in both orders of names."""
     text = []
     for title, part in (("looked at while the rules were written", SEEN), ("never looked at", UNSEEN)):
         found = [each for each in lines if each.name in part]
-        scores = [each.score for each in found if each.score is not None]
-        text += [f"| {title} | edges | inferred | precision | recall |", "|---|--:|--:|--:|--:|"]
-        for each in found:
-            text.append(f"| {each.name} | {_figures(each.score)} |")
-        n = max(1, len(scores))
-        precision, recall = sum(s.precision for s in scores) / n, sum(s.recall for s in scores) / n
-        text += [f"| **mean of {len(scores)}** | | | **{precision:.3f}** | **{recall:.3f}** |", ""]
+        text += [f"| {title} | edges | precision | recall | sorted: precision | recall |", "|---|--:|--:|--:|--:|--:|"]
+        text += [f"| {each.name} | {_figures(each)} |" for each in found]
+        known = [(each.score, each.by_name) for each in found if each.score and each.by_name]
+        columns = zip(*((a.precision, a.recall, b.precision, b.recall) for a, b in known), strict=True)
+        means = " | ".join(f"**{sum(column) / len(column):.3f}**" for column in columns)
+        text += [f"| **mean of {len(known)}** | | {means} |", ""] if known else [""]
     return "\n".join(text)
 
 
-def _figures(s: wires.Score | None) -> str:
-    return "not installed | | |" if s is None else f"{s.n_true:,} | {s.n_said:,} | {s.precision:.3f} | {s.recall:.3f}"
+def _figures(found: Line) -> str:
+    a, b = found.score, found.by_name
+    if a is None or b is None:
+        return "not installed | | | | "
+    return f"{a.n_true:,} | {a.precision:.3f} | {a.recall:.3f} | {b.precision:.3f} | {b.recall:.3f}"

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from nn3d.extract.inference import blocks, names
+from nn3d.extract.inference import blocks, names, order
 from nn3d.extract.inference.draft import CERTAIN, GUESSED, LIKELY, Draft
-from nn3d.extract.inference.tree import tree_of
+from nn3d.extract.inference.tree import tidy, tree_of
 from nn3d.extract.inference.units import Shape, Unit, units_of
 from nn3d.extract.inference.walker import Walker
 from nn3d.run.lazy import LazyArray
@@ -29,8 +29,13 @@ def infer_graph(shapes: Mapping[str, Shape], types: Mapping[str, str] | None = N
     types : class of a module by its path, where the file tells. Reads no values: shapes may belong to lazy tensors.
     """
     units = units_of(shapes)
-    root = tree_of(units)
-    walker = Walker(root, families=blocks.families(root), has_inverted=blocks.has_inverted(root))
+    root, is_sorted = tree_of(units), order.is_sorted(shapes)
+    if is_sorted:
+        order.put_in_order(root)
+    tidy(root)
+    walker = Walker(
+        root, families=blocks.families(root), has_inverted=blocks.has_inverted(root), is_sorted=is_sorted
+    )
     walker.walk(root, None, None)
     draft = walker.draft
     _leave_pending(draft)

@@ -54,6 +54,14 @@ def test_every_wire_of_the_small_networks_is_found_and_none_is_invented(name: st
     assert (found.precision, found.recall) == (1.0, 1.0), found
 
 
+@pytest.mark.parametrize("name", WHOLE)
+def test_they_are_found_in_files_that_keep_names_sorted_too(name: str) -> None:
+    model, graph = true_graph(name)
+    mixed = dict(sorted(wires.stripped(model).items()))
+    found = wires.scored(graph, infer_graph(mixed), wires.aliases(model))
+    assert (found.precision, found.recall) == (1.0, 1.0), found
+
+
 def test_the_measure_sees_a_missing_and_an_invented_wire() -> None:
     model, graph = true_graph("resnet")
     same = wires.aliases(model)

@@ -33,6 +33,7 @@ EXCITATION: Final = re.compile(r"(^|[._])(se|se_module|squeeze_?excit\w*|excitat
 EXCITE_PAIR: Final = (("fc1", "fc2"), ("conv_reduce", "conv_expand"), ("reduce", "expand"), ("squeeze", "excitation"))
 CROSS: Final = re.compile(r"cross|enc_?dec|encoder_attn|encoder_decoder|multihead_attn|context_attn", re.I)
 QK_NORM: Final = re.compile(r"(^|[._])(q|k|query|key|q_a|kv_a)_?(norm|ln|layernorm|layer_norm)$", re.I)
+PRE_NORM: Final = re.compile(r"^(input_layer_?norm|layer_?norm_?before|pre_?\w*norm|ln_1$)", re.I)
 UP: Final = re.compile(r"(^|[._])(up|deconv|upconv|conv_?trans\w*|transp\w*|unpool|upsample)", re.I)
 DECODER: Final = re.compile(r"(^|[._])decoder$", re.I)
 ENCODER: Final = re.compile(r"(^|[._])encoder$", re.I)

@@ -97,7 +97,10 @@ def _style(w: Walker, box: Box, made: Sections) -> str:
         return ""
     last = w.next_after_stack(box)
     is_final = last is not None and last.is_norm and last.n_in == made.norms[0].n_in and "emb" not in last.path.lower()
-    return "pre" if is_final or made.is_norm_first else "post"
+    is_said = names.PRE_NORM.search(made.norms[0].path.rpartition(".")[2]) is not None
+    if w.is_sorted and made.norms[0].path.endswith("norm1"):  # all but torch's own layer are so
+        is_said = not any(c.name == "linear1" for c in box.children)
+    return "pre" if is_final or is_said or (made.is_norm_first and not w.is_sorted) else "post"
 
 
 def _parallel(w: Walker, box: Box, made: Sections, x: Value) -> Value:

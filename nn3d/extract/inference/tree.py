@@ -60,11 +60,18 @@ def tree_of(units: Sequence[Unit]) -> Box:
             box.unit = unit
         else:
             box.children.append(Box(unit.path, unit.path.rpartition(".")[2], unit))
-    for box in known.values():
+    return root
+
+
+def tidy(root: Box) -> None:
+    """Put units that are registered away from where they run to their places, in each box."""
+    waiting = [root]
+    while waiting:
+        box = waiting.pop()
         _interleave(box)
         _scales_last(box)
         _norms_first(box)
-    return root
+        waiting += box.children
 
 
 def is_stack(box: Box) -> bool:

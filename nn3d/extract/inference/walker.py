@@ -20,13 +20,15 @@ _PICTURE_CHANNELS = 4
 class Walker:
     """Walks boxes and writes nodes. families : signatures of blocks that elsewhere have a shortcut.
 
-    trials : orders of lists that were tried. following : path → the next unit of the file; around : path → its box.
+    is_sorted : the file's order is that of names. trials : nodes thrown away while orders of lists were tried.
+    following : path → the next unit of the file; around : path → its box.
     """
 
     root: Box
     draft: Draft = field(default_factory=Draft)
     families: frozenset[tuple[str, ...]] = frozenset()
     has_inverted: bool = False
+    is_sorted: bool = False
     trials: int = 0
     following: dict[str, Unit] = field(default_factory=dict)
     around: dict[str, Box] = field(default_factory=dict)

@@ -12,8 +12,8 @@ from nn3d.extract.inference.tree import Box
 if TYPE_CHECKING:
     from nn3d.extract.inference.walker import Demand, Walker
 
-# Orders that are tried in one file.
-MOST_TRIALS = 400
+# Nodes that may be made and thrown away again while orders are tried, in one file.
+MOST_TRIALS = 20_000
 
 
 def walk(w: Walker, box: Box, boxes: Sequence[Box], x: Value | None, after: Demand) -> Value | None:
@@ -30,13 +30,13 @@ def walk(w: Walker, box: Box, boxes: Sequence[Box], x: Value | None, after: Dema
     if all(u.is_weighted for u in boxes[at].units()) and all(u.is_norm for u in boxes[at + 1].units()):
         orders = orders[1:2]
     for k, order in enumerate(orders):
-        w.trials += 1
         y = sequence.in_order(w, box, order, x, after)
         unmet = _cost(w, mark[0], len(mark[1])) + 4 * (after is not None and y is not None and not after(y))
         if not unmet:
             return y
         if best is None or unmet < best[0]:
             best = (unmet, k)
+        w.trials += len(w.draft.nodes) - mark[0]
         w.draft.back(mark)
     return sequence.in_order(w, box, orders[best[1] if best else 0], x, after)
 
