@@ -17,6 +17,7 @@ from nn3d.extract.formats import (
     spec,
     tf_checkpoint,
     tfjs,
+    tflite,
     torch_state,
     unread,
 )
@@ -41,6 +42,7 @@ FORMATS: tuple[Format, ...] = (
     tf_checkpoint.SAVED_MODEL,
     tf_checkpoint.FOLDER,
     tfjs.FORMAT,
+    tflite.FORMAT,
     numpy_files.FORMAT,
     numpy_files.FOLDER,
     spec.FORMAT,

@@ -237,6 +237,7 @@ SAMPLES: dict[str, Sample] = {
     "tensorflow-folder": _kept("graph"),
     "saved-model": _kept("saved_model"),
     "tfjs": _kept("tfjs"),
+    "tflite": _kept("net.tflite"),
     "numpy": numpy_arrays,
     "numpy-folder": numpy_folder,
     "spec": spec,
