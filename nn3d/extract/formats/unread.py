@@ -21,11 +21,7 @@ def _unread(key: str, name: str, sniff: Callable[[Head], bool], route: str) -> F
 
 FORMATS = (
     _unread(
-        "tflite", "TensorFlow Lite", lambda head: head.start[4:8] == b"TFL3",
-        "Hand its arrays to nn3d.from_arrays and save the run.",
-    ),
-    _unread(
-        "huggingface", "a Hugging Face folder", lambda head: head.is_folder and head.member("config.json"),
-        "Pass it as --model hf:FOLDER, with --input.",
+        "huggingface-config", "a Hugging Face folder without safetensors",
+        lambda head: head.is_folder and head.member("config.json"), "Save it with save_pretrained.",
     ),
 )  # fmt: skip
