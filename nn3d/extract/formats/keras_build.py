@@ -122,7 +122,8 @@ class Builder:
         if len(self.nodes) >= MOST_NODES or prod(shape) > MOST_VALUES:
             raise SourceError(f"{self.where}: expected at most {MOST_NODES} nodes of {MOST_VALUES} values, got more.")
         held = canonical_shape(shape, is_first=is_first)
-        first = Output(held, self._axes(len(held), is_first=is_first), dtype)
+        is_token = op == "input" and len(held) == 1 and "int" in dtype
+        first = Output(held, self._axes(len(held), is_first=is_first, is_token=is_token), dtype)
         sources = tuple(Source(sym.node, sym.output, argument) for sym, argument in inputs)
         node = Node(
             len(self.nodes), op, self._unique(name), module, dict(attributes or {}), sources, (first, *extra),
@@ -131,7 +132,9 @@ class Builder:
         self.nodes.append(node)
         return Sym(node.id, 0, shape, is_first, dtype)
 
-    def _axes(self, rank: int, *, is_first: bool) -> tuple[str, ...]:
+    def _axes(self, rank: int, *, is_first: bool, is_token: bool) -> tuple[str, ...]:
+        if is_token:
+            return ("T",)
         if is_first or (self.keeps_first and rank > 2):
             return _FIRST.get(rank, tuple(f"axis{i}" for i in range(rank)))
         return _LAST.get(rank, tuple(f"axis{i}" for i in range(rank)))

@@ -15,6 +15,7 @@ import numpy as np
 from nn3d.errors import SourceError
 from nn3d.extract.formats.keras_build import Builder, Shape, Sym
 from nn3d.extract.formats.keras_config import Call, Layer, Model, Tensor, tensors_in
+from nn3d.extract.formats.keras_names import kind_of, parts_of
 from nn3d.extract.formats.keras_weights import LayerWeights, WeightFile
 from nn3d.run.model import JSON, InputInfo
 
@@ -120,6 +121,7 @@ class Walk:
         self._rules = rules
         self._fill = fill
         self._n_inputs = 0
+        self._parts: dict[str, tuple[str, ...]] = {}
 
     def model(self, model: Model) -> list[Sym]:
         """The whole model; its outputs in the source's own layout of cells."""
@@ -134,6 +136,7 @@ class Walk:
             sym = given[i] if given is not None else self._input(tensor, model)
             held[tensor.layer, tensor.call, tensor.index] = sym
         shapes = _declared(model)
+        self._parts |= parts_of(layer.name for layer in model.layers)
         for call in model.calls:
             if (call.layer.name, call.number, 0) not in held:
                 for i, sym in enumerate(self._call(call, held, around, shapes)):
@@ -180,7 +183,7 @@ class Walk:
         path = ".".join((*around, layer.name))
         self.calls.append(path)
         weights = self._weights.of(layer, around, "/".join((*around, layer.name)))
-        module = self.builder.module(_module((*around, layer.name)), layer.kind)
+        module = self._module(layer, around)
         applied = Applied(self.builder, layer, path, module, weights, tensors, args, kwargs)
         rule = self._rules.get(layer.kind)
         mark = self.builder.mark()
@@ -193,6 +196,13 @@ class Walk:
             self.unknown[path] = str(error) if isinstance(error, NoRuleError) else f"with such arguments ({error})"
             return self._other(applied, shapes.get((layer.name, call.number)))
         return made if isinstance(made, list) else [made]
+
+    def _module(self, layer: Layer, around: tuple[str, ...]) -> str:
+        """The layer's place in the module tree, inside of the parts that its name tells."""
+        parts = self._parts.get(layer.name, ())
+        for k, part in enumerate(parts):
+            self.builder.module(_module((*around, *parts[: k + 1])), kind_of(part))
+        return self.builder.module(_module((*around, *parts, layer.name)), layer.kind)
 
     def _bound(self, value: Any, held: Mapping[tuple[str, int, int], Sym]) -> Any:
         if isinstance(value, Tensor):

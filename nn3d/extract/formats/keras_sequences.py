@@ -159,7 +159,10 @@ def _returned(a: Applied, config: Mapping[str, JSON], op: str, made: Sym, last: 
         halves = [_state(a, last, i, f"last{i + 1}") for i in range(2)]
         main = _merge(a, mode, *halves)
     else:
-        main = a.add("flatten", "last", [(last, "input")], (n_dirs * units,), attributes={"start_dim": 1})
+        main = a.builder.add(
+            "flatten", a.named("last"), [(last, "input")], (n_dirs * units,), attributes={"start_dim": 1},
+            module=a.module.rpartition(".")[0],
+        )  # fmt: skip
     if not config.get("return_state"):
         return main
     outputs = [last] if op != "lstm" else [last, replace(last, output=2)]

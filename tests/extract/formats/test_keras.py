@@ -19,6 +19,7 @@ from nn3d.errors import SourceError
 from nn3d.extract.formats import keras as keras_format
 from nn3d.extract.formats import keras_h5
 from nn3d.extract.formats.keras_config import read_model
+from nn3d.extract.formats.keras_names import parts_of
 from nn3d.extract.options import SourceOptions
 from nn3d.extract.output import in_memory
 from nn3d.extract.recording import Recording
@@ -164,6 +165,13 @@ def test_nested_models_called_often_are_bounded() -> None:
         inner = {"class_name": "Sequential", "config": {"name": f"s{depth}", "layers": [inner]}}
     with pytest.raises(SourceError, match="deep"):
         read_model(inner, "x.keras")
+
+def test_names_of_layers_tell_the_parts_that_they_stand_in() -> None:
+    names = ["conv2_block1_1_conv", "conv2_block1_1_bn", "conv2_block1_out", "conv2d_1", "conv2d_2", "conv2d_3"]
+    found = parts_of([*names, "block_3_expand", "block_3_expand_BN", "block_3_project", "pool1_pad"])
+    assert found["conv2_block1_1_bn"] == ("conv2", "block1")
+    assert found["block_3_project"] == ("block_3",)
+    assert not {"conv2d_1", "pool1_pad"} & set(found)
 
 
 # Against Keras itself
