@@ -67,7 +67,7 @@ def record_rebuilt(path: Path, rebuilt: Rebuilt, options: SourceOptions) -> Reco
         try:
             first = probe.shoot(Epoch(0))
         except TraceError as error:
-            why = str(error)
+            why = f"{error} Pass --input of what it was made for, e.g. random:3,32,32."
             continue
         known = probe.known_graph
         graph = replace(known, kind="file", nodes=checked(known.nodes, first.activations))
