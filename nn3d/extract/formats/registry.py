@@ -18,7 +18,9 @@ from nn3d.extract.formats import (
     tf_checkpoint,
     tfjs,
     tflite,
+    torch_export,
     torch_state,
+    torchscript,
     unread,
 )
 from nn3d.extract.formats.format import Format
@@ -30,6 +32,8 @@ FORMATS: tuple[Format, ...] = (
     run.FORMAT,
     sietzen.FORMAT,
     dcp.FORMAT,
+    torch_export.FORMAT,
+    torchscript.FORMAT,
     torch_state.FORMAT,
     gguf.FORMAT,
     safetensors.FORMAT,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
@@ -220,6 +221,15 @@ def spec(folder: Path) -> Path:
     return folder / "spec.toml"
 
 
+def torchscript(folder: Path) -> Path:
+    """The small network as torch.jit.trace saves it."""
+    torch = pytest.importorskip("torch")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.trace(net().eval(), torch.zeros(2, 1, 8, 8)).save(str(folder / "net.pt"))
+    return folder / "net.pt"
+
+
 SAMPLES: dict[str, Sample] = {
     "run": run,
     "sietzen": sietzen,
@@ -242,4 +252,5 @@ SAMPLES: dict[str, Sample] = {
     "numpy-folder": numpy_folder,
     "spec": spec,
     "torch-export": torch_export,
+    "torchscript": torchscript,
 }
