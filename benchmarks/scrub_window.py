@@ -57,9 +57,10 @@ class _Driver:
 
     def turn(self, viewer: Viewer) -> None:
         """After each turn of the window's loop."""
-        if self._goal is None or self._is_whole:
+        if self._goal is not None and not self._is_whole:
+            return
+        if not viewer.is_idle:
             viewer.awake()
-        if (self._goal is not None and not self._is_whole) or not viewer.is_idle:
             return
         n = len(self.found.whole)
         if n in self._marks and n not in self.found.held:
@@ -79,7 +80,7 @@ class _Driver:
 
 
 def scrubbed(run: Run, n: int, marks: Sequence[int], size_px: tuple[int, int] = (1280, 720)) -> Scrubs:
-    """Go to `n` random epochs."""
+    """Go to `n` random epochs, or as far as 10 s for each last."""
     driver, draw = _Driver(run, n, marks), Picture.show
 
     def watched(self: Picture, frame: Frame) -> None:
@@ -90,7 +91,7 @@ def scrubbed(run: Run, n: int, marks: Sequence[int], size_px: tuple[int, int] = 
 
     Picture.show = watched  # type: ignore[method-assign]
     try:
-        show(run, size_px=size_px, on_frame=driver.turn)
+        show(run, size_px=size_px, on_frame=driver.turn, max_secs=10.0 * n)
     finally:
         Picture.show = draw  # type: ignore[method-assign]
     return driver.found
