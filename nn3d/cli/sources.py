@@ -57,6 +57,10 @@ _OPTIONS = (
     click.option("--gray", is_flag=True, help="Read pictures in grey."),
     click.option("--classes", type=click.Path(path_type=Path), metavar="FILE", help="Class names, one a line."),
     click.option(
+        "--events", type=click.Path(path_type=Path), metavar="LOGDIR",
+        help="TensorBoard's event files of the same training: their scalars join the metrics, by step.",
+    ),
+    click.option(
         "--layout", type=click.Choice(["io", "oi"]),
         help="How weights of .npz and .npy lie: (…, in, out) or (out, in, …); by their names without it.",
     ),
@@ -70,7 +74,7 @@ def source_options(command: F) -> F:
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        names = ("model", "samples", "resize", "gray", "classes", "trust")
+        names = ("model", "samples", "resize", "gray", "classes", "trust", "events")
         given = {name: kwargs.pop(name) for name in names}
         mean, std, text = kwargs.pop("mean"), kwargs.pop("std"), kwargs.pop("input_")
         is_cached, layout = not kwargs.pop("no_cache"), kwargs.pop("layout") or ""
@@ -91,6 +95,10 @@ def open_any(path: str | Path, source: SourceOptions) -> Run:
 
     with counting() as progress:
         run = open_source(Path(path), source, progress)
+    if source.events is not None:
+        from nn3d.extract.events import join_events
+
+        join_events(run, source.events)
     for line in run.left_out:
         if line.startswith(PASSED_OVER):
             click.echo(line, err=True)

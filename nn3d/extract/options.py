@@ -21,6 +21,7 @@ class SourceOptions:
     samples : how many to record, None for all that the input has (at most 16 of a folder or data set).
     resize : (H, W). mean, std : one number a channel, or one for all. classes : a file with one name a line.
     trust : run what a pickled module's file says. cache : keep what a folder of checkpoints becomes.
+    events : TensorBoard's files, whose scalars join the run's metrics.
     layout : of matrices and kernels in files of plain arrays, "io" or "oi"; "" goes by their names.
     """
 
@@ -35,6 +36,7 @@ class SourceOptions:
     trust: bool = False
     cache: bool = True
     layout: str = ""
+    events: Path | None = None
 
     def class_names(self) -> tuple[str, ...]:
         """Names of `classes`; () without a file. Raises SourceError when it cannot be read."""
@@ -48,7 +50,10 @@ class SourceOptions:
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, for a child process."""
-        return asdict(self) | {"classes": None if self.classes is None else str(self.classes)}
+        return asdict(self) | {
+            "classes": None if self.classes is None else str(self.classes),
+            "events": None if self.events is None else str(self.events),
+        }
 
 
 def options_from(value: Mapping[str, Any]) -> SourceOptions:
@@ -56,5 +61,6 @@ def options_from(value: Mapping[str, Any]) -> SourceOptions:
     said = dict(value)
     for name in ("resize", "mean", "std"):
         said[name] = None if said[name] is None else tuple(said[name])
-    said["classes"] = None if said["classes"] is None else Path(said["classes"])
+    for name in ("classes", "events"):
+        said[name] = None if said.get(name) is None else Path(said[name])
     return SourceOptions(**said)

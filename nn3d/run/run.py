@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from threading import Lock
 from types import TracebackType
@@ -110,6 +111,12 @@ class Run:
     def epochs(self) -> tuple[Epoch, ...]:
         """Recorded moments of training, ids rising."""
         return self._epochs
+
+    def add_metrics(self, found: Sequence[Mapping[str, float]], note: str) -> None:
+        """Have more metrics, one mapping an epoch, beside those that are there, and a note that says where from."""
+        pairs = zip(self._epochs, found, strict=True)
+        self._epochs = tuple(replace(epoch, metrics={**more, **epoch.metrics}) for epoch, more in pairs)
+        self._manifest = replace(self._manifest, notes=(*self._manifest.notes, note))
 
     @property
     def samples(self) -> tuple[Sample, ...]:

@@ -39,7 +39,7 @@ def cache_folder() -> Path:
 
 def cached_run(folder: Path, source: SourceOptions) -> Path:
     """Where the run of a folder of checkpoints lies, or would lie; nothing of a framework is imported for it."""
-    said = asdict(source) | {"classes": str(source.classes)}
+    said = asdict(source) | {"classes": str(source.classes), "events": None}
     said.pop("cache")
     about: list[Any] = [str(folder.resolve()), said, __version__, _model_files(source.model)]
     about += [_states(Path(p)) for p in (source.input, source.classes) if p is not None]

@@ -15,6 +15,7 @@ from nn3d.extract.formats import (
     safetensors,
     sietzen,
     spec,
+    tensorboard,
     tf_checkpoint,
     tfjs,
     tflite,
@@ -50,6 +51,8 @@ FORMATS: tuple[Format, ...] = (
     numpy_files.FORMAT,
     numpy_files.FOLDER,
     spec.FORMAT,
+    tensorboard.FORMAT,
+    tensorboard.FOLDER,
     *unread.FORMATS,
 )
 

@@ -56,6 +56,12 @@ def key_marks(f: Facts) -> list[Mark]:
     return marks
 
 
+def _what(f: Facts) -> str:
+    """What the cells of all layers are: activations, or counts where nothing but histograms is shown."""
+    is_log = bool(f.plan.layers) and all(p.layer.op == "other:histogram" for p in f.plan.layers)
+    return "counts" if is_log else "activation"
+
+
 def _ramp_marks(f: Facts, ramp: str, x: float, y: float, w: float) -> list[Mark]:
     n = 64
     rows = f.palette.ramps[ramp][np.round(np.linspace(0, 255, n + 1)).astype(int)]
@@ -82,7 +88,7 @@ def _scope(f: Facts, quantile: str) -> str:
 
 def _sequential_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
     marks: list[Mark] = [
-        Text(x, y, "activation", 11 * f.k, "medium", f.ink("text2")),
+        Text(x, y, _what(f), 11 * f.k, "medium", f.ink("text2")),
         Text(x + w, y, _scope(f, "99.5 %"), 10 * f.k, "regular", f.ink("text3"), "ra"),
         *_ramp_marks(f, "seq", x, y, w),
     ]

@@ -21,7 +21,7 @@ import pytest
 
 from nn3d.extract.options import SourceOptions
 from nn3d.run.writer import write_packed
-from tests.extract.formats import gguf_file
+from tests.extract.formats import events_file, gguf_file
 from tests.run.small import small_run
 from tests.runs import SIETZEN
 
@@ -221,6 +221,23 @@ def spec(folder: Path) -> Path:
     return folder / "spec.toml"
 
 
+def tensorboard(folder: Path) -> Path:
+    """An event file of two steps: a scalar and a histogram each."""
+    path = folder / "events.out.tfevents.1.host"
+    events = [events_file.VERSION]
+    for step in (0, 10):
+        events += [events_file.scalar(step, "loss", 1 / (step + 1)),
+                   events_file.histogram(step, "fc/weight", [-1, 0, 1 + step], [3, 5])]  # fmt: skip
+    path.write_bytes(b"".join(events))
+    return path
+
+
+def tensorboard_folder(folder: Path) -> Path:
+    """The same in a folder, as it is usually pointed at."""
+    (folder / "logs").mkdir()
+    return tensorboard(folder / "logs").parent
+
+
 def torchscript(folder: Path) -> Path:
     """The small network as torch.jit.trace saves it."""
     torch = pytest.importorskip("torch")
@@ -251,6 +268,8 @@ SAMPLES: dict[str, Sample] = {
     "numpy": numpy_arrays,
     "numpy-folder": numpy_folder,
     "spec": spec,
+    "tensorboard": tensorboard,
+    "tensorboard-folder": tensorboard_folder,
     "torch-export": torch_export,
     "torchscript": torchscript,
 }
