@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_LONGEST = 900
+
 
 class Nn3dError(Exception):
     """Base of all errors that nn3d raises on purpose; the command line prints its message and exits with 1.
@@ -15,7 +17,9 @@ class Nn3dError(Exception):
 
 
 def one_line(text: str) -> str:
-    """A text without line breaks and control characters; runs of them become one space."""
+    """A text without line breaks and control characters, runs of them as one space; the middle of a long one is cut."""
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
     if text.isprintable():
         return text
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())

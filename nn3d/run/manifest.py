@@ -30,6 +30,8 @@ MAX_DIMENSIONS = 16
 MAX_EXTENT = 2**40
 MAX_ID = 2**53
 MAX_NAME = 1000
+# Of one output: values a sample, plates of maps, neurons in a row.
+MAX_VALUES, MAX_PLATES, MAX_NEURONS = 2**36, 2**20, 2**24
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -289,6 +291,9 @@ def _source(r: _Reader) -> Source:
 
 def _output(r: _Reader) -> Output:
     shape, axes = r.shape("shape"), r.texts("axes", MAX_DIMENSIONS)
+    most = MAX_PLATES if len(shape) > 2 else MAX_NEURONS
+    if math.prod(shape) > MAX_VALUES or (len(shape) != 2 and shape and shape[0] > most):
+        raise r.fail("shape", f"of at most {most:,} plates or neurons and {MAX_VALUES:,} values")
     if axes and len(axes) != len(shape):
         raise r.fail("axes", f"{len(shape)} names, one an extent of shape")
     flags = r.flag("per_sample", True), r.text("name", ""), r.flag("recomputed", False)

@@ -6,9 +6,13 @@ import dataclasses
 import math
 import types
 import typing
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
 from nn3d.errors import Nn3dError
+
+# Of one list: a run has at most as many layers.
+MOST_ENTRIES: Final = 200_000
 
 
 def to_json(value: Any) -> Any:
@@ -43,10 +47,17 @@ def from_json(kind: Any, data: Any, where: str = "") -> Any:
     return data
 
 
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
 def _tuple(args: tuple[Any, ...], data: Any, where: str) -> tuple[Any, ...]:
     if not isinstance(data, list):
         raise Nn3dError(f"{where} should be a list, got {str(data)[:60]!r}")
     if len(args) == 2 and args[1] is Ellipsis:
+        if len(data) > MOST_ENTRIES:
+            raise Nn3dError(f"{where} should have at most {MOST_ENTRIES:,} entries, got {len(data):,}")
         return tuple(from_json(args[0], v, f"{where}[{i}]") for i, v in enumerate(data))
     if len(data) != len(args):
         raise Nn3dError(f"{where} should have {len(args)} entries, got {len(data)}")
@@ -56,7 +67,7 @@ def _tuple(args: tuple[Any, ...], data: Any, where: str) -> tuple[Any, ...]:
 def _object(kind: Any, data: Any, where: str) -> Any:
     if not isinstance(data, dict):
         raise Nn3dError(f"{where or kind.__name__} should be an object, got {str(data)[:60]!r}")
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     unknown = set(data) - set(hints)
     if unknown:
         raise Nn3dError(f"{where or kind.__name__} has no field {sorted(unknown)[0]!r}; it has {', '.join(hints)}")

@@ -106,6 +106,9 @@ MANIFESTS = {
     "same id twice": _edited(lambda m: m["nodes"][1].update(id=0)),
     "huge number": b'{"format": "nn3d-run", "version": ' + b"9" * 5000 + b"}",
     "negative extent": _edited(lambda m: m["parameters"][0].update(shape=[-1, 3])),
+    "a billion plates": _edited(lambda m: m["nodes"][1]["outputs"][0].update(shape=[10**9, 4, 4])),
+    "10¹² neurons": _edited(lambda m: m["nodes"][1]["outputs"][0].update(shape=[10**12], axes=["F"])),
+    "five million lists": b"[" + b"[]," * 5_000_000 + b"[]]",
     "not UTF-8": b'{"format": "\xff"}',
     "falling epochs": _edited(lambda m: m["epochs"].reverse()),
 }

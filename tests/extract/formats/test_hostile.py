@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nn3d.app import settings
+from nn3d.cli.states import read_state
+from nn3d.cli.tours import read_tour
+from nn3d.cli.viewing import read_script
 from nn3d.errors import Nn3dError
 from nn3d.extract.options import SourceOptions
 from nn3d.extract.sources import open_source
-from tests.extract.formats import hostile_pickles, hostile_tensors, hostile_zips
+from nn3d.run.run import Run
+from tests.extract.formats import hostile_inputs, hostile_pickles, hostile_tensors, hostile_zips
 from tests.extract.formats.hostile_pickles import CANARY
 from tests.extract.formats.mutant_reader import bound_memory
+from tests.run.small import small_run
 
 resource = pytest.importorskip("resource")
 if not Path("/proc/self/clear_refs").exists():
     pytest.skip("memory is measured as Linux tells it", allow_module_level=True)
 MOST_BYTES, MOST_SECS = 1 << 30, 5.0
 # What opens all the same, and may.
-HARMLESS = ("deep_hugging_face",)
+HARMLESS = ("deep_hugging_face", "keras_lambda", "keras_import", "keras_huge")
 _RUNS_CODE = ("os.system", "os.exec", "os.posix_spawn", "os.spawn", "ctypes.dlopen", "socket.connect")
 
 
@@ -53,6 +59,10 @@ def _bounded() -> Iterator[None]:
     bound_memory()
     yield
     resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def _script(run: Run, text: str) -> object:
+    return read_script(text)
 
 
 def _begin() -> int:
@@ -118,3 +128,42 @@ def test_tensors_that_lie_or_point_outside_are_refused(case: str, tmp_path: Path
     line = refused(path, options)
     assert line
     assert "1234" not in line  # what stands in the secret file
+
+
+@pytest.mark.parametrize("case", hostile_inputs.CASES)
+def test_pictures_numbers_and_hdf5_that_lie_swell_or_point_outside_are_refused(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, options = hostile_inputs.CASES[case](tmp_path)
+    line = refused(path, options)
+    assert line or case in HARMLESS
+    assert "1234" not in line
+    assert not (tmp_path / CANARY).exists()
+
+
+@pytest.mark.parametrize("text", hostile_inputs.TEXTS)
+@pytest.mark.parametrize("reader", [read_state, read_tour, _script], ids=["state", "tour", "script"])
+def test_views_tours_and_scripts_are_refused_in_one_line(
+    reader: Callable[[Run, str], object], text: str, tmp_path: Path
+) -> None:
+    run, content = small_run(), hostile_inputs.TEXTS[text]
+    (tmp_path / "file.json").write_text(content)
+    for given in (content, str(tmp_path / "file.json")):
+        before, began = _begin(), time.perf_counter()
+        with pytest.raises(Nn3dError) as caught:
+            reader(run, given)
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 1000
+        assert time.perf_counter() - began < MOST_SECS
+        assert _peak_bytes() - before < MOST_BYTES
+
+
+@pytest.mark.parametrize("text", hostile_inputs.TEXTS)
+def test_settings_that_cannot_be_read_are_set_aside(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(settings.FOLDER, str(tmp_path))
+    (tmp_path / "settings.json").write_text(hostile_inputs.TEXTS[text])
+    found, line = settings.load()
+    assert found == settings.Settings()
+    assert "set aside" in line
