@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -50,8 +51,10 @@ def command(
     line each; RUN/ that was made of some before goes on: only what is new or has changed is read.
     """
     from nn3d.extract.output import to_disk
+    from nn3d.extract.remote import fetched
     from nn3d.extract.sources import limit_threads, record, several_checkpoints
 
+    files = tuple(fetched(file, partial(click.echo, err=True)) for file in files)
     if emit is not None:
         _emit(files, emit)
     if out is None:

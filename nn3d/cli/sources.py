@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -91,10 +91,12 @@ def source_options(command: F) -> F:
 
 def open_any(path: str | Path, source: SourceOptions) -> Run:
     """A run from any file: as it lies on disk when it is one, else extracted; checkpoints are told as they come."""
+    from nn3d.extract.remote import fetched
     from nn3d.extract.sources import open_source
 
+    path = fetched(Path(path), partial(click.echo, err=True))
     with counting() as progress:
-        run = open_source(Path(path), source, progress)
+        run = open_source(path, source, progress)
     if source.events is not None:
         from nn3d.extract.events import join_events
 
