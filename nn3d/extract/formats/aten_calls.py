@@ -15,7 +15,7 @@ import torch.nn.functional as F
 
 from nn3d.errors import TraceError
 
-_REACHES_OUT = ("file", "save", "load", "open", "print", "warn", "pin_memory", "storage", "set_", "resize", "rand_seed")
+_REACHES_OUT = ("file", "save", "load", "open", "print", "warn", "pin_memory", "storage", "set_", "resize", "seed")
 _CHECKS = frozenset(
     ("_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range", "_functional_assert_async")
 )
@@ -43,13 +43,14 @@ def called(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
 
 def function(name: str) -> Callable[..., Any]:
     """Torch's own function of an aten operator. Raises TraceError where there is none."""
-    if not hasattr(torch.ops.aten, name):
+    packet = getattr(torch.ops.aten, name, None)
+    if not isinstance(packet, torch._ops.OpOverloadPacket) or name == "backward":
         raise TraceError(f"operator {name[:60]}: expected one of aten's, got another. It is not called.")
     for home in (torch, torch._C._nn, torch.Tensor, F):
         found = getattr(home, name, None)
         if callable(found):
             return found  # type: ignore[no-any-return]
-    return getattr(torch.ops.aten, name)  # type: ignore[no-any-return]
+    return packet
 
 
 def symbolic(name: str, args: Sequence[Any]) -> Any:

@@ -1,6 +1,6 @@
 """Owns TorchScript archives as a format: their code is computed by nn3d, operator by operator; torch.jit loads nothing.
 
-torch.jit.load would run what a file says as it loads it, and TorchScript has operators that write files.
+torch.jit.load would run what a file says while it loads it, and TorchScript has an operator that writes files.
 """
 
 from __future__ import annotations
