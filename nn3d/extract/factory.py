@@ -14,11 +14,15 @@ from nn3d.extract.inputs import Transform
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a factory gave. transform : a picture's preprocessing, None when it gave none."""
+    """What a factory gave. transform : a picture's preprocessing, None when it gave none.
+
+    folder : of Hugging Face, None for any other model.
+    """
 
     module: Any
     name: str
     transform: Transform | None = None
+    folder: Path | None = None
 
 
 def require(framework: str, extra: str = "torch") -> Any:
@@ -47,7 +51,7 @@ def make(spec: str) -> Made:
         made, transform = made
     if not isinstance(made, torch.nn.Module):
         raise SourceError(f"--model {spec}: expected a torch module or (module, transform), got {type(made).__name__}.")
-    return Made(made, name, transform)
+    return Made(made, name, transform, Path(name) if kind == "hf" else None)
 
 
 def _own(spec: str, package: str, name: str) -> Any:
@@ -88,13 +92,6 @@ def _timm(name: str) -> Any:
 
 
 def _hugging_face(name: str) -> Any:
-    folder = Path(name)
-    if not (folder / "config.json").is_file():
-        raise SourceError(f"--model hf:{name}: expected a folder with config.json, got none. Save the model there.")
-    try:
-        return require("transformers").AutoModel.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
-        )
-    except (OSError, ValueError) as error:
-        text = str(error).splitlines()[0]
-        raise SourceError(f"--model hf:{name}: expected a model saved by transformers, got: {text}") from error
+    from nn3d.extract import huggingface
+
+    return huggingface.load(huggingface.read_folder(Path(name)))

@@ -34,13 +34,17 @@ Transform = Callable[[Any], Any]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Samples to record. values : (N, ...); labels : class indices or (); is_picture : whether mean and std count."""
+    """Samples to record. values : (N, ...); labels : class indices or (); is_picture : whether mean and std count.
+
+    tokens : words of each sample of text, else ().
+    """
 
     values: Array
     names: tuple[str, ...]
     labels: tuple[int, ...] = ()
     classes: tuple[str, ...] = ()
     is_picture: bool = False
+    tokens: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

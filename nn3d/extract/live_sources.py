@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from nn3d.errors import SourceError, TraceError
-from nn3d.extract import factory, torch_checkpoint
+from nn3d.extract import factory, huggingface, torch_checkpoint
 from nn3d.extract.infer import canonical, file_shape, infer_graph
 from nn3d.extract.inputs import Batch, Wanted, random_batch, read_inputs
 from nn3d.extract.options import SourceOptions
@@ -150,6 +151,9 @@ def _below_prefix(own: Mapping[str, torch.Tensor], state: Mapping[str, torch.Ten
 
 def _probe(made: factory.Made, source: SourceOptions) -> tuple[Probe, Batch]:
     """The model with its input; without --input, random numbers of a shape that the model takes."""
+    if made.folder is not None:
+        fed = huggingface.feed(huggingface.read_folder(made.folder), made.module, source)
+        return _with(made, fed.batch, source, fed.inputs), fed.batch
     if source.input not in (None, "random"):
         batch = read_inputs(source, Wanted(_channels(made.module), made.transform))
         return _with(made, batch, source), batch
@@ -166,10 +170,12 @@ def _probe(made: factory.Made, source: SourceOptions) -> tuple[Probe, Batch]:
     raise SourceError(f"--input random: expected a shape that the model takes, got {got}. Pass random:3,224,224.")
 
 
-def _with(made: factory.Made, batch: Batch, source: SourceOptions) -> Probe:
+def _with(made: factory.Made, batch: Batch, source: SourceOptions, inputs: Mapping[str, Any] | None = None) -> Probe:
+    """inputs : by keyword, where it is not the batch's values alone that the model reads."""
     channels = batch.values.shape[1] if batch.is_picture else 0
     mean, std = (v * channels if len(v) == 1 else v for v in (source.mean, source.std))
-    return Probe(made.module, batch.values, preprocessing=Preprocessing(mean, std) if batch.is_picture else None)
+    preprocessing = Preprocessing(mean, std) if batch.is_picture else None
+    return Probe(made.module, inputs or batch.values, preprocessing=preprocessing)
 
 
 def _channels(module: torch.nn.Module) -> int | None:
@@ -203,7 +209,7 @@ def _recording(
     text: str,
     n: int = 1,
 ) -> Recording:
-    samples = samples_of(probe.n_samples, batch.labels or None, batch.names)
+    samples = samples_of(probe.n_samples, batch.labels or None, batch.names, batch.tokens or None)
     classes = source.class_names() or batch.classes
     graph = probe.known_graph
     recording = Recording(type(made.module).__name__, text, graph, samples, moments, classes, expected=n)

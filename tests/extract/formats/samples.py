@@ -8,6 +8,7 @@ them with the format's own library wherever there is one.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import warnings
 import zipfile
@@ -247,6 +248,16 @@ def torchscript(folder: Path) -> Path:
     return folder / "net.pt"
 
 
+def huggingface(folder: Path) -> Path:
+    """A small GPT-2 as transformers saves it; long, for transformers takes seconds to import."""
+    if os.environ.get("NN3D_SOAK", "0") in ("", "0"):
+        pytest.skip("long: NN3D_SOAK=1")
+    made = pytest.importorskip("transformers")
+    sizes = {"vocab_size": 50, "n_embd": 8, "n_layer": 2, "n_head": 2, "n_positions": 16}
+    made.GPT2LMHeadModel(made.GPT2Config(**sizes, bos_token_id=1, eos_token_id=1)).save_pretrained(folder / "tiny-gpt2")
+    return folder / "tiny-gpt2"
+
+
 SAMPLES: dict[str, Sample] = {
     "run": run,
     "sietzen": sietzen,
@@ -255,6 +266,7 @@ SAMPLES: dict[str, Sample] = {
     "checkpoints": torch_folder,
     "dcp": dcp,
     "onnx": onnx,
+    "huggingface": huggingface,
     "safetensors": safetensors,
     "safetensors-index": safetensors_index,
     "gguf": gguf,
