@@ -65,11 +65,11 @@ def show(
     Raises GraphicsError without a display or OpenGL 4.1.
     """
     visit = Visit(opener, glfw.post_empty_event, is_forgetful=not remembers)
+    heap = Heap()
     window = open_window("nn3d", state.size_px if state is not None else size_px)
     if run is None and follow is not None:
         visit.expect(follow)
     end = None if max_secs is None else time.monotonic() + max_secs
-    heap = Heap()
     scenes = _Scenes(window, visit, opener, reader, follow, on_frame, end, heap)
     scene = _Scene(run, state, tuple(script or ()), resident, tour, unheard if run is None else on_command)
     try:
