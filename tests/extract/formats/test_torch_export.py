@@ -22,6 +22,7 @@ from nn3d.extract.options import SourceOptions
 from nn3d.extract.output import in_memory
 from nn3d.extract.trace import capture
 from nn3d.run.run import Run
+from tests.conftest import SOAK
 from tests.networks import SMALL
 
 
@@ -44,7 +45,8 @@ def parts(run: Run) -> list[tuple[str, str, dict[str, str]]]:
     return [(n.name, n.op, {role: names[p] for role, p in n.parameters.items()}) for n in run.graph.nodes]
 
 
-@pytest.mark.parametrize("name", ["lenet", "resnet", "lstm", "gpt", "two_inputs"])
+@pytest.mark.soak
+@pytest.mark.parametrize("name", ["lenet", "resnet", "lstm", "gpt", "two_inputs"] if SOAK else ["lstm", "two_inputs"])
 def test_an_archive_is_the_network_that_was_exported(name: str, tmp_path: Path) -> None:
     path, model, inputs = exported(name, tmp_path)
     run, live = read(path), capture(model, inputs)

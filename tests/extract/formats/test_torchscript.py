@@ -23,6 +23,7 @@ from nn3d.extract.options import SourceOptions
 from nn3d.extract.output import in_memory
 from nn3d.extract.trace import capture
 from nn3d.run.run import Run
+from tests.conftest import SOAK
 from tests.networks import SMALL
 
 
@@ -40,10 +41,12 @@ def read(path: Path, **options: Any) -> Run:
     return in_memory(FORMAT.record(path, SourceOptions(**options)))
 
 
-@pytest.mark.parametrize(
-    ("name", "how"),
-    [("lenet", "trace"), ("lenet", "script"), ("resnet", "trace"), ("gpt", "script"), ("lstm", "trace")],
-)
+_FEW = [("lenet", "script"), ("gpt", "trace")]
+_MORE = [*_FEW, ("lenet", "trace"), ("resnet", "trace"), ("gpt", "script"), ("lstm", "trace"), ("lstm", "script")]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("name", "how"), _MORE if SOAK else _FEW)
 def test_an_archive_is_the_network_that_was_saved(name: str, how: str, tmp_path: Path) -> None:
     path, model, inputs = saved(name, how, tmp_path)
     assert format_of(path) is FORMAT
