@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nn3d.errors import SourceError
 from nn3d.extract.formats.format import ACTIVATIONS, EPOCHS, GRAPH, WEIGHTS, Format
-from nn3d.extract.formats.head import Head
+from nn3d.extract.formats.head import Head, look_at
 from nn3d.extract.formats.safetensors_reader import read
-from nn3d.extract.formats.safetensors_shards import INDEX_ENDING, read_index
+from nn3d.extract.formats.safetensors_shards import INDEX_ENDING, is_index, read_index
 from nn3d.extract.formats.tensor_file import recording_of
 from nn3d.extract.options import SourceOptions
 from nn3d.extract.recording import Recording
@@ -25,8 +26,7 @@ def _sniff_index(head: Head) -> bool:
 def _index_of(head: Head) -> Path | None:
     """The index: the file itself, or the one of a folder."""
     if not head.is_folder:
-        is_index = head.start.lstrip()[:1] == b"{" and b'"weight_map"' in head.start
-        return head.path if is_index and b".safetensors" in head.start else None
+        return head.path if is_index(head.start) else None
     names = sorted(name for name in head.names if name.endswith(INDEX_ENDING))
     return head.path / names[0] if names else None
 
@@ -40,10 +40,13 @@ def _record(path: Path, options: SourceOptions) -> Recording:
 
 
 def _record_index(path: Path, options: SourceOptions) -> Recording:
-    from nn3d.extract.formats.head import look_at
+    from nn3d.extract.formats.torch_state import record_files
 
     index = _index_of(look_at(path))
-    assert index is not None
+    if index is None:
+        raise SourceError(f"{path}: expected an index of safetensors (weight_map: tensor → file), got something else.")
+    if options.model is not None:
+        return record_files([index], options)
     return recording_of(read_index(index), options, f"{path.name}, {index.name}")
 
 
@@ -51,4 +54,6 @@ FORMAT = Format(
     "safetensors", "safetensors", _sniff, _record,
     gives=(GRAPH, WEIGHTS, ACTIVATIONS, EPOCHS), is_checkpoint=True,
 )  # fmt: skip
-INDEX = Format("safetensors-index", "an index of safetensors", _sniff_index, _record_index, gives=(WEIGHTS,))
+INDEX = Format(
+    "safetensors-index", "an index of safetensors", _sniff_index, _record_index, gives=(GRAPH, WEIGHTS, ACTIVATIONS)
+)

@@ -17,6 +17,19 @@ MOST_INDEX_BYTES = 64 << 20
 MOST_SHARDS = 10_000
 
 
+def looks_like_index(path: Path) -> bool:
+    """Whether a file is an index, by its first bytes."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return is_index(file.read(4096))
+
+
+def is_index(start: bytes) -> bool:
+    """The same of its first bytes."""
+    return start.lstrip()[:1] == b"{" and b'"weight_map"' in start and b".safetensors" in start
+
+
 def read_index(path: Path) -> Tensors:
     """All tensors of an index, in its order; each file is looked at, none is read. Raises SourceError.
 

@@ -32,7 +32,9 @@ TENSORFLOW = Path(__file__).parents[2] / "data" / "formats" / "tensorflow"
 # What a sample is opened with, where its file alone does not show all that the format gives.
 _NET = SourceOptions(model="tests.extract.formats.samples:net", input="random:1,8,8")
 _TRUST = SourceOptions(trust=True, input="random:1,8,8")
-OPTIONS: dict[str, SourceOptions] = {"torch": _NET, "safetensors": _NET, "dcp": _NET, "pickled-module": _TRUST}
+OPTIONS: dict[str, SourceOptions] = {
+    "torch": _NET, "safetensors": _NET, "safetensors-index": _NET, "dcp": _NET, "pickled-module": _TRUST,
+}  # fmt: skip
 
 
 def run(folder: Path) -> Path:
