@@ -1,10 +1,13 @@
 """LSTM, GRU and RNN, step by step in time and array-wise in all else, with the gates and cells a run may hold.
 
 Order of gates as torch stores them: LSTM i f g o (Hochreiter & Schmidhuber 1997; Gers et al. 2000), GRU r z n (Cho
-et al. 2014, torch's variant).
+et al. 2014, torch's variant; with reset_after false the paper's own: r times h before the product). Gates are sigmoids,
+or with recurrent_activation "hard_sigmoid" Keras 2's 0.2 x + 0.5 between 0 and 1, "hard_sigmoid3" relu6(x + 3) / 6.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -63,7 +66,7 @@ def _run(
     rows, cells, gates = [], [], []
     for t in range(x.shape[1])[:: -1 if is_reverse else 1]:
         again = np.matmul(h, w_hh.T) + (0.0 if back is None else back)
-        h, c, parts = _step(step, driven[:, t], again, h, c)
+        h, c, parts = _step(step, driven[:, t], again, h, c, w_hh)
         rows.append(h)
         cells.append(c)
         gates.append(parts)
@@ -76,17 +79,32 @@ def _run(
     return steps, h, c
 
 
-def _step(step: Step, driven: Array, back: Array, h: Array, c: Array) -> tuple[Array, Array, FloatArray]:
+_GATES: dict[str, Callable[[Array], Array]] = {
+    "sigmoid": sigmoid,
+    "hard_sigmoid": lambda x: np.clip(0.2 * x + 0.5, 0, 1),
+    "hard_sigmoid3": lambda x: np.clip(x + 3, 0, 6) / 6,
+}
+
+
+def _step(
+    step: Step, driven: Array, back: Array, h: Array, c: Array, w_hh: FloatArray
+) -> tuple[Array, Array, FloatArray]:
     """One step in time: h and c after it, and the gates (N, gates, H)."""
+    gate = _GATES.get(step.text("recurrent_activation", "sigmoid"))
+    if gate is None:
+        raise step.unknown(f"with gates by {step.text('recurrent_activation', '')}")
     if step.node.op == "lstm":
         i, f, g, o = np.split(driven + back, 4, -1)
-        i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+        i, f, g, o = gate(i), gate(f), np.tanh(g), gate(o)
         c = f * c + i * g
         return o * np.tanh(c), c, np.stack([i, f, g, o], 1)
     if step.node.op == "gru":
         (r, z, n), (r_back, z_back, n_back) = np.split(driven, 3, -1), np.split(back, 3, -1)
-        r, z = sigmoid(r + r_back), sigmoid(z + z_back)
-        n = np.tanh(n + r * n_back)
+        r, z = gate(r + r_back), gate(z + z_back)
+        if step.node.attributes.get("reset_after", True):
+            n = np.tanh(n + r * n_back)
+        else:
+            n = np.tanh(n + n_back + np.matmul(r * h - h, w_hh[-h.shape[1] :].T))
         return (1 - z) * n + z * h, c, np.stack([r, z, n], 1)
     total = driven + back
     h = np.maximum(total, 0) if step.text("nonlinearity", "tanh") == "relu" else np.tanh(total)

@@ -88,7 +88,7 @@ class Builder:
         self.version = version
         self.nodes: list[Node] = []
         self.notes: list[str] = []
-        self.left_out: list[str] = []
+        self.is_masking = False
         self.inputs: list[InputInfo] = []
         self._parameters: dict[str, Parameter] = {}
         self._held: dict[int, _Held] = {}

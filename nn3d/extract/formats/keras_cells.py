@@ -88,8 +88,7 @@ def _embedding(a: Applied) -> Sym:
     table = a.weights.get(["embeddings"]).get("embeddings")
     if table is None or len(table.shape) != 2:
         raise NoRuleError("without a table of words")
-    if a.flag("mask_zero"):
-        raise NoRuleError("with masks")
+    a.builder.is_masking |= a.flag("mask_zero")
     words = a.builder.last(a.x)
     weight = a.builder.parameter(table, table.shape, ("token", "F"), np.asarray)
     return a.add("embedding", "", [(words, "input")], (*words.shape, table.shape[1]),

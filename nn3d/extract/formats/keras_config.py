@@ -5,18 +5,18 @@ Nothing is built and nothing runs: a class is a name. Shapes are without the sam
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nn3d.errors import SourceError
+from nn3d.extract.formats.keras_words import Shape, input_shape, shape_of, snake_case
 from nn3d.run.model import JSON
 
 MODELS = frozenset({"Functional", "Model", "Sequential"})
 MOST_LAYERS = 50_000
 MOST_DEPTH = 60
-Shape = tuple[int | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +81,6 @@ def read_model(data: JSON, where: str) -> Model:
             "file. Export it to ONNX."
         )
     return _Reader(where).model(config, "", 0)
-
-
-def snake_case(name: str) -> str:
-    """A class's name as Keras 3 names its groups: Conv2DTranspose → conv2d_transpose, ReLU → re_lu."""
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 class _Reader:
@@ -159,7 +153,7 @@ class _Reader:
         if own is None and layer.inner is not None:
             own = layer.inner.inputs[0].shape
         given = config.get("build_input_shape") or (config.get("build_config") or {}).get("input_shape")
-        return own if own is not None else _shape(given)
+        return own if own is not None else shape_of(given)
 
     def _functional(
         self, name: str, config: Mapping[str, JSON], layers: list[tuple[Layer, Mapping[str, JSON]]]
@@ -175,11 +169,13 @@ class _Reader:
             for number, node in enumerate(inbound):
                 args, kwargs = self._arguments(node, by_name)
                 calls[layer.name, number] = Call(layer, number, args, kwargs)
+        outputs = self._ends(config.get("output_layers"), by_name)
+        calls = _counted_from_one(calls, outputs)
         inputs = self._ends(config.get("input_layers"), by_name)
         return Model(
             name, tuple(by_name.values()), tuple(self._ordered(calls)),
             tuple(Tensor(t.layer, t.call, t.index, input_shape(by_name[t.layer].config)) for t in inputs),
-            self._ends(config.get("output_layers"), by_name),
+            outputs,
         )  # fmt: skip
 
     def _ends(self, given: JSON, known: Mapping[str, Layer]) -> tuple[Tensor, ...]:
@@ -239,6 +235,18 @@ class _Reader:
         return list(done.values())
 
 
+def _counted_from_one(calls: dict[tuple[str, int], Call], outputs: Sequence[Tensor]) -> dict[tuple[str, int], Call]:
+    """Keras 2 counts calls of a nested model from 1, where its own building is call 0."""
+    most: dict[str, int] = {}
+    for t in (*outputs, *tensors_in([(c.args, dict(c.kwargs)) for c in calls.values()])):
+        most[t.layer] = max(most.get(t.layer, 0), t.call)
+    made = Counter(name for name, _ in calls)
+    late = {name for name, n in made.items() if most.get(name, 0) == n}
+    return {
+        (name, n + (name in late)): replace(c, number=n + (name in late)) for (name, n), c in calls.items()
+    }  # fmt: skip
+
+
 def _counted(name: str, counts: dict[str, int]) -> str:
     """The k-th layer of a class, as Keras 3 names its group: conv2d, conv2d_1, …."""
     counts[name] = counts.get(name, -1) + 1
@@ -252,7 +260,7 @@ def _replaced(value: JSON, known: Mapping[str, Layer]) -> Any:
         history = config.get("keras_history") if isinstance(config, Mapping) else None
         is_tensor = value.get("class_name") == "__keras_tensor__" and _is_place(history, known)
         if is_tensor and isinstance(config, Mapping) and isinstance(history, list):
-            return Tensor(history[0], history[1], history[2], _shape(config.get("shape")))
+            return Tensor(history[0], history[1], history[2], shape_of(config.get("shape")))
         return {k: _replaced(v, known) for k, v in value.items()}
     if _is_place(value, known):
         return Tensor(value[0], value[1], value[2])
@@ -276,24 +284,3 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
     elif isinstance(value, list | tuple):
         for entry in value:
             yield from tensors_in(entry)
-
-
-def input_shape(config: Mapping[str, JSON]) -> Shape | None:
-    """What a layer's config says that it reads."""
-    for name in ("batch_shape", "batch_input_shape"):
-        if config.get(name) is not None:
-            return _shape(config[name])
-    if config.get("input_shape") is not None:
-        return _shape([None, *config["input_shape"]])
-    width = config.get("input_dim")
-    return _shape([None, width]) if isinstance(width, int) and "units" in config else None
-
-
-def _shape(given: JSON) -> Shape | None:
-    """[null, 28, 28, 1] → (28, 28, 1); None where it is no shape."""
-    if not isinstance(given, list | tuple) or not given or len(given) > 16:
-        return None
-    entries = given[1:]
-    if not all(n is None or (isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 1 << 31) for n in entries):
-        return None
-    return tuple(entries)

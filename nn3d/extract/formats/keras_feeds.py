@@ -81,9 +81,15 @@ class Feeds:
             return [np.ascontiguousarray(values if "int" in kinds[0] else values.astype(np.float32))]
         n = self._options.samples or 1
         return [
-            random_batch(shape, n, tokens=self._vocabulary(i) if "int" in kind else 0).values
+            self._random(shape, n, self._vocabulary(i) if "int" in kind else 0)
             for i, (shape, kind) in enumerate(zip(shapes, kinds, strict=True))
         ]
+
+    def _random(self, shape: Shape, n: int, tokens: int) -> Array:
+        """Random numbers, or words other than the first, which often stands for none."""
+        if tokens < 3:
+            return random_batch(shape, n, tokens=tokens).values
+        return random_batch(shape, n, tokens=tokens - 1).values + 1
 
     @property
     def samples(self) -> tuple[Sample, ...]:

@@ -13,7 +13,7 @@ from nn3d.extract.formats import (
     keras_shapes,
     keras_windows,
 )
-from nn3d.extract.formats.computed import computed
+from nn3d.extract.formats.computed import Computed, computed
 from nn3d.extract.formats.keras_build import Builder
 from nn3d.extract.formats.keras_config import Model
 from nn3d.extract.formats.keras_feeds import Feeds
@@ -27,6 +27,7 @@ RULES: Mapping[str, Rule] = keras_sequences.with_time({
     **keras_maps.RULES, **keras_windows.RULES, **keras_activations.RULES, **keras_cells.RULES, **keras_shapes.RULES,
     **keras_sequences.RULES,
 })  # fmt: skip
+_MASKED = "activations: the input has masked words (0), and masks are not computed here. Pass an input without them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,11 @@ def record(file: KerasFile, options: SourceOptions) -> Recording:
     builder.notes += [*file.notes, *_notes(file, walk, feeds)]
     graph = builder.graph([(f"output{i}" if len(outputs) > 1 else "output", sym) for i, sym in enumerate(outputs)])
     parameters = builder.arrays()
-    found = computed(graph, parameters, feeds.arrays(graph))
+    inputs = feeds.arrays(graph)
+    if builder.is_masking and any((values == 0).any() for values in inputs if values.dtype.kind == "i"):
+        found = Computed({}, (_MASKED,))
+    else:
+        found = computed(graph, parameters, inputs)
     left_out = tuple(f"{name}: {why}; shown as one box" for name, why in walk.unknown.items())[:20]
     moment = Moment(Epoch(0), found.activations, parameters)
     name, classes = file.model.name or file.name, options.class_names() or feeds.classes

@@ -137,8 +137,11 @@ class Walk:
             held[tensor.layer, tensor.call, tensor.index] = sym
         shapes = _declared(model)
         self._parts |= parts_of(layer.name for layer in model.layers)
+        masks = _masks(model)
         for call in model.calls:
-            if (call.layer.name, call.number, 0) not in held:
+            if (call.layer.name, call.number) in masks:
+                self.builder.is_masking = True
+            elif (call.layer.name, call.number, 0) not in held:
                 for i, sym in enumerate(self._call(call, held, around, shapes)):
                     held[call.layer.name, call.number, i] = sym
         return [self._found(held, tensor) for tensor in model.outputs]
@@ -175,8 +178,8 @@ class Walk:
         shapes: Mapping[tuple[str, int], Shape],
     ) -> list[Sym]:
         layer = call.layer
-        args, kwargs = self._bound((call.args, dict(call.kwargs)), held)
-        tensors = [self._found(held, t) for t in tensors_in((call.args, list(call.kwargs.values())))]
+        args, kwargs = self._bound((call.args, _unmasked(call)), held)
+        tensors = [self._found(held, t) for t in tensors_in((call.args, list(_unmasked(call).values())))]
         if layer.inner is not None:
             self.builder.module(_module((*around, layer.name)), layer.kind)
             return self._run(layer.inner, tensors, (*around, layer.name))
@@ -238,6 +241,18 @@ def _declared(model: Model) -> dict[tuple[str, int], Shape]:
                 if len(known) == len(t.shape):
                     found[t.layer, t.call] = known
     return found
+
+
+def _unmasked(call: Call) -> dict[str, Any]:
+    """Its named arguments without masks."""
+    return {name: value for name, value in call.kwargs.items() if name != "mask"}
+
+
+def _masks(model: Model) -> set[tuple[str, int]]:
+    """Calls whose tensors are read as masks and as nothing else: which words count."""
+    masks = {(t.layer, t.call) for c in model.calls for t in tensors_in(c.kwargs.get("mask"))}
+    plain = {(t.layer, t.call) for c in model.calls for t in tensors_in((c.args, list(_unmasked(c).values())))}
+    return masks - plain - {(t.layer, t.call) for t in model.outputs}
 
 
 def _reads(call: Call, tensor: Tensor) -> bool:

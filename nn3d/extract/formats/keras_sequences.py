@@ -24,16 +24,20 @@ _BY_STEP = ("Dense", "Activation", "Dropout", "LayerNormalization", "ReLU", "Lea
 _ROLES = ["kernel", "recurrent_kernel", "bias"]
 
 
-def _plain_config(config: Mapping[str, JSON], op: str, version: int) -> None:
-    """Raises NoRuleError where the cell is not torch's."""
+def _cell_attributes(config: Mapping[str, JSON], op: str, version: int) -> dict[str, JSON]:
+    """How the cell differs from torch's. Raises NoRuleError where it does so in a way that is not known."""
     hidden = function_name(config.get("activation", "tanh"))
     gate = function_name(config.get("recurrent_activation", "sigmoid" if version >= 2 else "hard_sigmoid"))
     if hidden != "tanh" and not (op == "rnn" and hidden == "relu"):
         raise NoRuleError(f"with the activation {hidden}")
-    if op != "rnn" and gate != "sigmoid":
+    if op != "rnn" and gate not in ("sigmoid", "hard_sigmoid"):
         raise NoRuleError(f"with the recurrent activation {gate}")
+    found: dict[str, JSON] = {"nonlinearity": "relu"} if hidden == "relu" else {}
+    if op != "rnn" and gate != "sigmoid":
+        found["recurrent_activation"] = "hard_sigmoid" if version < 3 else "hard_sigmoid3"
     if op == "gru" and config.get("reset_after", version >= 3) is not True:
-        raise NoRuleError("that resets before the product")
+        found["reset_after"] = False
+    return found
 
 
 def _gates(kernel: Array, op: str) -> Array:
@@ -101,7 +105,7 @@ def _layer(a: Applied, config: Mapping[str, JSON], op: str, parts: list[str], mo
     """One recurrent node, and what Keras returns of it."""
     if len(a.tensors) > 1 or config.get("stateful"):
         raise NoRuleError("with a given state")
-    _plain_config(config, op, a.builder.version)
+    own = _cell_attributes(config, op, a.builder.version)
     sym = a.builder.last(a.x)
     if len(sym.shape) != 2:
         raise NoRuleError(f"reads {len(sym.shape)} axes")
@@ -117,9 +121,7 @@ def _layer(a: Applied, config: Mapping[str, JSON], op: str, parts: list[str], mo
     for part, suffix in zip(parts, suffixes, strict=True):
         parameters |= _cell(a, part, op, suffix)
     attributes: dict[str, JSON] = {"num_layers": 1, "bidirectional": is_both, "hidden_size": units, "batch_first": True}
-    attributes |= {"gates": _GATES[op]} if op in _GATES else {}
-    if function_name(config.get("activation", "tanh")) == "relu":
-        attributes["nonlinearity"] = "relu"
+    attributes |= ({"gates": _GATES[op]} if op in _GATES else {}) | own
     wide = units * len(parts)
     made = a.add(op, "", [(sym, "input")], (n_steps, wide), attributes=attributes, parameters=parameters,
                  extra=_outputs(op, n_steps, units, suffixes))  # fmt: skip

@@ -37,6 +37,21 @@ def net(k):
     return model
 
 
+def older():
+    """What Keras 2 does otherwise: a nested model called twice, hard gates, GRUs that reset before the product."""
+    k = tf_keras
+    inner = k.Sequential([k.layers.Conv1D(4, 3, padding="same"), k.layers.ReLU(max_value=2.0)], name="inner")
+    x = steps = k.Input((6, 4), name="steps")
+    x = inner(inner(x)) * 0.5
+    x = k.layers.LSTM(5, return_sequences=True, recurrent_activation="hard_sigmoid", name="hard")(x)
+    x = k.layers.Bidirectional(k.layers.GRU(3, reset_after=False, name="gru"), name="both")(x)
+    model = k.Model(steps, k.layers.Dense(2, activation="hard_sigmoid", name="out")(x), name="older")
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(0, 0.5, w.shape).astype(np.float32) for w in model.get_weights()])
+    model.save(OUT / "older_keras2.h5")
+    return np.asarray(model(np.ones((1, 6, 4), np.float32)))[0].tolist()
+
+
 def checkpoints():
     """One of graph mode for each of two steps, named as nn-visualizer's trainer names its layers."""
     v1 = tf.compat.v1
@@ -142,6 +157,7 @@ def main():
     two.save(OUT / "net_keras2.h5")
     results["keras"] = np.asarray(three(ONES))[0].tolist()
     results["keras2"] = np.asarray(two(ONES))[0].tolist()
+    results["older"] = older()
     checkpoints()
     slices()
     tf.train.Checkpoint(model=two).save(str(OUT / "object" / "ckpt"))
