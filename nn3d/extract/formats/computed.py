@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from nn3d.run.layers import topological
 from nn3d.run.model import Array, Graph, Node
 
 _MOST_LINES = 8
+# As many as a child process that reads a file may hold (nn3d.extract.formats.isolation).
+MOST_VALUES, MOST_VALUES_A_SAMPLE = 1 << 27, 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,10 @@ def computed(graph: Graph, parameters: Mapping[int, Array], inputs: Sequence[Arr
     Ids of nodes and parameters are their places in the graph.
     """
     n = len(inputs[0]) if inputs else 1
+    total = n * sum(prod(o.shape) for node in graph.nodes for o in node.outputs)
+    if total > MOST_VALUES + n * MOST_VALUES_A_SAMPLE:
+        text = f"activations: {total * 4 >> 20:,} MB for {n} samples are more than is computed here"
+        return Computed({}, (f"{text}. Pass --samples 1, or a smaller input.",))
     given = iter(inputs)
     values: dict[tuple[int, int], Array] = {}
     lost: set[int] = set()

@@ -80,7 +80,11 @@ def read_model(data: JSON, where: str) -> Model:
             f"{where}: expected a functional or sequential Keras model, got {str(kind)[:60]}, whose code is not in the "
             "file. Export it to ONNX."
         )
-    return _Reader(where).model(config, "", 0)
+    try:
+        return _Reader(where).model(config, "", 0)
+    except RecursionError as error:
+        text = "expected JSON of a model, got one nested too deep"
+        raise SourceError(f"{where}: {text}. Save the model again.") from error
 
 
 class _Reader:

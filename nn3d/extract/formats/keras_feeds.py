@@ -14,6 +14,7 @@ from nn3d.extract.options import SourceOptions
 from nn3d.run.model import Array, Graph, Sample
 
 _SIDE, _LENGTH = 224, 16
+_MOST_VALUES = 1 << 27
 
 
 class Feeds:
@@ -44,6 +45,9 @@ class Feeds:
         """An input's shape as the source counts, with what the file leaves open taken from --input, or chosen."""
         declared = tensor.shape
         found = self._fitted(tensor) if self.batch is not None else self._chosen(declared, tensor)
+        n = len(self.batch.values) if self.batch is not None else self._options.samples or 1
+        if n * prod(found) > _MOST_VALUES:
+            raise SourceError(f"{self._where}: expected an input of at most {_MOST_VALUES} values, got {n} × {found}.")
         self.shapes.append(found)
         return found
 

@@ -19,6 +19,8 @@ from nn3d.extract.formats.keras_names import kind_of, parts_of
 from nn3d.extract.formats.keras_weights import LayerWeights, WeightFile
 from nn3d.run.model import JSON, InputInfo
 
+MOST_RUNS = 10_000
+
 
 class NoRuleError(Exception):
     """A layer is used in a way that is not known. The text says which."""
@@ -121,6 +123,7 @@ class Walk:
         self._rules = rules
         self._fill = fill
         self._n_inputs = 0
+        self._n_runs = 0
         self._parts: dict[str, tuple[str, ...]] = {}
 
     def model(self, model: Model) -> list[Sym]:
@@ -129,6 +132,9 @@ class Walk:
         return [self.builder.last(sym) if sym.flat else sym for sym in outputs]
 
     def _run(self, model: Model, given: Sequence[Sym] | None, around: tuple[str, ...]) -> list[Sym]:
+        self._n_runs += 1
+        if self._n_runs > MOST_RUNS:
+            raise SourceError(f"{self.builder.where}: expected at most {MOST_RUNS} calls of nested models, got more.")
         held: dict[tuple[str, int, int], Sym] = {}
         for i, tensor in enumerate(model.inputs):
             if given is not None and i >= len(given):

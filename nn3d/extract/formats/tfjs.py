@@ -204,4 +204,5 @@ def _shards(file: Path, names: JSON) -> _Shards:
     return _Shards(tuple(paths), tuple(starts))
 
 
-FORMAT = Format("tfjs", "TensorFlow.js", _sniff, _record, gives=(GRAPH, WEIGHTS, ACTIVATIONS))
+# In a child process, because its activations are computed as soon as it is opened.
+FORMAT = Format("tfjs", "TensorFlow.js", _sniff, _record, gives=(GRAPH, WEIGHTS, ACTIVATIONS), is_isolated=True)

@@ -84,4 +84,5 @@ def _notes(file: LiteFile, builder: Builder, feeds: Feeds) -> list[str]:
     return lines
 
 
-FORMAT = Format("tflite", "TensorFlow Lite", _sniff, _record, gives=(GRAPH, WEIGHTS, ACTIVATIONS))
+# In a child process, because its activations are computed as soon as it is opened.
+FORMAT = Format("tflite", "TensorFlow Lite", _sniff, _record, gives=(GRAPH, WEIGHTS, ACTIVATIONS), is_isolated=True)

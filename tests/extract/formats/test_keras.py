@@ -186,7 +186,39 @@ def test_json_that_is_no_model_ends_in_one_line(tmp_path: Path, config: Any) -> 
         read(_rewritten(tmp_path, config))
 
 
-def test_nested_models_called_often_are_bounded() -> None:
+def test_what_a_model_claims_is_bounded(tmp_path: Path) -> None:
+    config = _config()
+    for layer in config["config"]["layers"][1:]:
+        if layer["name"] == "pool":
+            layer["class_name"], layer["config"] = "UpSampling2D", {"name": "pool", "size": [4000, 4000]}
+    found = read(_rewritten(tmp_path, config))
+    assert any("more than is computed" in line for line in found.left_out)
+    config["config"]["layers"][0]["config"]["batch_shape"] = [None, 1 << 20, 1 << 20, 2]
+    with pytest.raises(SourceError, match="at most"):
+        read(_rewritten(tmp_path, config))
+
+
+def test_models_that_call_each_other_twice_are_bounded(tmp_path: Path) -> None:
+    def around(inner: Any, depth: int) -> Any:
+        """A model that calls another one twice, one after the other."""
+        start = {"class_name": "InputLayer", "name": "x", "config": {"name": "x", "batch_shape": [None, 3]},
+                 "inbound_nodes": []}  # fmt: skip
+        if inner is None:
+            layers, end = [start], ["x", 0, 0]
+        else:
+            calls = [[["x", 0, 0, {}]], [["in", 0, 0, {}]]]
+            layers, end = [start, {**inner, "name": "in", "inbound_nodes": calls}], ["in", 1, 0]
+        config = {"name": f"m{depth}", "layers": layers, "input_layers": [["x", 0, 0]], "output_layers": [end]}
+        return {"class_name": "Functional", "config": config}
+
+    model: Any = None
+    for depth in range(30):
+        model = around(model, depth)
+    with pytest.raises(SourceError, match="nested"):
+        read(_rewritten(tmp_path, model))
+
+
+def test_nested_models_too_deep_are_refused() -> None:
     inner: Any = {"class_name": "Dense", "config": {"name": "d", "units": 1}}
     for depth in range(70):
         inner = {"class_name": "Sequential", "config": {"name": f"s{depth}", "layers": [inner]}}
