@@ -29,6 +29,9 @@ from nn3d.extract.placed import Preprocessing, input_info, node_of
 from nn3d.extract.recording import Moment, Recording
 from nn3d.run.model import Array, Epoch, Graph, Module, Sample
 
+# What exporters call a graph that nobody named.
+_NAMELESS = frozenset(("", "main_graph", "main", "graph", "torch_jit", "torch-jit-export", "tf2onnx", "model"))
+
 
 def _record(path: Path, options: SourceOptions) -> Recording:
     opened = open_model(path)
@@ -64,7 +67,8 @@ def _record(path: Path, options: SourceOptions) -> Recording:
         samples = tuple(Sample(name, label) for name, label in zip(names, labels, strict=True))
     moment = Moment(Epoch(0), activations, builder.arrays)
     classes = options.class_names() or (batch.classes if batch is not None else ())
-    name = opened.model.graph.name or path.stem
+    own = opened.model.graph.name
+    name = path.stem if own.lower() in _NAMELESS else own
     return Recording(name, path.name, graph, samples, (moment,), classes, tuple(left_out))
 
 
@@ -175,6 +179,7 @@ def _notes(builder: Builder, values: Values, opened: Opened) -> tuple[str, ...]:
     lines = [
         f"ONNX, opset {opset}: {len(graph.node)} nodes = {n_drawn} operations + {n_fixed} that make constants"
         f" + {n_shaped} of arithmetic on shapes"
+        + (f" + {builder.n_without_numbers} that make no arrays" if builder.n_without_numbers else "")
     ]
     if opened.n_calls:
         lines.append(f"the file's graph has {opened.n_nodes} nodes, {opened.n_calls} of them calls, written out here")

@@ -37,7 +37,9 @@ class Builder:
         self.arrays: dict[int, Array] = {}
         self.n_inner = 0
         self.unknown: list[str] = []
-        self.drawn = [node for node in model.graph.node if any(name in values.moving for name in node.output)]
+        moving = [node for node in model.graph.node if any(name in values.moving for name in node.output)]
+        self.drawn = [node for node in moving if any(name in shapes for name in node.output)]
+        self.n_without_numbers = len(moving) - len(self.drawn)
         self._values, self._fixed, self._shapes, self._types = values, fixed, shapes, types
         self._opsets = {o.domain: int(o.version) for o in model.opset_import}
         self._sources: dict[str, Source] = {}
@@ -56,8 +58,11 @@ class Builder:
             self._node(node, self._names.names[i], self._names.modules[i])
 
     def source(self, name: str) -> Source | None:
-        """Where a value of the graph is, as an output of a draft."""
-        return self._sources.get(name)
+        """Where a value of the graph is, as an output of a draft; of words and tables, what they were made of."""
+        found, node = self._sources.get(name), self._values.made_by.get(name)
+        if found is None and node is not None and node not in self.drawn and name in self._values.moving:
+            return next((self._sources[n] for n in node.input if n in self._sources), None)
+        return found
 
     def _seen(self, node: Any) -> Seen:
         opset = self._opsets.get(node.domain, self._opsets.get("", 1))

@@ -270,6 +270,24 @@ def test_function_bodies_are_written_out_with_their_constants(tmp_path: Path) ->
     assert_explained(run)
 
 
+def test_tables_of_words_are_counted_and_not_drawn(tmp_path: Path) -> None:
+    """A classifier as scikit-learn's exporter writes it: label, probabilities, and a dictionary of them."""
+    nodes = [
+        helper.make_node(
+            "LinearClassifier", ["x"], ["label", "p"], "classifier", domain="ai.onnx.ml", coefficients=[0.1] * 12,
+            intercepts=[0.0, 0.1, 0.2], classlabels_ints=[0, 1, 2], post_transform="SOFTMAX",
+        ),
+        helper.make_node("ZipMap", ["p"], ["y"], "zip", domain="ai.onnx.ml", classlabels_int64s=[0, 1, 2]),
+    ]  # fmt: skip
+    made = model(nodes, ["N", 4], {}, "label y", domains=[helper.make_opsetid("ai.onnx.ml", 2)])
+    run = opened(made, tmp_path, samples=2)
+    assert [n.name for n in run.graph.nodes] == ["x", "classifier"]
+    assert run.graph.outputs == (("label", 1, 0), ("y", 1, 1))
+    assert "2 nodes = 1 operations + 0 that make constants + 0 of arithmetic on shapes + 1 that make no" in (
+        run.graph.notes[0]
+    )
+
+
 def test_subgraphs_are_nodes_and_what_is_inside_is_said(tmp_path: Path) -> None:
     yes = helper.make_graph([node("Relu", "a", "t")], "yes", [], [helper.make_tensor_value_info("t", FLOAT, None)])
     no = helper.make_graph(
