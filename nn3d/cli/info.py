@@ -16,7 +16,7 @@ from nn3d.run.validate import validate
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
 @source_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--ops", is_flag=True, help="List every operation, not only layers.")
+@click.option("--ops", is_flag=True, help="List every operation with what it costs: parameters, MACs, memory.")
 @click.option("--clusters", "with_clusters", is_flag=True, help="Say what clusters of neurons keep of each link.")
 @click.option("--health", "with_health", is_flag=True, help="Signals of training by layer and epoch, and the marks.")
 @click.option("--validate", "with_validation", is_flag=True, help="Read and check every array of a run.")

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 
+from nn3d.errors import one_line
+from nn3d.run.costs import costs_of
 from nn3d.run.describe import epoch_json, sample_json
 from nn3d.run.lazy import LazyStore
 from nn3d.run.manifest import FORMAT, VERSION
@@ -64,6 +66,7 @@ def size_bytes(run: Run) -> int:
 def node_table(run: Run) -> list[dict[str, JSON]]:
     """What `--ops` adds: every operation with the layer it belongs to, and what is recorded of it."""
     home = {node: layer.name for layer in run.layers for node in layer.nodes}
+    costs = {cost.node: cost for cost in costs_of(run.graph)}
     last = len(run.epochs) - 1
     return [
         {
@@ -73,6 +76,9 @@ def node_table(run: Run) -> list[dict[str, JSON]]:
             "layer": home[node.id],
             "inputs": [[s.node, s.output] for s in node.inputs],
             "shapes": [list(o.shape) for o in node.outputs],
+            "params": costs[node.id].n_params,
+            "macs": costs[node.id].macs,
+            "activation_bytes": costs[node.id].n_bytes,
             "recorded": [last >= 0 and run.has_values(node.id, o, last) for o in range(len(node.outputs))],
             "missing": node.missing,
             "recomputed": node.recomputed,
@@ -93,16 +99,35 @@ def text(run: Run, *, with_ops: bool = False) -> str:
         for la in run.layers
     ]
     rows.append(("total", "", "", f"{facts['params_total']:,}", "", f"{facts['macs_total']:,}"))
-    parts = [head, *(f"from {run.source}" for _ in range(bool(run.source)))]
+    parts = [_shown(head), *(_shown(f"from {run.source}") for _ in range(bool(run.source)))]
     parts += ["", _table(("layer", "kind", "shape", "parameters", "share", "MACs"), rows, n_left=3)]
     if with_ops:
-        nodes = node_table(run)
-        ops = [(str(n["id"]), n["name"], n["op"], n["layer"], " ".join(map(_times, n["shapes"]))) for n in nodes]
-        parts += ["", _table(("id", "operation", "op", "layer", "shapes"), ops, n_left=5)]
+        parts += ["", _ops(run)]
     if any(e.metrics for e in run.epochs):
         parts += ["", _metrics(run)]
-    parts += [f"left out: {entry}" for entry in run.left_out] + [f"note: {note}" for note in run.notes]
+    parts += [_shown(f"left out: {entry}") for entry in run.left_out] + [_shown(f"note: {n}") for n in run.notes]
     return "\n".join(parts)
+
+
+def _ops(run: Run) -> str:
+    """Every operation with what it costs for one sample, and the sum."""
+    nodes = node_table(run)
+    names = ("params", "macs", "activation_bytes")
+    rows = [
+        (
+            *(str(n["id"]), n["name"], n["op"], n["layer"], " ".join(map(_times, n["shapes"]))),
+            *(_some(n[k]) for k in names),
+        )
+        for n in nodes
+    ]
+    total = [sum(n[k] for n in nodes) for k in names]
+    rows.append(("", "total", f"{len(nodes):,} operations", "", "", *(f"{n:,}" for n in total)))
+    head = ("id", "operation", "op", "layer", "shapes", "parameters", "MACs", "bytes of output")
+    return _table(head, rows, n_left=5) + "\n\nMACs and bytes are of one sample; see docs/ops.md for what counts."
+
+
+def _some(number: int) -> str:
+    return f"{number:,}" if number else "–"
 
 
 def _metrics(run: Run) -> str:
@@ -128,7 +153,12 @@ def _times(shape: Sequence[int]) -> str:
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]], *, n_left: int) -> str:
     """Columns two spaces apart; the first `n_left` are flush left, the others flush right."""
-    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    widths = [max(len(_shown(row[i])) for row in (header, *rows)) for i in range(len(header))]
     places = [("<" if i < n_left else ">") + str(width) for i, width in enumerate(widths)]
-    lines = ["  ".join(map(format, row, places)) for row in (header, *rows)]
+    lines = ["  ".join(map(format, (_shown(cell) for cell in row), places)) for row in (header, *rows)]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _shown(cell: str) -> str:
+    """Names come from files: nothing in them moves the terminal's cursor."""
+    return cell if cell.isprintable() else one_line(cell)

@@ -110,7 +110,7 @@ def _plain(values: Array) -> Array:
     """As a run holds it: C order, native bytes, at most float32, a scalar as (1,)."""
     kind = values.dtype.kind
     dtype = np.float32 if values.dtype.itemsize > 4 and kind == "f" else np.int8 if kind == "b" else None
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # signalling NaN
         plain = np.ascontiguousarray(values, dtype or values.dtype.newbyteorder("="))
     return plain.reshape(values.shape or (1,))
 

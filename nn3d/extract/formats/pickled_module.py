@@ -117,8 +117,11 @@ def _at(path: Path, begin: int, n_bytes: int) -> bytes:
 
 
 def _member(path: Path, info: zipfile.ZipInfo, n_bytes: int) -> bytes:
-    with zipfile.ZipFile(path) as archive, archive.open(info) as file:
-        return file.read(n_bytes)
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(info) as file:
+            return file.read(n_bytes)
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError) as error:
+        raise SourceError(f"{path}: expected {info.filename}, got: {error}. The file is damaged.") from error
 
 
 def _shaped(data: bytes, held: Held) -> Array:

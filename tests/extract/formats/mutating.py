@@ -127,19 +127,17 @@ def _member(data: bytes, rng: Rng) -> bytes:
     return stream.getvalue()
 
 
-def broken_copy(good: Path, bad: Path, rng: Rng) -> Path:
-    """A broken copy at `bad`; of a folder, one file in it is broken or missing."""
-    if good.is_file():
-        for beside in good.parent.iterdir():  # shards and external data keep their names
-            if beside != good and beside.is_file() and not (bad.parent / beside.name).exists():
-                shutil.copy(beside, bad.parent / beside.name)
-        bad.write_bytes(bytes_like(good.read_bytes(), rng))
-        return bad
-    shutil.rmtree(bad, ignore_errors=True)
-    shutil.copytree(good, bad)
-    files = sorted(p for p in bad.rglob("*") if p.is_file())
-    chosen = files[rng.integers(len(files))]
-    if rng.random() < 0.05:
+def broken_copy(good: Path, folder: Path, rng: Rng) -> Path:
+    """A broken copy in a folder, under its own name; of several files that belong together, one is broken or missing.
+
+    Files beside it (shards, external data) are copied; now and then one of them is broken in its place.
+    """
+    bad = folder / good.name
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(good if good.is_dir() else good.parent, bad if good.is_dir() else folder)
+    files = sorted(p for p in (bad if good.is_dir() else folder).rglob("*") if p.is_file())
+    chosen = files[rng.integers(len(files))] if good.is_dir() or rng.random() < 0.3 else bad
+    if rng.random() < 0.05 and chosen != bad:
         chosen.unlink()
     else:
         chosen.write_bytes(bytes_like(chosen.read_bytes(), rng))

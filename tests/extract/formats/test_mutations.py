@@ -91,7 +91,7 @@ def _broken(
     rng = np.random.default_rng(seed)
     ends: Counter[str] = Counter()
     for i in range(n):
-        bad = broken_copy(good, folder / ("bad" + "".join(good.suffixes[-1:])), rng)
+        bad = broken_copy(good, folder / "bad", rng)
         end = read(bad)
         if end not in (OPENED, REFUSED, DIED):
             pytest.fail(f"{known.key}, mutation {i} of seed {seed}:\n{end}")
