@@ -34,14 +34,14 @@ CHECKPOINTS = torch_state.FOLDER
 FORMATS: tuple[Format, ...] = (
     run.FORMAT,
     sietzen.FORMAT,
+    gguf.FORMAT,
+    safetensors.FORMAT,  # before pickles: a header of 640 bytes begins like one
     dcp.FORMAT,
     torch_export.FORMAT,
     torchscript.FORMAT,
     pickled_module.FORMAT,
     torch_state.FORMAT,
-    gguf.FORMAT,
     huggingface.FORMAT,
-    safetensors.FORMAT,
     safetensors.INDEX,
     torch_state.FOLDER,
     onnx.FORMAT,

@@ -93,7 +93,7 @@ def recording_of_many(
     files: Sequence[Tensors], options: SourceOptions, source: str = "", infer: Callable[[Shapes], Graph] = infer_graph
 ) -> Recording:
     """The same of several epochs of one network, whose tensors have the same names and shapes."""
-    first = files[0]
+    first = _without_empty(files[0])
     arrays = without_prefix(first.arrays)
     if not arrays:
         why = f": {first.left_out[0]}" if first.left_out else ""
@@ -111,6 +111,16 @@ def recording_of_many(
     left_out, name = (NO_MODEL, *first.left_out), first.path.name.split(".")[0] or first.path.name
     source = source or first.path.name
     return Recording(name, source, graph, (), tuple(moments), options.class_names(), left_out, len(moments))
+
+
+def _without_empty(tensors: Tensors) -> Tensors:
+    """The same without tensors that hold no value, which are named."""
+    empty = [name for name, array in tensors.arrays.items() if not array.size]
+    if not empty:
+        return tensors
+    kept = {name: array for name, array in tensors.arrays.items() if array.size}
+    words = f"{', '.join(name[:80] for name in empty[:3])}{' and more' if len(empty) > 3 else ''}: no values"
+    return replace(tensors, arrays=kept, left_out=(*tensors.left_out, words))
 
 
 def _moment(file: Tensors, epoch: Epoch, graph: Graph, first: Mapping[int, LazyArray]) -> Moment:

@@ -145,6 +145,22 @@ def test_types_that_are_not_shown_are_named(tmp_path: Path) -> None:
     assert not set(TYPES) & {"C64"}
 
 
+def test_it_is_known_whatever_the_length_of_its_header(tmp_path: Path) -> None:
+    text = json.dumps({"a": entry(0, 4)}).encode()
+    for length in range(len(text), len(text) + 800):  # 0x80, 0x280: as pickles begin; 0x8: as ONNX does
+        known = format_of(write(tmp_path / "x", text.ljust(length), bytes(4)))
+        assert known is not None
+        assert known.key == "safetensors", length
+
+
+def test_a_tensor_without_values_is_named(tmp_path: Path) -> None:
+    header = {"a.weight": entry(0, 16, [2, 2]), "b.weight": entry(16, 16, [0, 4]), "c.weight": entry(16, 16, [3, 0, 1])}
+    run = open_source(write(tmp_path / "x", header, bytes(16)), SourceOptions())
+    assert run.parameters == ("a.weight",)
+    assert "b.weight, c.weight: no values" in run.left_out
+    compose(run)
+
+
 def test_a_large_file_is_read_where_one_looks(tmp_path: Path) -> None:
     path = tmp_path / "large.safetensors"
     size = write_sparse(path, llama_shapes(blocks=2))

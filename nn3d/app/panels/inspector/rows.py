@@ -81,7 +81,8 @@ def layer_rows(page: Page) -> Rows:
     if group is not None:
         rows.append(("Layers inside", count_text(len(group.layers))))
     if layer.weight is not None:
-        rows.append(("Weights", shape_text(run.parameter_info(layer.weight).shape)))
+        info = run.parameter_info(layer.weight)
+        rows.append(("Weights", f"{shape_text(info.shape)}{f' · {info.dtype}' if info.dtype else ''}"))
     if layer.n_params:
         rows.append(("Parameters", count_text(layer.n_params)))
     if layer.macs:
