@@ -36,7 +36,7 @@ _NAMELESS = frozenset(("", "main_graph", "main", "graph", "torch_jit", "torch-ji
 def _record(path: Path, options: SourceOptions) -> Recording:
     opened = open_model(path)
     values = values_of(opened.model.graph)
-    fixed = Fixed(opened.model, values)
+    fixed = Fixed(opened, values)
     left_out: list[str] = []
     shot: Shot | None = None
     try:

@@ -139,11 +139,20 @@ def n_bytes_of(tensor: Any) -> int:
     return (int(prod(tensor.dims)) * int(bits) + 7) // 8
 
 
-def array_of(tensor: Any) -> Array:
-    """A tensor that is taken in, exactly, in float32 or an integer type where the file has smaller floats."""
+def array_of(tensor: Any, folder: Path | None = None) -> Array:
+    """A tensor, exactly, in float32 or an integer type where the file has smaller floats.
+
+    folder : of tensors that lie beside the file; `open_model` has checked where.
+    """
     onnx = factory.require("onnx", "onnx")
-    values = onnx.numpy_helper.to_array(tensor)
-    return as_known(values)
+    if tensor.data_location == _EXTERNAL:
+        if folder is None:
+            raise ValueError(f"{tensor.name}: its values lie beside the file")
+        whole = onnx.TensorProto()
+        whole.CopyFrom(tensor)
+        _take_in(folder, folder, whole)
+        tensor = whole
+    return as_known(onnx.numpy_helper.to_array(tensor))
 
 
 def as_known(values: Array) -> Array:

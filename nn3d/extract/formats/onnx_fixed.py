@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from nn3d.errors import SourceError
 from nn3d.extract import factory
-from nn3d.extract.formats.onnx_file import MOST_VALUES, array_of, as_known
+from nn3d.extract.formats.onnx_file import MOST_VALUES, Opened, array_of, as_known
 from nn3d.extract.formats.onnx_session import NotRunError, run_bytes
 from nn3d.extract.formats.onnx_values import Values, subgraphs
 from nn3d.run.model import Array
@@ -22,8 +23,9 @@ class NotFixedError(Exception):
 class Fixed:
     """Fixed values by name, each computed when it is first asked for. shaped : values as a run gave them."""
 
-    def __init__(self, model: Any, values: Values) -> None:
-        self._values = values
+    def __init__(self, opened: Opened, values: Values) -> None:
+        model = opened.model
+        self._values, self._folder = values, opened.folder
         self._opsets, self._ir = list(model.opset_import), int(model.ir_version)
         self._held: dict[str, Array] = {}
         self.shaped: dict[str, Array] = {}
@@ -67,8 +69,8 @@ class Fixed:
 
     def _tensor(self, tensor: Any) -> Array:
         try:
-            return array_of(tensor)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            return array_of(tensor, self._folder)
+        except (ValueError, TypeError, KeyError, AttributeError, OSError, SourceError) as error:
             raise NotFixedError(str(error)) from error
 
     def _made(self, node: Any, name: str, depth: int) -> Array:

@@ -199,7 +199,9 @@ def test_a_file_that_fixes_several_samples_is_understood_by_moving_them(tmp_path
     assert len(run.samples) == 3
 
 
-def test_values_beside_the_file_are_read_from_its_folder_only(tmp_path: Path) -> None:
+def test_values_beside_the_file_are_read_from_its_folder_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = tmp_path / "home"
     home.mkdir()
     secret = tmp_path / "secret.bin"
@@ -208,8 +210,11 @@ def test_values_beside_the_file_are_read_from_its_folder_only(tmp_path: Path) ->
     kept = onnx.numpy_helper.to_array(made.graph.initializer[0])
     onnx.save(made, home / "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
     path = home / "m.onnx"
-    with_data = in_memory(FORMAT.record(path, SourceOptions()))
-    np.testing.assert_array_equal(with_data.weights("w"), kept)
+    for most in (1 << 30, 0):  # taken in with the graph, and left where they are
+        monkeypatch.setattr("nn3d.extract.formats.onnx_file.MOST_TAKEN_IN_BYTES", most)
+        with_data = in_memory(FORMAT.record(path, SourceOptions()))
+        np.testing.assert_array_equal(with_data.weights("w"), kept)
+        np.testing.assert_allclose(with_data.values(1, 0, 0, 0), kept @ with_data.values(0, 0, 0, 0), rtol=1e-5)
     (home / "link.bin").symlink_to(secret)
     outside = onnx.load(path, load_external_data=False)
     for place in ("../secret.bin", str(secret), "link.bin", ""):
