@@ -93,6 +93,9 @@ def load(folder: Folder) -> Any:
     except Exception as error:  # a folder that somebody else made may fail in any way
         got = _line(error)
         raise SourceError(f"{folder.path}: expected a model that transformers can build, got: {got}") from error
+    for config in {id(c): c for part in model.modules() if (c := getattr(part, "config", None)) is not None}.values():
+        if getattr(config, "use_cache", False):
+            config.use_cache = False  # a memory of earlier tokens begins with tensors of no values
     return model.eval()
 
 
