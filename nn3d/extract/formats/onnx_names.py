@@ -17,6 +17,7 @@ from nn3d.extract.formats.onnx_values import Values
 Path_ = tuple[str, ...]
 _NUMBER = re.compile(r"^[A-Za-z]?_?\d+$|^(node|n|op)_?\d*$|^onnx::", re.IGNORECASE)
 _ROLE = re.compile(r"([._/](weights?|kernel|w|W|gamma|scale|quantized|bias|b|B))?([_.:]\d+)*$")
+_EXPORTED = re.compile(r"^node_|(_\d+)+$")
 _SCOPES, _CLASSES = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy"
 _WEIGHTED = frozenset((
     *("Conv", "ConvTranspose", "Gemm", "MatMul", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"),
@@ -44,7 +45,8 @@ class Names:
         self.names = []
         for node, module, (path, leaf) in zip(nodes, modules, told, strict=True):
             is_leaf = bool(module) and alone[module] == 1 and module not in around
-            is_own = is_leaf and path is not None and _is_kind(leaf, node)
+            is_told = any(p.key == _SCOPES for p in node.metadata_props)
+            is_own = is_leaf and path is not None and (is_told or _is_kind(leaf, node))
             name = ".".join(module if is_own else (*module, leaf or node.op_type.lower()))
             self.names.append(_unique(name or node.op_type.lower(), taken))
 
@@ -52,7 +54,10 @@ class Names:
         """Module path and own name of a node; None where nothing tells the path, "" where the path is its name."""
         scopes = self._scopes(node)
         if scopes is not None:
-            return scopes, node.name or node.op_type.lower()
+            leaf = _EXPORTED.sub("", node.name).lower() or node.op_type.lower()
+            if node.op_type == "Conv" and "Norm" in self.types.get(".".join(scopes), ""):
+                return _weight_path(node.input[1], values) or scopes, leaf  # a norm was folded into it
+            return scopes, leaf
         name = node.name.strip("/")
         if name and not _NUMBER.match(name.rsplit("/", 1)[-1]):
             return _split(name)
@@ -74,6 +79,12 @@ class Names:
             self.types[path] = kind.rsplit(".", 1)[-1]
         inner = scopes[-2] if len(scopes) > 1 else ""
         return tuple(inner.split(".")) if inner else ()
+
+
+def _weight_path(value: str, values: Values) -> Path_:
+    """(layer1, 0, conv1) of a weight that is called "layer1.0.conv1.weight"; () of all else."""
+    root = values.root(value) if values.is_fixed(value) else ""
+    return tuple(root.split(".")[:-1]) if root.endswith(".weight") else ()
 
 
 def _without_shared(told: Sequence[tuple[Path_ | None, str]]) -> list[tuple[Path_ | None, str]]:

@@ -156,6 +156,27 @@ def test_names_and_modules_are_the_files(tmp_path: Path) -> None:
     assert {"conv1", "conv2", "bn", "fc", "proj"} <= set(renamed)
 
 
+def test_what_torchs_exporter_wrote_beside_nodes_is_their_module(tmp_path: Path) -> None:
+    """As torch.onnx.export(dynamo=True) has it; the first is a norm that was folded into its convolution."""
+    nodes = [
+        node("Conv", "x block.0.conv.weight", "a", "node_Conv_12"), node("Relu", "a", "b", "node_relu"),
+        node("Add", "b b", "y", "node_add_7"),
+    ]  # fmt: skip
+    scopes = ["['', 'block', 'block.0', 'block.0.bn', 'op']", "['', 'block', 'block.0', 'relu']", "['', 'add']"]
+    classes = [
+        "['Net', 'nn.Sequential', 'my.Block', 'nn.BatchNorm2d', 'aten']", "['Net', 'nn.Sequential', 'my.Block', 'a']"
+    ]  # fmt: skip
+    for one, scope, kind in zip(nodes, scopes, [*classes, "['Net', 'aten.add']"], strict=True):
+        for key, value in (("name_scopes", scope), ("class_hierarchy", kind)):
+            one.metadata_props.add(key=f"pkg.torch.onnx.{key}", value=value)
+    run = opened(model(nodes, ["N", 1, 4, 4], {"block.0.conv.weight": weights(2, 1, 3, 3)}), tmp_path)
+    assert [(n.name, n.module) for n in run.graph.nodes[1:]] == [
+        ("block.0.conv", "block.0.conv"), ("block.0.relu", "block.0"), ("add", "")
+    ]  # fmt: skip
+    told = {("", "Net"), ("block", "Sequential"), ("block.0", "Block")}
+    assert {(m.path, m.type) for m in run.graph.modules} >= told
+
+
 @pytest.mark.parametrize("opset", [7, 9, 11, 13, 15, 18, 21])
 def test_opsets_mean_the_same(opset: int, tmp_path: Path) -> None:
     """Axes and bounds moved from attributes to inputs, and softmax changed what it runs over."""
