@@ -61,7 +61,7 @@ def _single(path: Path) -> Tensors:
         raise SourceError(f"{path}: expected {header.n_bytes:,} bytes for {header.shape}, got {file.size - size:,}.")
 
     def values() -> Array:
-        return _plain(array_at(file.bytes_at(0, file.size), 0, file.size, header, path.name))
+        return _plain(array_at(file.buffer, 0, file.size, header, path.name))
 
     array = LazyArray(_shape(header), header.dtype.name, values, n_bytes=header.n_bytes)
     stamp = file.stamp(file.bytes_at(0, size))

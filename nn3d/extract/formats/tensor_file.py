@@ -49,6 +49,11 @@ class Mapped:
             return np.empty(0, dtype)
         return np.frombuffer(self._map, dtype, count, begin)
 
+    @property
+    def buffer(self) -> bytes | mmap.mmap:
+        """All of it, mapped."""
+        return b"" if self._map is None else self._map
+
     def stamp(self, head: bytes) -> str:
         """What tells this file's content from another's with the same tensors: head, size and both ends."""
         digest = hashlib.sha256(head)
