@@ -32,6 +32,27 @@ vec3 ramp(float s) {
 
 #ifdef MASKED
 bool is_lost = false;  // whether a colour of this pixel was that of cells that are not finite
+
+float band(float d, float half_width, float w) {
+  return 1.0 - smoothstep(half_width - 0.5 * w, half_width + 0.5 * w, d);
+}
+
+// A cell that is not finite, in cells q of a tile: NaN is hatched, +Inf has a + and -Inf a - cut out of it, where it is
+// large enough for that.
+vec3 lost(int tile, vec2 q, vec2 w) {
+  int k = tile - c_slots.y;
+  ivec2 cell = clamp(ivec2(floor(q)), ivec2(0), c_shape.yx - 1);
+  ivec2 at = c_levels[0].xy + ivec2(k % c_slots.x, k / c_slots.x) * c_levels[0].wz + cell;
+  vec2 v = texelFetch(u_maps_a, at, 0).rg;
+#ifdef MIXED
+  v = v.y > 0.5 ? v : texelFetch(u_maps_b, at, 0).rg;
+#endif
+  vec2 p = q - vec2(cell), d = abs(p - 0.5);
+  float hatch = 1.0 - band(abs(fract(2.0 * (p.x + p.y) + 0.5) - 0.5), 0.25, 2.0 * (w.x + w.y));
+  float minus = band(d.y, 0.09, w.y) * band(d.x, 0.32, w.x), plus = max(minus, band(d.x, 0.09, w.x) * band(d.y, 0.32, w.y));
+  float gone = v.x > 0.0 ? plus : v.x < 0.0 ? minus : hatch;
+  return mix(u_nonfinite, ramp(0.0), gone * smoothstep(0.28, 0.14, max(w.x, w.y)));
+}
 #endif
 
 vec3 coloured(vec2 v, vec2 w) {
@@ -75,7 +96,11 @@ vec3 face(int tile, vec2 uv, vec2 fw) {
 #elif defined(PICTURE)
   vec3 c = vec3(shown(0, q, w).x, shown(1, q, w).x, shown(2, q, w).x);
 #else
-  vec3 c = coloured(shown(tile, q, w), w);
+  vec2 v = shown(tile, q, w);
+  vec3 c = coloured(v, w);
+#ifdef MASKED
+  if (v.y > 0.5 && max(w.x, w.y) < 0.28) c = lost(tile, q, w);
+#endif
 #endif
   if (tile == c_own.z && int(q.y) * c_shape.y + int(q.x) >= c_own.w) c = ramp(0.0);
   return lined(c, uv, fw);

@@ -20,6 +20,7 @@ Flags = NDArray[np.bool_]
 
 MAX_PAGE = 8192
 MAX_LEVELS = 16
+KIND = 2.0**-10
 SIGN = np.uint32(1 << 31)
 
 
@@ -37,7 +38,8 @@ class Level:
 class Atlas:
     """Texels of K tiles.
 
-    pages : each (H, W) float16, or (H, W, 2) when there are cells that are not finite: value, and 1 where they are.
+    pages : each (H, W) float16, or (H, W, 2) when there are cells that are not finite: value, and 1 where they are;
+    on the first level the value of these says which, +KIND for +Inf, −KIND for −Inf, 0 for NaN.
     levels : from all cells to one texel a tile. across, down : tiles in a row, and rows of tiles, of a page.
     unit, power : a texel is sgn(v)·|v/unit|^power.
     """
@@ -77,7 +79,7 @@ def build_atlas(
     across, down, places, (height, width) = levels
     n_pages = -(-n // (across * down))
     pages = np.zeros((n_pages, height, width, 2) if is_masked else (n_pages, height, width), np.float16)
-    lower = _masked_levels(shown, finite) if is_masked else _levels(shown)
+    lower = _masked_levels(shown, finite, _kinds(cells)) if is_masked else _levels(shown)
     for place, level in zip(places, lower, strict=True):
         _lay(pages, place, float16(level), across, down)
     pages.setflags(write=False)
@@ -180,10 +182,15 @@ def _levels(shown: F32) -> list[F32]:
     return out
 
 
-def _masked_levels(shown: F32, finite: Flags) -> list[F32]:
+def _kinds(cells: F32) -> F32:
+    """KIND where a cell is +Inf, −KIND where −Inf, else 0: too little to be seen where a seam mixes it with a value."""
+    return np.asarray(np.where(np.isinf(cells), np.copysign(np.float32(KIND), cells), 0.0), np.float32)
+
+
+def _masked_levels(shown: F32, finite: Flags, kinds: F32) -> list[F32]:
     """All levels (K, r, c, 2): means over the finite cells of each block, and 1 where any cell is not finite."""
     sums, counts, bad = shown, finite.astype(np.float32), (~finite).astype(np.float32)
-    out = [np.stack([shown, bad], -1)]
+    out = [np.stack([shown + kinds, bad], -1)]
     for _ in range(1, n_levels(*shown.shape[1:])):
         sums, counts, bad = _halved(sums), _halved(counts), np.minimum(_halved(bad), 1.0)
         out.append(np.stack([sums / np.maximum(counts, 1.0), bad], -1))

@@ -28,6 +28,7 @@ from nn3d.stage.holding import BUDGET_BYTES, Holding, Wanted
 from nn3d.stage.links import choose_strands
 from nn3d.stage.microscope import Ranges, fields
 from nn3d.stage.next_token import LastRow, LastRowNeed, last_row
+from nn3d.stage.nonfinite import ALL_FINITE, Odd, odd_of
 from nn3d.stage.ordering import OrderNeed, Orders, ordered, orders_of
 from nn3d.stage.plan import Plan, make_plan
 from nn3d.stage.shades import SEQUENTIAL_QUANTILE, SIGNED_QUANTILE, Peaks, PeaksNeed, dressed, peaks_of
@@ -62,7 +63,7 @@ class LayerValues:
     """Cells of a layer and figures for people.
 
     full : the value that is drawn at full colour, a quantile of the layer. lowest, highest : of the finite cells.
-    silent : tiles without any value above 0. zero_share : of all cells. n_nonfinite : NaN and ±Inf.
+    silent : tiles without any value above 0. zero_share : of all cells. n_nonfinite : NaN and ±Inf, odd : each of them.
     picture : the cells of a colour picture in its own colours, else None. is_difference : B − A, signed by its nature.
     """
 
@@ -77,6 +78,7 @@ class LayerValues:
     n_nonfinite: int
     picture: Values | None = None
     is_difference: bool = False
+    odd: Odd = ALL_FINITE
 
     @property
     def nbytes(self) -> int:
@@ -370,4 +372,5 @@ def figures(values: Values, *, is_difference: bool = False) -> LayerValues:
     return LayerValues(
         values, found.full if found.full > 0 else 1.0, lowest, highest, found.mean, found.std, found.zero_share,
         found.n_silent, found.n_nonfinite, is_difference=is_difference,
+        odd=odd_of(values.cells) if found.n_nonfinite else ALL_FINITE,
     )  # fmt: skip

@@ -5,12 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from nn3d.stage.frame import Line, Mark, Rect, Text
+from nn3d.stage.nonfinite import Odd, together
 from nn3d.stage.overlay.facts import POWER, Facts
 from nn3d.stage.overlay.neurons import value_text
 from nn3d.stage.signals import SCALES
+from nn3d.stage.type import text_width
 
 KEY_WIDTH = 150.0
 KEY_GAP = 32.0
+ODD_WIDTH, ODD_GAP = 18.0, 12.0
+# Lines cut out of a swatch of 18 × 12 px, from its upper left corner.
+ODD_SIGNS = {
+    "NaN": ((1.0, 5.0, 5.0, 1.0), (3.0, 11.0, 13.0, 1.0), (11.0, 11.0, 17.0, 5.0)),
+    "+Inf": ((5.0, 6.0, 13.0, 6.0), (9.0, 2.0, 9.0, 10.0)),
+    "−Inf": ((5.0, 6.0, 13.0, 6.0),),
+}
 
 STRAND_WORDS = {
     "weight": ("weight  w", "negative", "positive"),
@@ -49,7 +58,7 @@ def key_marks(f: Facts) -> list[Mark]:
     marks: list[Mark] = []
     x = anchor[0]
     for part in reversed(parts):
-        width = (64.0 if part is _nonfinite_key else KEY_WIDTH) * f.k
+        width = _nonfinite_width(f) if part is _nonfinite_key else KEY_WIDTH * f.k
         x -= width
         marks += part(f, x, anchor[1], width)
         x -= KEY_GAP * f.k
@@ -161,9 +170,31 @@ def _strand_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
     return marks
 
 
+def _odd(f: Facts) -> Odd:
+    """Cells that are not finite, of all layers."""
+    return together(v.odd for v in f.values.values())
+
+
+def _odd_columns(f: Facts) -> list[tuple[str, float]]:
+    """(words, width) of each kind of cell that is not finite."""
+    said = [f"{name} {n:,}" for name, n in _odd(f).words]
+    return [(text, max(ODD_WIDTH * f.k, text_width(text, 10 * f.k))) for text in said]
+
+
+def _nonfinite_width(f: Facts) -> float:
+    columns = _odd_columns(f)
+    width = sum(w for _, w in columns) + ODD_GAP * f.k * (len(columns) - 1)
+    return max(width, text_width("not finite", 11 * f.k, "medium"))
+
+
 def _nonfinite_key(f: Facts, x: float, y: float, w: float) -> list[Mark]:
-    return [
-        Text(x, y, "not finite", 11 * f.k, "medium", f.ink("nonfinite")),
-        Rect(x, y + 18 * f.k, x + w, y + 26 * f.k, f.ink("nonfinite")),
-        Text(x, y + 33 * f.k, "NaN, ±Inf", 10 * f.k, "regular", f.ink("text2")),
-    ]
+    """A cell of each kind as the plates show it, and how many there are."""
+    marks: list[Mark] = [Text(x, y, "not finite", 11 * f.k, "medium", f.ink("nonfinite"))]
+    for text, width in _odd_columns(f):
+        marks.append(Rect(x, y + 16 * f.k, x + ODD_WIDTH * f.k, y + 28 * f.k, f.ink("nonfinite")))
+        for x0, y0, x1, y1 in ODD_SIGNS[text.split()[0]]:
+            ends = x + x0 * f.k, y + (16 + y0) * f.k, x + x1 * f.k, y + (16 + y1) * f.k
+            marks.append(Line(*ends, 2.0 * f.k, f.ink("card")))
+        marks.append(Text(x, y + 33 * f.k, text, 10 * f.k, "regular", f.ink("text2")))
+        x += width + ODD_GAP * f.k
+    return marks

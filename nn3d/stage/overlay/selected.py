@@ -88,7 +88,8 @@ def card_lines(f: Facts, row: int) -> list[Words]:
         said = f"{number(values.silent)} of {number(plan.tiles.n)} {unit} silent for this sample ({share})"
         out.append((said if values.silent else f"no {unit[:-1]} silent for this sample", 11 * k, "regular", dim))
     if values.n_nonfinite:
-        out.append((f"{number(values.n_nonfinite)} values not finite", 11 * k, "medium", f.ink("nonfinite")))
+        said = ", ".join(f"{number(n)} {name}" for name, n in values.odd.words)
+        out.append((f"not finite: {said}", 11 * k, "medium", f.ink("nonfinite")))
     return out
 
 
