@@ -9,6 +9,10 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c co
 # Extra pip flags for installing torch: PyTorch's install page names those of its small CPU builds.
 TORCH_FLAGS ?=
 DATA   ?=
+# Files of tests in the order that tests/conftest.py gives them, longest first, so that both workers end together.
+TWO_WORKERS := -q -n 2 --dist loadfile --no-loadscope-reorder
+# The workers and the many processes that tests start compile each module once, even where the shell says otherwise.
+BYTECODE := PYTHONDONTWRITEBYTECODE=
 
 .PHONY: help demo demo-train gallery guide install dev test lint types contracts tests soak bench wheel clean
 
@@ -63,14 +67,14 @@ contracts: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 tests: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BYTECODE) $(BIN)/python -m pytest $(TWO_WORKERS)
 
 test: lint types contracts tests
 
 soak: $(VENV)/.dev
 	@seed=$${NN3D_SEED:-$$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}; \
 	echo "soak with NN3D_SEED=$$seed"; \
-	NN3D_SOAK=1 NN3D_SEED=$$seed $(BIN)/python -m pytest -q -n 2 --dist loadfile -m soak || \
+	NN3D_SOAK=1 NN3D_SEED=$$seed $(BYTECODE) $(BIN)/python -m pytest $(TWO_WORKERS) -m soak || \
 	{ echo "repeat it with: make soak NN3D_SEED=$$seed"; exit 1; }
 
 bench: $(VENV)/.dev

@@ -28,6 +28,12 @@ def pytest_report_header() -> str:
     return f"nn3d: seed {SEED} (NN3D_SEED), {'full' if SOAK else 'small'} numbers (NN3D_SOAK)"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with long tests begin: with two workers, none is left alone with one of them at the end."""
+    long = ("tests", "app", "cli", "extract")
+    items.sort(key=lambda item: item.path.parent.name not in long)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_torch_thread() -> None:
     """Several suites share the cores; torch's default of all of them slows everything down."""
