@@ -32,6 +32,7 @@ def _open(path: Path, source: SourceOptions, followed: Path | None) -> Run:
 
 @click.command(epilog="Example: nn3d view run.npz --epoch -1 --open conv1,conv2")
 @click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--select", metavar="LAYER:I,J,…", help="Begin with a layer, tile or cell selected.")
 @click.option("--tour", metavar="FILE", help="A tour to take: steps of commands with captions.")
 @click.option(
     "--follow", is_flag=True, help="Show each epoch of a folder that is being recorded, or a design as it is saved."
@@ -42,7 +43,7 @@ def _open(path: Path, source: SourceOptions, followed: Path | None) -> Run:
 def command(
     file: Path | None, tour: str | None, state: str | None, script: str | None, source: SourceOptions, follow: bool,
     record: Path | None, against: str | None, against_epoch: str | None, side_by_side: bool,
-    **view: Any,
+    select: str | None, **view: Any,
 ) -> None:  # fmt: skip
     """Open FILE in the window: a run, or anything that extract can read. There, ? shows every key.
 
@@ -52,6 +53,7 @@ def command(
     until the window closed gives the same picture again: nn3d render FILE --script FILE.json, with the same options.
     """
     from nn3d.app.window import show
+    from nn3d.cli.pointing import selected
     from nn3d.extract.formats.spec import is_design
     from nn3d.extract.own_picture import read_own
     from nn3d.run.folder import holds_epochs
@@ -61,7 +63,7 @@ def command(
     opener = partial(_open, source=source, followed=file if follow else None)
     if file is None:
         options = {**view, "state": state, "script": script, "tour": tour, "follow": follow, "record": record}
-        options |= {"against": against, "against-epoch": against_epoch, "side-by-side": side_by_side}
+        options |= {"select": select, "against": against, "against-epoch": against_epoch, "side-by-side": side_by_side}
         given = [name for name, value in options.items() if value]
         if given:
             raise click.UsageError(f"--{given[0].rstrip('_')} needs a FILE to look at")
@@ -71,7 +73,7 @@ def command(
 
     def begin(run: Run, resident: Resident) -> ViewState:
         first = read_state(run, state) if state is not None else initial_state(run, resident)
-        seen = apply_view_options(run, with_own(run, first, source), **view)
+        seen = selected(run, apply_view_options(run, with_own(run, first, source), **view), select)
         return compared_with(run, seen, source, against, against_epoch, side_by_side=side_by_side)
 
     if follow and file.is_file() and not is_design(file):

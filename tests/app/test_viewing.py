@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from nn3d.cli.states import read_state
+from nn3d.cli.view import command as view
 from nn3d.cli.viewing import apply_view_options, read_script
 from nn3d.errors import Nn3dError
+from nn3d.paths import bundled_runs
 from nn3d.run.run import Run
 from nn3d.stage import jsonable
 from nn3d.stage.commands import Select, SetTheme
@@ -74,3 +77,15 @@ def test_script_is_a_list_of_commands() -> None:
         read_script("[")
     with pytest.raises(Nn3dError, match="cannot read"):
         read_script("/no/such/file.json")
+
+
+def test_a_window_begins_with_what_select_names_as_a_picture_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[ViewState] = []
+    monkeypatch.setattr("nn3d.app.window.show", lambda run, *, state, **_: seen.append(state))
+    path = str(bundled_runs()["lenet-mnist"])
+    for text, thing in (("conv2", Thing(3)), ("conv2/4/3,2", Thing(3, 4, 3, 2)), ("conv2:4,3,2", Thing(3, 4, 3, 2))):
+        assert CliRunner().invoke(view, [path, "--select", text]).exit_code == 0
+        assert seen.pop().selection == thing
+    found = CliRunner().invoke(view, [path, "--select", "conv2:99,0,0"])
+    assert "--select: a cell of conv2 is 0–15,0–9,0–9" in str(found.exception)
+    assert CliRunner().invoke(view, ["--select", "conv2"]).exit_code == 2
