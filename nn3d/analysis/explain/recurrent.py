@@ -63,8 +63,10 @@ def _lane_of(node: Node, number: int, hidden: int) -> _Lane:
 
 
 def _sequence(context: Context, node: Node, hidden: int, cells: I64) -> Terms:
-    """Hidden states of the last layer, both directions side by side."""
+    """Hidden states of the last layer, both directions side by side, or (step, direction, unit) as ONNX has them."""
     n = _n_directions(node)
+    if cells.shape[1] == 3:
+        cells = np.stack([cells[:, 0], cells[:, 1] * hidden + cells[:, 2]], 1)
     top = (int(node.attributes.get("num_layers") or 1) - 1) * n
     inner = np.stack([cells[:, 0], cells[:, -1] % hidden], 1)
     return _merged(context, [_lane_of(node, top + d, hidden) for d in range(n)], "h", inner, cells[:, -1] // hidden)

@@ -23,6 +23,7 @@ from nn3d.extract.formats.onnx_shapes import inferred_shapes
 from nn3d.extract.formats.onnx_shot import Shot, shapes_of, shoot
 from nn3d.extract.formats.onnx_sniff import is_onnx
 from nn3d.extract.formats.onnx_values import Values, subgraphs, values_of
+from nn3d.extract.gates import with_gates
 from nn3d.extract.moves import checked, lift
 from nn3d.extract.options import SourceOptions
 from nn3d.extract.placed import Preprocessing, input_info, node_of
@@ -57,7 +58,8 @@ def _record(path: Path, options: SourceOptions) -> Recording:
     graph = _graph(builder, values, opened, places, options, shot)
     held = _held(builder, shot, fixed)
     activations = {at: _canonical(places[at[0]][at[1]], array, shot) for at, array in held.items()} if shot else {}
-    graph = replace(graph, nodes=checked(graph.nodes, activations))
+    nodes, activations = with_gates(checked(graph.nodes, activations), activations, builder.arrays)
+    graph = replace(graph, nodes=nodes)
     left_out += _left_out(builder)
     batch = shot.fed.batch if shot is not None else None
     samples: tuple[Sample, ...] = ()

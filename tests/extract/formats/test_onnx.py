@@ -343,9 +343,17 @@ def test_recurrent_weights_are_in_torchs_order(op: str, tmp_path: Path) -> None:
     more = {"linear_before_reset": 1} if op == "GRU" else {}
     nodes = [node(op, "x W R B", "y", "cell", hidden_size=5, **more)]
     run = opened(model(nodes, [6, "batch", 3], held), tmp_path, samples=2)
-    assert by_name(run)["cell"].op == op.lower()
-    assert by_name(run)["cell"].outputs[0].shape == (6, 1, 5)
-    assert NumpyEngine(run).reason == ""
+    cell = by_name(run)["cell"]
+    assert cell.op == op.lower()
+    assert cell.outputs[0].shape == (6, 1, 5)
+    names = {"LSTM": ["", "gates", "c", "h"], "GRU": ["", "gates", "h"], "RNN": ["", "h"]}[op]
+    assert [(o.name, o.recomputed) for o in cell.outputs] == [(name, bool(name)) for name in names]
+    assert_explained(run)
+    held = {name: np.concatenate([array, weights(*array.shape)]) for name, array in held.items()}
+    nodes = [node(op, "x W R B", "y h", "cell", hidden_size=5, direction="bidirectional", **more)]
+    both = opened(model(nodes, [6, "batch", 3], held, "y h"), tmp_path, samples=2)
+    assert len(by_name(both)["cell"].outputs) == 2 + 2 * (len(names) - 1)
+    assert_explained(both)
 
 
 def test_a_model_that_nothing_runs_keeps_graph_and_weights(tmp_path: Path) -> None:
