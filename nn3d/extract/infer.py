@@ -33,9 +33,7 @@ def infer_graph(shapes: Mapping[str, Shape], types: Mapping[str, str] | None = N
     if is_sorted:
         order.put_in_order(root)
     tidy(root)
-    walker = Walker(
-        root, families=blocks.families(root), has_inverted=blocks.has_inverted(root), is_sorted=is_sorted
-    )
+    walker = Walker(root, families=blocks.families(root), has_inverted=blocks.has_inverted(root), is_sorted=is_sorted)
     walker.walk(root, None, None)
     draft = walker.draft
     _leave_pending(draft)
@@ -89,9 +87,10 @@ def _notes(draft: Draft) -> tuple[str, ...]:
     counts = Counter(n.attributes["certainty"] for n in said)
     numbers = ", ".join(f"{counts[level]} where {level}" for level in (CERTAIN, LIKELY) if counts[level])
     guessed = f"{counts[GUESSED]} that fit and are not certain" if counts[GUESSED] else ""
+    missing = f"; {len(draft.unjoined)} without one" if draft.unjoined else ""
     lines = [
         "Graph inferred from names and shapes alone, in the file's order; functions without parameters are missing.",
-        f"{len(said)} joints: {', '.join(t for t in (numbers, guessed) if t)}.",
+        f"{len(said)} joints: {', '.join(t for t in (numbers, guessed) if t) or 'none'}{missing}.",
     ]
     by_id = {n.id: n for n in draft.nodes}
     doubts = [

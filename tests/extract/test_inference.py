@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -14,6 +15,7 @@ from nn3d.extract.inference.draft import CERTAIN, GUESSED, LIKELY
 from nn3d.extract.output import in_memory
 from nn3d.extract.recording import Moment, Recording
 from nn3d.extract.trace import Probe
+from nn3d.run.inferred import joints, words
 from nn3d.run.lazy import LazyArray
 from nn3d.run.model import Epoch, Graph, Node
 from tests import networks, wires
@@ -84,6 +86,19 @@ def test_every_joint_has_a_reason_and_a_certainty_and_what_has_none_is_named() -
     assert any(note.startswith("odd has no joint") for note in graph.notes)
     assert by_name(graph)["b"].attributes["certainty"] == CERTAIN
     assert "1 where shapes agree" in graph.notes[1]
+
+
+def test_the_title_and_the_inspector_say_what_the_graph_knows_of_its_wires() -> None:
+    graph = infer_graph(shapes("a.weight 8 3 3 3; b.weight 16 8 3 3; head.weight 10 256; odd.weight 5 7"))
+    counts = "1 where shapes agree, 1 where names and shapes agree, 1 that fit and are not certain; 1 without one"
+    assert words(graph) == f"wires inferred, 3 joints: {counts}"
+    found = {joint.name: joint for joint in joints(graph)}
+    assert found["b"].sources == ("a",)
+    assert found["b"].why == "8 outputs = 8 inputs"
+    assert found["odd"].sources == ()
+    assert found["head"].certainty == GUESSED
+    assert [joint.name for joint in joints(graph, [by_name(graph)["b"]])] == ["b"]
+    assert words(replace(graph, notes=())) == "wires inferred from order and shapes"
 
 
 def test_a_shortcut_is_added_and_its_kin_without_one_add_their_input() -> None:

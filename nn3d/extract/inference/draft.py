@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nn3d.extract.inference.units import Unit
+from nn3d.run.inferred import CERTAIN, CERTAINTY, GUESSED, LIKELY, WHY
 from nn3d.run.memory import axes_of
 from nn3d.run.model import JSON, Node, Output, Source
 
 MOST_OPEN = 64
-CERTAIN, LIKELY, GUESSED = "shapes agree", "names and shapes agree", "fits, not certain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Draft:
             Source(v.node, 0, arguments[i] if i < len(arguments) else f"input{i}") for i, v in enumerate(sources)
         )
         if why:
-            attributes = {**attributes, "inferred": why, "certainty": certainty}
+            attributes = {**attributes, WHY: why, CERTAINTY: certainty}
         node = len(self.nodes)
         outputs = outputs or (Output((max(1, channels),), ("C",)),)
         self.nodes.append(Node(node, op, name, module, attributes, inputs, outputs, roles))
@@ -117,3 +117,6 @@ def _held(unit: Unit) -> Output:
     while len(shape) > 1 and shape[0] == 1:
         shape = shape[1:]
     return Output(shape, axes_of(len(shape)), per_sample=False)
+
+
+__all__ = ["CERTAIN", "GUESSED", "LIKELY", "Draft", "Value"]

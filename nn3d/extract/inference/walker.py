@@ -77,7 +77,8 @@ class Walker:
         if x is None:
             if not d.nodes or not any(n.inputs or n.op in ("input", "embedding") for n in d.nodes):
                 x = d.join("input", "", (), unit.n_in, "", "")
-                return self.apply(unit, x, f"first in the file, {unit.n_in} channels in", LIKELY)
+                n = f"{unit.n_in} channel{'' if unit.n_in == 1 else 's'}"
+            return self.apply(unit, x, f"first in the file, {n} in", LIKELY)
             said = why or f"reads {unit.n_in} channels, and no joint is certain"
             return self.attach(d.unit(unit, (), said, GUESSED, _form(unit, None)))
         found = self.fit(unit, x)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from nn3d.run import inferred
 from nn3d.stage.comparing import name_of
 from nn3d.stage.frame import Mark, Text
 from nn3d.stage.overlay.facts import Facts, class_name, number
@@ -42,7 +43,7 @@ def subtitle(f: Facts) -> list[str]:
     if all(not v.is_open for v in f.state.layers) and f.state.layers:
         parts.append("every layer collapsed")
     if f.run.graph.kind == "inferred":
-        parts.append("wires inferred from order and shapes")
+        parts.append(inferred.words(f.run.graph))
     if not parts:
         parts.append(f"{number(sum(layer.n_params for layer in f.run.layers))} parameters")
     return parts

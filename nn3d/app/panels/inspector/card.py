@@ -15,6 +15,7 @@ from nn3d.app.panels.inspector.changes import changes_part
 from nn3d.app.panels.inspector.curves import curves_part
 from nn3d.app.panels.inspector.filter import filter_part
 from nn3d.app.panels.inspector.group import group_part
+from nn3d.app.panels.inspector.joints import joints_part
 from nn3d.app.panels.inspector.maps import maps_part
 from nn3d.app.panels.inspector.network import STAGE, colours, notes_part
 from nn3d.app.panels.inspector.page import PAD, Page, Part
@@ -36,7 +37,7 @@ EDGE: Final = 6.0
 
 # In the order in which they stand; each says None where it has nothing to say.
 PARTS: Final[tuple[Callable[[Page], Part | None], ...]] = (
-    changes_part, why_part, slide_part, rows_part, maps_part, group_part, filter_part, parameters_part,
+    changes_part, why_part, slide_part, rows_part, joints_part, maps_part, group_part, filter_part, parameters_part,
     values_ridge_part, curves_part, weights_ridge_part, attributes_part, notes_part,
 )  # fmt: skip
 

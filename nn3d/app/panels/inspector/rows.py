@@ -7,6 +7,7 @@ from typing import Any, Final
 from nn3d.analysis.activity import Moments
 from nn3d.app.facts import count_text, percent_text, shape_text
 from nn3d.app.panels.inspector.page import HEAD, ROW, WIDE, Page, Part, head
+from nn3d.run.inferred import CERTAINTY, WHY
 from nn3d.run.model import JSON
 from nn3d.run.ops import op_of
 from nn3d.stage.controls import Act
@@ -133,7 +134,7 @@ def attribute_rows(page: Page) -> Rows:
         before = f"{op_of(node.op).label}: " if len(has) > 1 else ""
         for name, value in node.attributes.items():
             text = value_text(value)
-            if text:
+            if text and name not in (WHY, CERTAINTY):
                 rows.append((f"{before}{name.replace('_', ' ')}".capitalize() if not before else
                              f"{before}{name.replace('_', ' ')}", text))  # fmt: skip
     return rows
