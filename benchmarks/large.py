@@ -19,6 +19,13 @@ from nn3d.stage.compose import initial_state
 from nn3d.stage.resident import Resident
 
 TITLE = "Large files: safetensors of the shapes of Llama 2 7B (float16, sparse, 13.5 GB)"
+_PEAK = """import sys
+from nn3d.cli.main import main
+try:
+    main(sys.argv[1:])
+except SystemExit:
+    pass
+print(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])"""
 _LAYER = "layers.0.self_attn.v_proj"
 
 
@@ -46,7 +53,17 @@ def _process(command: str, large: str, small: str, picture: str) -> Row:
         lambda: subprocess.run([sys.executable, "-m", "nn3d", command, small, *out], check=True, capture_output=True),
         rounds=3,
     )
-    return Row(f"nn3d {command}", ours, f"the same of {Path(small).name}", theirs, "process included")
+    peaks = [_peak_mb([command, file, *out]) for file in (large, small)]
+    memory = f"process included; peak memory {peaks[0]:,.0f} MB against {peaks[1]:,.0f} MB" if all(peaks) else ""
+    return Row(f"nn3d {command}", ours, f"the same of {Path(small).name}", theirs, memory)
+
+
+def _peak_mb(arguments: list[str]) -> float:
+    """Most memory of a process, mapped pages included; 0 where the system does not tell."""
+    if not Path("/proc/self/status").exists():
+        return 0.0
+    done = subprocess.run([sys.executable, "-c", _PEAK, *arguments], check=True, capture_output=True, text=True)
+    return int(done.stdout.split()[-1]) / 1000
 
 
 def _looks(path: Path, size: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +177,12 @@ def test_it_is_known_by_its_content(tmp_path: Path) -> None:
     assert known.key == "numpy"
 
 
-def test_the_docs_way_from_scikit_learn_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.soak
+def test_the_docs_way_from_scikit_learn_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, soaking: Callable[[int, int], int]
+) -> None:
+    if not soaking(0, 1):
+        pytest.skip("long: NN3D_SOAK=1")
     pytest.importorskip("sklearn.neural_network", reason="needs scikit-learn", exc_type=ImportError)
     page = (Path(__file__).parents[3] / "docs" / "formats.md").read_text(encoding="utf-8")
     code = page.split("```python\n")[1].split("```")[0]

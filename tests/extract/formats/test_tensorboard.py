@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,10 @@ def written(path: Path, *events: bytes) -> Path:
     return path
 
 
-def test_a_log_of_torch_is_read_as_tensorboard_reads_it(tmp_path: Path) -> None:
+@pytest.mark.soak
+def test_a_log_of_torch_is_read_as_tensorboard_reads_it(tmp_path: Path, soaking: Callable[[int, int], int]) -> None:
+    if not soaking(0, 1):
+        pytest.skip("long: NN3D_SOAK=1")
     pytest.importorskip("tensorboard")
     writer = pytest.importorskip("torch.utils.tensorboard").SummaryWriter(tmp_path)
     rng = np.random.default_rng(0)
