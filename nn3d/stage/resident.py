@@ -345,8 +345,8 @@ class Resident:
         elif run.has_values(layer.shown, layer.shown_output, need.epoch):
             node, output = node_of(run, layer, need.stage, need.epoch)
             raw = run.values(node, output, need.epoch, need.sample)
-            lanes = 1 if plan.recurrent is None else plan.recurrent.directions
-            cells = lane_cells(raw, lanes) if lanes > 1 else raw.reshape(-1, *fold(layer.shape, layer.axes)[1:])
+            lanes = 0 if plan.recurrent is None else plan.recurrent.directions
+            cells = lane_cells(raw, lanes) if lanes else raw.reshape(-1, *fold(layer.shape, layer.axes)[1:])
             cells = cells if plan.pool == (1, 1) else pooled(cells, plan.pool)
         else:
             cells = np.full((plan.tiles.n, rows, cols), np.nan, np.float32)

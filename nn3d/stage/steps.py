@@ -79,7 +79,9 @@ def piece_cells(run: Run, found: Recurrent, node: int, need: PieceNeed) -> Float
 
 
 def lane_cells(raw: FloatArray, directions: int) -> FloatArray:
-    """(directions, T, H) of a layer's output (T, directions·H)."""
+    """(directions, T, H) of a layer's output (T, directions·H), or (T, directions, H) as ONNX has it."""
+    if raw.ndim == 3:
+        return np.ascontiguousarray(np.moveaxis(raw, 1, 0))
     return np.ascontiguousarray(np.stack(np.split(raw, directions, axis=-1)))
 
 

@@ -18,7 +18,7 @@ from nn3d.stage.dump import dump_arrays
 from nn3d.stage.frame import PART, Frame, StrandLayer, Text
 from nn3d.stage.reference import control_points
 from nn3d.stage.resident import Resident
-from nn3d.stage.steps import StepsNeed
+from nn3d.stage.steps import StepsNeed, lane_cells
 from tests.networks import SMALL
 
 
@@ -217,3 +217,11 @@ def test_a_dump_tells_every_stave_and_every_recurrence(name: str) -> None:
     assert set(np.unique(arrays["tile_layer"])) == set(range(len(run.layers)))
     ends = {(frame.tiles[s.source].layer % PART, frame.tiles[s.target].layer % PART) for s in drawn}
     assert {(int(a), int(b)) for a, b in zip(arrays["row_source"], arrays["row_target"], strict=True)} == ends
+
+
+@pytest.mark.parametrize("directions", [1, 2])
+def test_a_sequence_shows_the_same_whichever_axis_its_directions_are_on(directions: int) -> None:
+    """Side by side, as torch gives them, or on an axis of their own, as ONNX does."""
+    rows = np.arange(3 * directions * 4, dtype=np.float32).reshape(3, directions * 4)
+    np.testing.assert_array_equal(lane_cells(rows, directions), lane_cells(rows.reshape(3, directions, 4), directions))
+    assert lane_cells(rows, directions).shape == (directions, 3, 4)
