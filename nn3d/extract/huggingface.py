@@ -6,7 +6,7 @@ Nothing is downloaded and no code of the folder runs: `local_files_only`, `trust
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from nn3d.extract.options import SourceOptions
 from nn3d.run.model import Array
 
 _TOKENS, _MOST_TOKENS, _FIRST_WORD = 16, 64, 5
+_MOST_LAYERS, _SPARE_VALUES = 5000, 1 << 26
 _CONFIG_BYTES, _TEXT_BYTES = 1 << 22, 1 << 22
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.txt", "vocab.json", "spiece.model")
 
@@ -85,11 +86,16 @@ def load(folder: Folder) -> Any:
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     named = [str(a) for a in folder.config.get("architectures") or []]
-    found = next((getattr(transformers, a) for a in named if hasattr(transformers, a)), transformers.AutoModel)
+    known = (getattr(transformers, a, None) for a in named)
+    models = (k for k in known if isinstance(k, type) and issubclass(k, transformers.PreTrainedModel))
+    found: Any = next(models, transformers.AutoModel)
     try:
+        _check_size(folder, transformers, found)
         model = found.from_pretrained(
             folder.path, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype="auto"
         )
+    except SourceError:
+        raise
     except Exception as error:  # a folder that somebody else made may fail in any way
         got = _line(error)
         raise SourceError(f"{folder.path}: expected a model that transformers can build, got: {got}") from error
@@ -97,6 +103,45 @@ def load(folder: Folder) -> Any:
         if getattr(config, "use_cache", False):
             config.use_cache = False  # a memory of earlier tokens begins with tensors of no values
     return model.eval()
+
+
+def _check_size(folder: Folder, transformers: Any, kind: Any) -> None:
+    """Raises SourceError unless the folder's weights can be those of the model that config.json describes.
+
+    The model is laid out without memory first: what config.json says is not believed before.
+    """
+    odd = next((f"{key} {n:,}" for key, n in _numbers(folder.config) if n > _most(key)), None)
+    if odd is not None:
+        raise SourceError(f"{folder.path / 'config.json'}: expected sizes of a model, got {odd[:80]}.")
+    config = transformers.AutoConfig.from_pretrained(folder.path, local_files_only=True, trust_remote_code=False)
+    with require("torch").device("meta"):
+        model = kind.from_config(config) if kind is transformers.AutoModel else kind(config)
+    n_values = sum(t.numel() for t in (*model.parameters(), *model.buffers()))
+    n_bytes = sum(p.stat().st_size for p in folder.path.glob("*.safetensors"))
+    if n_values > 2 * n_bytes + _SPARE_VALUES:
+        raise SourceError(
+            f"{folder.path}: expected weights of a model of {n_values:,} values, got {n_bytes:,} bytes. "
+            "They do not belong together."
+        )
+
+
+def _most(key: str) -> int:
+    """The most that a number of config.json may be: so many layers and experts, and so much of anything else."""
+    is_count = key.startswith(("num_", "n_")) and any(word in key for word in ("layer", "block", "expert", "stage"))
+    return _MOST_LAYERS if is_count or key.endswith("layers") or key in ("depth", "depths") else 1 << 31
+
+
+def _numbers(value: Any, key: str = "") -> Iterator[tuple[str, int]]:
+    """All whole numbers of a configuration, with the names they stand under."""
+    todo = [(key, value)]
+    while todo:
+        name, at = todo.pop()
+        if isinstance(at, dict):
+            todo += [(str(k), v) for k, v in at.items()]
+        elif isinstance(at, list):
+            todo += [(name, v) for v in at]
+        elif type(at) is int:
+            yield name, at
 
 
 def feed(folder: Folder, model: Any, source: SourceOptions) -> Fed:

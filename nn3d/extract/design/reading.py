@@ -135,8 +135,13 @@ def _input(path: str, entry: Mapping[str, JSON], name: str) -> DesignInput:
 
 def _toml_lines(text: str, word: str) -> list[int]:
     """Line of each [[layer]], from 1."""
-    found = [m for m in _TABLE.finditer(text) if m[1].startswith(word)]
-    return [text.count("\n", 0, m.start()) + 1 for m in found]
+    lines: list[int] = []
+    at, line = 0, 1
+    for match in _TABLE.finditer(text):
+        line, at = line + text.count("\n", at, match.start()), match.start()
+        if match[1].startswith(word):
+            lines.append(line)
+    return lines
 
 
 def _json_lines(text: str) -> list[int]:

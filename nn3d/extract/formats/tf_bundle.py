@@ -23,7 +23,7 @@ from nn3d.run.model import Array
 MAGIC = 0xDB4775248B80FB57 .to_bytes(8, "little")
 FOOTER_BYTES = 48
 MOST_INDEX_BYTES = 256 << 20
-MOST_ENTRIES = 1_000_000
+MOST_ENTRIES, MOST_NAME_BYTES = 1_000_000, 1 << 16
 GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _STRING = 7
 # Numbers of tensorflow/core/framework/types.proto. bfloat16 is read as whole numbers and widened.
@@ -204,14 +204,17 @@ def _entries(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
         _, at = varint(data, at)
     offset, at = varint(data, at)
     size, at = varint(data, at)
-    n = 0
+    n, n_bytes, n_key_bytes = 0, 0, 0
     for _, handle in _block(data, offset, size):
         begin, place = varint(handle, 0)
         length, _ = varint(handle, place)
+        n_bytes += length
+        if n_bytes > len(data):
+            raise WireError("blocks that overlap")
         for key, value in _block(data, begin, length):
-            n += 1
-            if n > MOST_ENTRIES:
-                raise WireError(f"more than {MOST_ENTRIES} entries")
+            n, n_key_bytes = n + 1, n_key_bytes + len(key)
+            if n > MOST_ENTRIES or n_key_bytes > MOST_INDEX_BYTES:
+                raise WireError(f"more than {MOST_ENTRIES:,} entries, or names of {n_key_bytes:,} bytes")
             yield key, value
 
 
@@ -236,6 +239,8 @@ def _block(data: memoryview, offset: int, size: int) -> Iterator[tuple[bytes, me
         length, at = varint(block, at)
         if shared > len(key) or at + own + length > end:
             raise WireError("a key that does not fit")
+        if shared + own > MOST_NAME_BYTES:
+            raise WireError(f"a name of {shared + own:,} bytes")
         key = key[:shared] + bytes(block[at : at + own])
         at += own
         yield key, block[at : at + length]

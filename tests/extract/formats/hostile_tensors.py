@@ -267,5 +267,123 @@ def onnx_functions(folder: Path) -> Made:
     return _onnx(folder, edit)
 
 
-_NAMES = ("safetensors_", "index_", "gguf_", "torch_", "numpy_", "onnx_")
+def _table(blocks: list[bytes]) -> bytes:
+    """A sorted table as LevelDB writes it: blocks with their checksums, an index of them, and the footer."""
+    from nn3d.extract.formats.crc32c import crc32c, masked
+
+    def sealed(block: bytes) -> bytes:
+        whole = block + struct.pack("<II", 0, 1)
+        return whole + b"\0" + struct.pack("<I", masked(crc32c(whole + b"\0")))
+
+    body, index = b"", b""
+    for i, block in enumerate(blocks):
+        at, done = len(body), sealed(block)
+        body += done
+        handle = _varint(at) + _varint(len(done) - 5)
+        index += b"\0" + _varint(1) + _varint(len(handle)) + bytes([i]) + handle
+    at, done = len(body), sealed(index)
+    footer = _varint(0) + _varint(0) + _varint(at) + _varint(len(done) - 5)
+    return body + done + footer.ljust(40, b"\0") + 0xDB4775248B80FB57.to_bytes(8, "little")
+
+
+def _varint(n: int) -> bytes:
+    found = bytearray()
+    while n > 127:
+        found.append(n & 127 | 128)
+        n >>= 7
+    return bytes([*found, n])
+
+
+def _tensorflow(folder: Path, *blocks: bytes) -> Made:
+    (folder / "m.index").write_bytes(_table(list(blocks)))
+    (folder / "m.data-00000-of-00001").write_bytes(bytes(64))
+    return folder / "m.index", _PLAIN
+
+
+def _row(key: bytes, value: bytes, shared: int = 0) -> bytes:
+    return _varint(shared) + _varint(len(key)) + _varint(len(value)) + key + value
+
+
+def tensorflow_names(folder: Path) -> Made:
+    """A name of a million letters, and a hundred thousand that share it: 10¹¹ letters in 1.4 MB."""
+    names = _row(b"a" * 1_000_000, b"") + _row(b"b", b"", 1_000_000) * 100_000
+    return _tensorflow(folder, _row(b"", b"\x08\x01") + names)
+
+
+def tensorflow_place(folder: Path) -> Made:
+    """A variable far beyond the end of its shard."""
+    value = b"\x08\x01" + b"\x12\x04\x12\x02\x08\x04" + b"\x20" + _varint(2**62) + b"\x28\x10"
+    return _tensorflow(folder, _row(b"", b"\x08\x01") + _row(b"dense/kernel", value))
+
+
+def tensorflow_shape(folder: Path) -> Made:
+    extent = b"\x12\x07\x08" + _varint(2**39)
+    value = b"\x08\x01" + b"\x12" + _varint(2 * len(extent)) + extent * 2 + b"\x28\x10"
+    return _tensorflow(folder, _row(b"", b"\x08\x01") + _row(b"dense/kernel", value))
+
+
+def tfjs_climbs(folder: Path) -> Made:
+    home = folder / "model"
+    home.mkdir()
+    np.full(16, 1234.5, np.float32).tofile(folder / SECRET)
+    weights = [{"name": "dense/kernel", "shape": [4, 4], "dtype": "float32"}]
+    manifest = [{"paths": [f"../{SECRET}"], "weights": weights}]
+    text = json.dumps({"format": "graph-model", "modelTopology": {}, "weightsManifest": manifest})
+    (home / "model.json").write_text(text)
+    return home / "model.json", _PLAIN
+
+
+def hugging_face_size(folder: Path) -> Made:
+    """A configuration of two thousand million words, and weights of a small network."""
+    home = folder / "hf"
+    home.mkdir()
+    sizes = {"vocab_size": 2_000_000_000, "n_embd": 64, "n_layer": 2, "n_head": 2, "n_positions": 32}
+    (home / "config.json").write_text(json.dumps({"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], **sizes}))
+    samples.safetensors(home)
+    return home, SourceOptions(model=f"hf:{home}")
+
+
+def hugging_face_layers(folder: Path) -> Made:
+    found = hugging_face_size(folder)
+    text = (folder / "hf" / "config.json").read_text()
+    text = text.replace("2000000000", "40").replace('"n_layer": 2', '"n_layer": 100000000')
+    (folder / "hf" / "config.json").write_text(text)
+    return found
+
+
+def hugging_face_class(folder: Path) -> Made:
+    """A name of transformers that is no model."""
+    found = hugging_face_size(folder)
+    text = (folder / "hf" / "config.json").read_text().replace("GPT2LMHeadModel", "Trainer").replace("2000000000", "40")
+    (folder / "hf" / "config.json").write_text(text)
+    return found
+
+
+def tensorboard_length(folder: Path) -> Made:
+    """A record that claims 2⁶² bytes."""
+    from nn3d.extract.formats.crc32c import crc32c, masked
+
+    length = struct.pack("<Q", 2**62)
+    version = b"\x1a\x0dbrain.Event:2"
+    good = struct.pack("<Q", len(version))
+    data = good + struct.pack("<I", masked(crc32c(good))) + version + struct.pack("<I", masked(crc32c(version)))
+    data += length + struct.pack("<I", masked(crc32c(length))) + bytes(32)
+    (folder / "events.out.tfevents.1.x").write_bytes(data)
+    return folder / "events.out.tfevents.1.x", _PLAIN
+
+
+def spec_sizes(folder: Path) -> Made:
+    (folder / "spec.toml").write_text('input = [4]\n[[layer]]\nop = "linear"\nout = 1000000000000\n')
+    return folder / "spec.toml", _PLAIN
+
+
+def spec_layers(folder: Path) -> Made:
+    (folder / "spec.toml").write_text("input = [4]\n" + '[[layer]]\nop = "relu"\n' * 100_000)
+    return folder / "spec.toml", _PLAIN
+
+
+_NAMES = (
+    *("safetensors_", "index_", "gguf_", "torch_", "numpy_", "onnx_"),
+    *("tensorflow_", "tfjs_", "hugging_", "tensorboard_", "spec_"),
+)
 CASES: dict[str, Case] = {name: globals()[name] for name in list(globals()) if name.startswith(_NAMES)}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,10 @@ from tests.run.small import small_run
 resource = pytest.importorskip("resource")
 if not Path("/proc/self/clear_refs").exists():
     pytest.skip("memory is measured as Linux tells it", allow_module_level=True)
-MOST_BYTES, MOST_SECS = 1 << 30, 5.0
+# Seconds of processor time, and of them those that a child takes to start with torch in it.
+MOST_BYTES, MOST_SECS, START_SECS = 1 << 30, 5.0, 4.0
 # What opens all the same, and may.
-HARMLESS = ("deep_hugging_face", "keras_lambda", "keras_import", "keras_huge")
+HARMLESS = ("deep_hugging_face", "keras_lambda", "keras_import", "keras_huge", "hugging_face_class")
 _RUNS_CODE = ("os.system", "os.exec", "os.posix_spawn", "os.spawn", "ctypes.dlopen", "socket.connect")
 
 
@@ -77,6 +78,11 @@ def _peak_bytes() -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
 
 
+def _secs() -> float:
+    """Processor time of this process and its children, whatever else the machine does."""
+    return sum(os.times()[:4])
+
+
 def _children_bytes() -> int:
     """The most memory that a child has held."""
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
@@ -84,7 +90,7 @@ def _children_bytes() -> int:
 
 def refused(path: Path, options: SourceOptions) -> str:
     """The line that says what is wrong; "" where the file opened. Neither takes long, or much memory."""
-    before, children, began = _begin(), _children_bytes(), time.perf_counter()
+    before, children, began = _begin(), _children_bytes(), _secs()
     try:
         with open_source(path, options) as run:
             for parameter in run.parameters:
@@ -95,7 +101,7 @@ def refused(path: Path, options: SourceOptions) -> str:
         assert line
         assert "\n" not in line
         assert len(line) < 1000
-    assert time.perf_counter() - began < MOST_SECS
+    assert _secs() - began < MOST_SECS + START_SECS
     assert _peak_bytes() - before < MOST_BYTES
     assert _children_bytes() < max(children, 2 * MOST_BYTES)
     return line
@@ -126,7 +132,7 @@ def test_a_zip_or_json_that_swells_climbs_or_digs_is_refused(case: str, tmp_path
 def test_tensors_that_lie_or_point_outside_are_refused(case: str, tmp_path: Path) -> None:
     path, options = hostile_tensors.CASES[case](tmp_path)
     line = refused(path, options)
-    assert line
+    assert line or case in HARMLESS
     assert "1234" not in line  # what stands in the secret file
 
 
@@ -149,12 +155,12 @@ def test_views_tours_and_scripts_are_refused_in_one_line(
     run, content = small_run(), hostile_inputs.TEXTS[text]
     (tmp_path / "file.json").write_text(content)
     for given in (content, str(tmp_path / "file.json")):
-        before, began = _begin(), time.perf_counter()
+        before, began = _begin(), _secs()
         with pytest.raises(Nn3dError) as caught:
             reader(run, given)
         assert "\n" not in str(caught.value)
         assert len(str(caught.value)) < 1000
-        assert time.perf_counter() - began < MOST_SECS
+        assert _secs() - began < MOST_SECS
         assert _peak_bytes() - before < MOST_BYTES
 
 
