@@ -89,11 +89,11 @@ def test_every_joint_has_a_reason_and_a_certainty_and_what_has_none_is_named() -
 
 
 def test_the_title_and_the_inspector_say_what_the_graph_knows_of_its_wires() -> None:
-    graph = infer_graph(shapes("a.weight 8 3 3 3; b.weight 16 8 3 3; head.weight 10 256; odd.weight 5 7"))
+    graph = infer_graph(shapes("z.weight 8 3 3 3; b.weight 16 8 3 3; head.weight 10 256; odd.weight 5 7"))
     counts = "1 where shapes agree, 1 where names and shapes agree, 1 that fit and are not certain; 1 without one"
     assert words(graph) == f"wires inferred, 3 joints: {counts}"
     found = {joint.name: joint for joint in joints(graph)}
-    assert found["b"].sources == ("a",)
+    assert found["b"].sources == ("z",)
     assert found["b"].why == "8 outputs = 8 inputs"
     assert found["odd"].sources == ()
     assert found["head"].certainty == GUESSED
