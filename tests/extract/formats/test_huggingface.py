@@ -144,6 +144,17 @@ def test_code_in_the_folder_never_runs(folder: Path, transformers: Any) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("lie", [{"n_layer": 10**6}, {"vocab_size": 10**10}, {"n_embd": 10**7, "n_head": 1}])
+def test_a_configuration_larger_than_its_weights_is_not_built(
+    lie: dict[str, int], folder: Path, transformers: Any
+) -> None:
+    (folder / "config.json").write_text(json.dumps(CONFIG | lie))
+    run = open_source(folder, PLAIN)
+    assert run.graph.kind == "inferred"
+    assert "expected" in run.left_out[0]
+
+
+@pytest.mark.soak
 def test_pictures_pairs_and_pieces_run_too(tmp_path: Path, transformers: Any) -> None:
     small: dict[str, Any] = {
         "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "vocab_size": 40,
