@@ -80,6 +80,7 @@ def show(
                     return last
                 scene, begin = scenes.after(scene, viewer, bench, last, begin, on_command), None
             del viewer, bench
+            release_programs(window.ctx)
             heap.clear()
     finally:
         visit.close()

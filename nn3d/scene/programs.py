@@ -1,7 +1,8 @@
 """Shader programs by context: each is compiled once, and shared by every pass and renderer that draws with the context.
 
 Passes set all uniforms before they draw, so none sees what another one set. A program's driver memory (measured with
-Mesa: 1.2 to 2.8 MB, and more for each way it is drawn) is paid once, not once a renderer and not again for each run.
+Mesa: 1.2 to 2.8 MB, and more for each way it is drawn) is paid once, not once a renderer; the window gives all of it
+back when it turns to another run.
 """
 
 from __future__ import annotations
