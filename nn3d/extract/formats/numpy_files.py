@@ -136,6 +136,8 @@ def _turned(tensors: Tensors, layout: str) -> _Turned:
     layouts = {name: m.layout for name, m in meant.items() if m.layout}
     kinds = [f"{kind}: {sum(v == kind for v in layouts.values())} tensors turned to (out, in, …)"
              for kind in sorted(set(layouts.values()))]  # fmt: skip
+    if "IO" in layouts.values() and len(kinds) > 1:
+        kinds.append("columns of a matrix that reads flattened maps stay in the file's order (y, x, channel)")
     return _Turned(replace(tensors, arrays=arrays, layouts=layouts, notes=(*tensors.notes, *kinds)), meant)
 
 

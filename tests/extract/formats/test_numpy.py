@@ -76,7 +76,9 @@ def test_kernels_of_convolutions_are_turned_and_it_is_said(tmp_path: Path) -> No
     arrays = {"params/Conv_0/kernel": some(3, 5, 2, 4), "params/Conv_0/bias": some(4),
               "params/BatchNorm_0/scale": some(4), "params/BatchNorm_0/bias": some(4),
               "batch_stats/BatchNorm_0/mean": some(4), "batch_stats/BatchNorm_0/var": some(4) ** 2}  # fmt: skip
+    arrays |= {"params/Dense_0/kernel": some(36, 2)}
     with opened(tmp_path / "x.npz", arrays) as run:
+        assert any("(y, x, channel)" in note for note in run.notes)
         weight = run.weights("params/Conv_0/kernel")
         assert np.array_equal(weight, arrays["params/Conv_0/kernel"].transpose(3, 2, 0, 1))
         assert weight.flags.c_contiguous
