@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any
@@ -43,7 +44,7 @@ def _record(path: Path, options: SourceOptions) -> Recording:
                 entries = hdf5.tensors(h5, path)
                 weights = WeightFile(numbered=entries, titles=hdf5.layer_titles(h5, entries))
                 return record(KerasFile(where, path.stem, path.name, version, data, model, weights), options)
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, KeyError, RuntimeError) as error:
         raise SourceError(f"{where}: expected a .keras file, got: {error}. Save the model again.") from error
 
 
