@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
     from nn3d.stage.state import ViewState
 
 
-def _open(path: Path, source: SourceOptions, followed: Path | None) -> Run:
-    """Any file; a design that is followed knows where it was read from."""
-    run = open_any(path, source)
-    if path == followed and path.is_file():
+def _open(path: Path, source: SourceOptions, file: Path | None, follow: bool) -> Run:
+    """Any file. Events belong to FILE alone; a design that is followed knows where it was read from."""
+    run = open_any(path, source if path == file else replace(source, events=None))
+    if follow and path == file and path.is_file():
         run.path = str(path)
     return run
 
@@ -60,7 +61,7 @@ def command(
     from nn3d.stage.compose import initial_state
     from nn3d.stage.resident import Resident
 
-    opener = partial(_open, source=source, followed=file if follow else None)
+    opener = partial(_open, source=source, file=file, follow=follow)
     if file is None:
         options = {**view, "state": state, "script": script, "tour": tour, "follow": follow, "record": record}
         options |= {"select": select, "against": against, "against-epoch": against_epoch, "side-by-side": side_by_side}
