@@ -67,7 +67,8 @@ def record_rebuilt(path: Path, rebuilt: Rebuilt, options: SourceOptions) -> Reco
         try:
             first = probe.shoot(Epoch(0))
         except TraceError as error:
-            why = f"{error} Pass --input of what it was made for, e.g. random:3,32,32."
+            hint = " Pass --input of what it was made for, e.g. random:3,32,32." if "to run on" in str(error) else ""
+            why = f"{error}{hint}"
             continue
         known = probe.known_graph
         graph = replace(known, kind="file", nodes=checked(known.nodes, first.activations))
