@@ -18,6 +18,7 @@ from nn3d.errors import Nn3dError
 from nn3d.extract.options import SourceOptions
 from nn3d.extract.sources import open_source
 from nn3d.run.run import Run
+from tests.conftest import SOAK
 from tests.extract.formats import hostile_inputs, hostile_pickles, hostile_tensors, hostile_zips
 from tests.extract.formats.hostile_pickles import CANARY
 from tests.extract.formats.mutant_reader import bound_memory
@@ -30,6 +31,13 @@ if not Path("/proc/self/clear_refs").exists():
 MOST_BYTES, MOST_SECS, START_SECS = 1 << 30, 5.0, 4.0
 # What opens all the same, and may.
 HARMLESS = ("deep_hugging_face", "keras_lambda", "keras_import", "keras_huge", "hugging_face_class")
+# Those that start a child with torch or import transformers, or do once more what another case does: in `make soak`.
+LONG = (
+    *("torchscript", "exported", "exported_before", "deep_export", "hugging_face", "hugging_face_code"),
+    *("hugging_face_size", "hugging_face_layers", "hugging_face_class", "deep_hugging_face", "onnx_absolute"),
+    *("onnx_link", "onnx_shape", "onnx_linked_folder", "hdf5_storage", "hdf5_claim", "hdf5_circle", "keras_import"),
+    *("deep_models", "keras_tensor_bomb", "deep_keras", "hdf5_config", "same_place_twice", "input_picture_bomb"),
+)
 _RUNS_CODE = ("os.system", "os.exec", "os.posix_spawn", "os.spawn", "ctypes.dlopen", "socket.connect")
 
 
@@ -51,6 +59,12 @@ def watch() -> Iterator[Watch]:
     made = Watch()
     yield made
     made.is_on = False
+
+
+def _cases(cases: dict[str, hostile_zips.Case]) -> list[object]:
+    """The names of cases, the long ones for `make soak` alone."""
+    skip = pytest.mark.skipif(not SOAK, reason="long: NN3D_SOAK=1")
+    return [pytest.param(name, marks=(pytest.mark.soak, skip)) if name in LONG else name for name in cases]
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +121,7 @@ def refused(path: Path, options: SourceOptions) -> str:
     return line
 
 
-@pytest.mark.parametrize("case", hostile_pickles.CASES)
+@pytest.mark.parametrize("case", _cases(hostile_pickles.CASES))
 def test_no_pickle_runs_wherever_it_hides(case: str, tmp_path: Path, watch: Watch) -> None:
     path, options = hostile_pickles.CASES[case](tmp_path)
     watch.heard.clear()
@@ -120,7 +134,7 @@ def test_no_pickle_runs_wherever_it_hides(case: str, tmp_path: Path, watch: Watc
     assert not watch.heard
 
 
-@pytest.mark.parametrize("case", hostile_zips.CASES)
+@pytest.mark.parametrize("case", _cases(hostile_zips.CASES))
 def test_a_zip_or_json_that_swells_climbs_or_digs_is_refused(case: str, tmp_path: Path) -> None:
     path, options = hostile_zips.CASES[case](tmp_path)
     before = sorted(tmp_path.parent.iterdir())
@@ -128,7 +142,7 @@ def test_a_zip_or_json_that_swells_climbs_or_digs_is_refused(case: str, tmp_path
     assert sorted(tmp_path.parent.iterdir()) == before
 
 
-@pytest.mark.parametrize("case", hostile_tensors.CASES)
+@pytest.mark.parametrize("case", _cases(hostile_tensors.CASES))
 def test_tensors_that_lie_or_point_outside_are_refused(case: str, tmp_path: Path) -> None:
     path, options = hostile_tensors.CASES[case](tmp_path)
     line = refused(path, options)
@@ -136,7 +150,7 @@ def test_tensors_that_lie_or_point_outside_are_refused(case: str, tmp_path: Path
     assert "1234" not in line  # what stands in the secret file
 
 
-@pytest.mark.parametrize("case", hostile_inputs.CASES)
+@pytest.mark.parametrize("case", _cases(hostile_inputs.CASES))
 def test_pictures_numbers_and_hdf5_that_lie_swell_or_point_outside_are_refused(
     case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
