@@ -111,12 +111,17 @@ def text_attribute(group: Any, name: str, where: Path) -> str | None:
 
 
 def names_attribute(group: Any, name: str) -> list[str]:
-    """An attribute that lists names; Keras cuts long ones into name0, name1, …."""
-    chunks = [group.attrs[name]] if name in group.attrs else []
-    while f"{name}{len(chunks)}" in group.attrs:
+    """An attribute that lists names of fixed length, [] else; Keras cuts long ones into name0, name1, …."""
+    chunks = [group.attrs[name]] if _is_fixed(group, name) else []
+    while _is_fixed(group, f"{name}{len(chunks)}"):
         chunks.append(group.attrs[f"{name}{len(chunks)}"])
     found = [n for chunk in chunks for n in np.asarray(chunk).reshape(-1).tolist()]
     return [n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in found]
+
+
+def _is_fixed(group: Any, name: str) -> bool:
+    """Whether an attribute is of texts of fixed length: broken heaps of others can keep HDF5 busy for ever."""
+    return name in group.attrs and group.attrs.get_id(name).dtype.kind == "S"
 
 
 class Window(io.RawIOBase):
@@ -164,7 +169,8 @@ def layer_titles(group: Any, paths: Mapping[str, Entry]) -> dict[str, str]:
     """Group → name of its layer, where Keras 3 wrote it beside the layer's tensors."""
     found = {}
     for path in {p.rpartition("/vars/")[0] for p in paths if "/vars/" in p}:
-        name = text_attribute(group[f"{path}/vars"], "name", Path())
+        home = group[f"{path}/vars"]
+        name = text_attribute(home, "name", Path()) if _is_fixed(home, "name") else None
         if name:
             found[path] = name
     return found

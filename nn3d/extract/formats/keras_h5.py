@@ -57,16 +57,22 @@ def _weights_alone(
 
 
 def _groups(h5: Any, entries: Mapping[str, Entry]) -> dict[str, list[Entry]]:
-    """Layer → its tensors, in the order and with the names that the file lists."""
+    """Layer → its tensors, in the order and with the names that the file lists, or as they lie in its groups."""
     home = "model_weights/" if "model_weights" in h5 else ""
     group = h5["model_weights"] if home else h5
-    found = {}
+    found: dict[str, list[Entry]] = {}
     for layer in hdf5.names_attribute(group, "layer_names"):
         if layer not in group:
             raise SourceError(f"{h5.filename}: expected a group of {layer[:80]}, got none. Save the model again.")
-        names = hdf5.names_attribute(group[layer], "weight_names")
+        inside = [k.removeprefix(f"{home}{layer}/") for k in entries if k.startswith(f"{home}{layer}/")]
+        names = hdf5.names_attribute(group[layer], "weight_names") or sorted(inside)
         places = [(name, f"{home}{layer}/{name}") for name in names]
         found[layer] = [replace(entries[place], name=name) for name, place in places if place in entries]
+    if not found:
+        for path, entry in entries.items():
+            layer, _, name = path.removeprefix(home).partition("/")
+            if name and path.startswith(home):
+                found.setdefault(layer, []).append(replace(entry, name=name))
     return found
 
 
