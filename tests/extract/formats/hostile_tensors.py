@@ -166,7 +166,8 @@ def torch_meta(folder: Path) -> Made:
 
 def torch_sparse(folder: Path) -> Made:
     torch = pytest.importorskip("torch")
-    sparse = torch.sparse_coo_tensor(torch.zeros(2, 1, dtype=torch.long), torch.ones(1), (10**6, 10**6), check_invariants=False)
+    places, shape = torch.zeros(2, 1, dtype=torch.long), (10**6, 10**6)
+    sparse = torch.sparse_coo_tensor(places, torch.ones(1), shape, check_invariants=False)
     torch.save({"fc.weight": sparse}, folder / "m.pt")
     return folder / "m.pt", _PLAIN
 
