@@ -18,7 +18,7 @@ _MAX_BYTES = 1 << 26
 _MAX_MODULES = 100_000
 _MAX_DEPTH = 64
 _MAX_SPREAD = 1 << 26
-_LEGACY_HEADS = 3
+_LEGACY_HEADS, _LOCAL_BYTES = 3, 30
 _MARK = b"torch.nn.modules"
 
 
@@ -38,7 +38,7 @@ class Held:
 class Tree:
     """types : path → class name. settings : path → what the module was made with. tensors : full name → where it lies.
 
-    storages : of an old file, key → byte where its numbers begin; {} of a zip. buffers : names that are no parameters.
+    storages : key → byte of the file where its numbers begin. buffers : names that are no parameters.
     """
 
     types: dict[str, str] = field(default_factory=dict)
@@ -60,24 +60,28 @@ def may_hold_module(path: Path, is_zip: bool) -> bool:
 def read_tree(path: Path) -> Tree:
     """The tree of the module that a file's pickle holds. Raises SourceError where it holds none that can be told."""
     try:
-        is_zip = zipfile.is_zipfile(path)
-        data = _zip_pickle(path) if is_zip else _first_bytes(path, _MAX_BYTES)
-        stream = io.BytesIO(data)
-        for _ in range(0 if is_zip else _LEGACY_HEADS):
-            Reader(stream).load()
+        stream, is_zip = pickle_stream(path)
         top = Reader(stream).load()
         tree = Tree()
         module = next((s for s in stubs_in(top) if "_modules" in state_of(s)), None)
         if module is not None:
             _walk(module, tree)
-        if not is_zip:
-            _find_storages(stream, path.stat().st_size, tree)
+        find_storages(path, stream, is_zip, tree)
     except Exception as error:  # a hostile pickle may fail in any way
         text = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise SourceError(f"{path}: expected a pickled module, got one that cannot be told: {text}") from error
     if not tree.tensors:
         raise SourceError(f"{path}: expected a pickled module with parameters, got none. Save its state_dict.")
     return tree
+
+
+def pickle_stream(path: Path) -> tuple[io.BytesIO, bool]:
+    """The pickle of a file's content, after the small ones that an old file begins with; whether the file is a zip."""
+    is_zip = zipfile.is_zipfile(path)
+    stream = io.BytesIO(_zip_pickle(path) if is_zip else _first_bytes(path, _MAX_BYTES))
+    for _ in range(0 if is_zip else _LEGACY_HEADS):
+        Reader(stream).load()
+    return stream, is_zip
 
 
 def _zip_pickle(path: Path) -> bytes:
@@ -107,7 +111,7 @@ def _walk(module: Stub, tree: Tree) -> None:
         tree.settings[dotted] = _settings(state)
         for role in ("_parameters", "_buffers"):
             for key, value in entries_of(state.get(role)):
-                held = _held(value)
+                held = held_of(value)
                 if held is not None and isinstance(key, str):
                     name = ".".join((*path, key))
                     tree.tensors[name] = held
@@ -130,7 +134,7 @@ def _settings(state: Mapping[Any, Any]) -> dict[str, JSON]:
     return found
 
 
-def _held(value: Any) -> Held | None:
+def held_of(value: Any) -> Held | None:
     """Where the numbers of a parameter or buffer lie, None for what is no tensor, or lies about itself."""
     if isinstance(value, Stub) and value.stands_for.startswith("torch._utils._rebuild_parameter") and value.args:
         value = value.args[0]
@@ -156,20 +160,36 @@ def _ints(value: Any) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) and len(value) <= 8 else (None,)
 
 
-def _find_storages(stream: io.BytesIO, size: int, tree: Tree) -> None:
-    """Of an old file: after the pickle a list of keys, then each storage as a count and its numbers."""
-    keys = Reader(stream).load()
-    if not isinstance(keys, list):
+def find_storages(path: Path, stream: io.BytesIO, is_zip: bool, tree: Tree) -> None:
+    """Where the numbers of all tensors lie, those left away that the file does not hold. stream : after the pickle."""
+    sizes = {h.key: h.count * ITEM_BYTES.get(h.type, 0) for h in tree.tensors.values() if h.type in ITEM_BYTES}
+    if is_zip:
+        _find_members(path, sizes, tree)
         return
-    types = {held.key: (held.type, held.count) for held in tree.tensors.values()}
+    keys, size = Reader(stream).load(), path.stat().st_size
     at = stream.tell()
-    for key in keys:
-        kind, count = types.get(str(key), ("", 0))
-        begin, step = at + 8, ITEM_BYTES.get(kind, 0)
-        if not step or begin + count * step > size:
+    for key in keys if isinstance(keys, list) else ():
+        n_bytes = sizes.get(str(key))
+        if n_bytes is None or at + 8 + n_bytes > size:
             return
-        tree.storages[str(key)] = begin
-        at = begin + count * step
+        tree.storages[str(key)] = at + 8
+        at += 8 + n_bytes
+
+
+def _find_members(path: Path, sizes: Mapping[str, int], tree: Tree) -> None:
+    """Of a zip: members archive/data/KEY, stored and not deflated, behind their local headers."""
+    with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+        for info in archive.infolist():
+            folder, _, key = info.filename.rpartition("/")
+            if not folder.endswith("/data") or info.compress_type != zipfile.ZIP_STORED:
+                continue
+            if key not in sizes or info.file_size < sizes[key]:
+                continue
+            file.seek(info.header_offset)
+            head = file.read(_LOCAL_BYTES)
+            if len(head) == _LOCAL_BYTES and head[:4] == b"PK\x03\x04":
+                name, extra = int.from_bytes(head[26:28], "little"), int.from_bytes(head[28:30], "little")
+                tree.storages[key] = info.header_offset + _LOCAL_BYTES + name + extra
 
 
 # Bytes of one element, by torch's name of a storage.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import re
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from typing import Any
 import torch
 
 from nn3d.errors import SourceError
-from nn3d.extract import safetensors_file
+from nn3d.extract import safetensors_file, stub_state
 from nn3d.extract.arrays import to_numpy
 from nn3d.extract.formats import dcp_reader
 from nn3d.extract.stub_pickle import describe
@@ -25,6 +26,7 @@ from nn3d.run.model import Array
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "params", "weights", "module", "ema")
 _PREFIXES = ("module.", "_orig_mod.", "model.")
+_ASIDE = re.compile(r"optim|sched|scaler|rng|ema_|loss|metric|callback|hyper", re.I)
 _SMALL_BYTES, _MOST_SHARED = 1 << 26, 8
 _LEGACY = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 
@@ -111,6 +113,9 @@ def _read(path: Path) -> Any:
             warnings.simplefilter("ignore")  # about protocols and archives; what cannot be read is said below
             return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except pickle.UnpicklingError as error:
+        plain = stub_state.content_of(path)
+        if plain is not None and _find_state(plain)[0]:
+            return plain
         seen = describe(path)
         if seen:
             raise SourceError(
@@ -168,7 +173,18 @@ def _find_state(content: Any) -> tuple[dict[str, torch.Tensor], Mapping[str, Any
             found = _tensors(inner) or _find_state(inner)[0]
             if found:
                 return found, content
-    return _tensors(content), content
+    found = _tensors(content)
+    return found or _nested(content), content
+
+
+def _nested(content: Mapping[Any, Any]) -> dict[str, torch.Tensor]:
+    """Several state_dicts side by side (a generator and its critic), under the names of both; no optimizer's state."""
+    return {
+        f"{key}.{name}": tensor
+        for key, inner in content.items()
+        if isinstance(inner, Mapping) and not _ASIDE.search(str(key))
+        for name, tensor in _tensors(inner).items()
+    }
 
 
 def _tensors(content: Mapping[Any, Any]) -> dict[str, torch.Tensor]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -59,7 +58,7 @@ def read(path: Path, options: SourceOptions) -> Recording:
     tree = read_tree(path)
     arrays, left_out = {}, []
     for name, held in tree.tensors.items():
-        read_one = _reader(path, tree, held)
+        read_one = reader_of(path, tree, held)
         if read_one is None:
             left_out.append(
                 f"{name}: {held.type or 'an unknown type'}, {held.count} numbers that the file does not hold"
@@ -94,34 +93,18 @@ def _told(node: Node, tree: Tree) -> Node:
     )
 
 
-def _reader(path: Path, tree: Tree, held: Held) -> Callable[[], Array] | None:
+def reader_of(path: Path, tree: Tree, held: Held) -> Callable[[], Array] | None:
     """How to read one tensor when somebody looks; None where its storage is not what it claims."""
-    if held.type not in _NUMPY:
+    begin = tree.storages.get(held.key)
+    if held.type not in _NUMPY or begin is None:
         return None
-    n_bytes = held.count * ITEM_BYTES[held.type]
-    if tree.storages or not zipfile.is_zipfile(path):
-        begin = tree.storages.get(held.key)
-        return None if begin is None else lambda: _shaped(_at(path, begin, n_bytes), held)
-    with zipfile.ZipFile(path) as archive:
-        member = next((n for n in archive.namelist() if n.count("/") == 2 and n.endswith(f"/data/{held.key}")), None)
-        info = None if member is None else archive.getinfo(member)
-    if info is None or info.compress_type != zipfile.ZIP_STORED or info.file_size < n_bytes:
-        return None
-    return lambda: _shaped(_member(path, info, n_bytes), held)
+    return lambda: _shaped(_at(path, begin, held.count * ITEM_BYTES[held.type]), held)
 
 
 def _at(path: Path, begin: int, n_bytes: int) -> bytes:
     with path.open("rb") as file:
         file.seek(begin)
         return file.read(n_bytes)
-
-
-def _member(path: Path, info: zipfile.ZipInfo, n_bytes: int) -> bytes:
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(info) as file:
-            return file.read(n_bytes)
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError) as error:
-        raise SourceError(f"{path}: expected {info.filename}, got: {error}. The file is damaged.") from error
 
 
 def _shaped(data: bytes, held: Held) -> Array:

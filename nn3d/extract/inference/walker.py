@@ -78,7 +78,7 @@ class Walker:
             if not d.nodes or not any(n.inputs or n.op in ("input", "embedding") for n in d.nodes):
                 x = d.join("input", "", (), unit.n_in, "", "")
                 n = f"{unit.n_in} channel{'' if unit.n_in == 1 else 's'}"
-            return self.apply(unit, x, f"first in the file, {n} in", LIKELY)
+                return self.apply(unit, x, f"first in the file, {n} in", LIKELY)
             said = why or f"reads {unit.n_in} channels, and no joint is certain"
             return self.attach(d.unit(unit, (), said, GUESSED, _form(unit, None)))
         found = self.fit(unit, x)

@@ -103,3 +103,30 @@ def test_what_a_pickle_claims_is_checked_against_the_file(tmp_path: Path) -> Non
         (tmp_path / "b.pt").write_bytes(whole[:end])
         with pytest.raises(SourceError):
             open_source(tmp_path / "b.pt", PLAIN)
+
+
+class Settings:
+    def __init__(self) -> None:
+        self.lr = 0.1
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_a_checkpoint_with_objects_beside_its_tensors_opens_without_running_them(new: bool, tmp_path: Path) -> None:
+    state = dict(networks.lenet().state_dict())
+    content = {"state_dict": {f"model.{k}": v for k, v in state.items()}, "hyper_parameters": Settings(), "epoch": 7}
+    content["callbacks"] = Evil(tmp_path / "canary")
+    run = open_source(saved(tmp_path / "a.ckpt", content, new=new), PLAIN)
+    assert not (tmp_path / "canary").exists()
+    assert [e.id for e in run.epochs] == [7]
+    for name, tensor in state.items():
+        assert np.array_equal(run.weights(name), tensor.numpy())
+    with_model = open_source(tmp_path / "a.ckpt", SourceOptions(model="tests.networks:lenet", input="random:1,28,28"))
+    assert with_model.graph.kind == "traced"
+
+
+def test_state_dicts_side_by_side_are_one_and_optimizers_stay_aside(tmp_path: Path) -> None:
+    parts = {name: torch.nn.Linear(3, 4).state_dict() for name in ("generator", "critic")}
+    content = {**parts, "optimizer_g": {"state": {0: {"exp_avg": torch.zeros(3)}}}, "step": 5}
+    run = open_source(saved(tmp_path / "a.pt", content), PLAIN)
+    assert run.parameters == ("generator.weight", "generator.bias", "critic.weight", "critic.bias")
+    assert run.epochs[0].step == 5
