@@ -62,11 +62,17 @@ def _record(path: Path, options: SourceOptions) -> Recording:
 
 
 def _record_folder(path: Path, options: SourceOptions) -> Recording:
-    return _several([p for p in _indices(path) if is_table(p)], options)
+    tables = [p for p in _indices(path) if is_table(p)]
+    if not tables:
+        raise SourceError(f"{path}: expected tables of checkpoints (.index), got none. Copy the whole folder again.")
+    return _several(tables, options)
 
 
 def _record_saved_model(path: Path, options: SourceOptions) -> Recording:
-    found = _several([p for p in _indices(path / "variables") if is_table(p)][:1], options)
+    tables = [p for p in _indices(path / "variables") if is_table(p)]
+    if not tables:
+        raise SourceError(f"{path}: expected variables/variables.index, got none. Copy the whole folder again.")
+    found = _several(tables[:1], options)
     left_out = tuple(line for line in found.left_out if line != _NO_RUN)
     missing = "activations: the functions of a SavedModel are not run. Save the model as .keras, or export it to ONNX."
     return replace(found, name=path.name, source=path.name, left_out=(missing, *left_out))
