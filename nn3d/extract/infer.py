@@ -90,7 +90,7 @@ def _notes(draft: Draft) -> tuple[str, ...]:
     missing = f"; {len(draft.unjoined)} without one" if draft.unjoined else ""
     lines = [
         "Graph inferred from names and shapes alone, in the file's order; functions without parameters are missing.",
-        f"{len(said)} joints: {', '.join(t for t in (numbers, guessed) if t) or 'none'}{missing}.",
+        f"{len(said)} joint{'' if len(said) == 1 else 's'}: {', '.join(t for t in (numbers, guessed) if t) or 'none'}{missing}.",
     ]
     by_id = {n.id: n for n in draft.nodes}
     doubts = [

@@ -40,5 +40,5 @@ def joints(graph: Graph, nodes: Iterable[Node] | None = None) -> tuple[Joint, ..
 
 def words(graph: Graph) -> str:
     """How the wires of an inferred graph are known, for the title."""
-    counted = next((note for note in graph.notes if " joints: " in note), "")
+    counted = next((note for note in graph.notes if " joint: " in note or " joints: " in note), "")
     return f"wires inferred, {counted.rstrip('.')}" if counted else "wires inferred from order and shapes"

@@ -124,6 +124,15 @@ def test_a_final_norm_tells_where_the_norms_of_its_blocks_stand() -> None:
     assert sources(before, "h.0.attn.attention") == [f"h.0.attn.{p}_proj" for p in "qkv"]
 
 
+def test_what_a_block_holds_and_nobody_knows_stays_unjoined_and_is_named() -> None:
+    text = "emb.weight 50 8;" + "".join(f"h.0.attn.{p}.weight 8 8;" for p in "qkvo")
+    text += "h.0.fc1.weight 32 8; h.0.fc2.weight 8 32; h.0.n1.weight 8; h.0.n2.weight 8; h.0.odd.weight 5;"
+    graph = infer_graph(shapes(text + "norm.weight 8; head.weight 3 8"))
+    assert not by_name(graph)["h.0.odd"].inputs
+    assert any(note.startswith("h.0.odd has no joint") for note in graph.notes)
+    assert sources(graph, "norm") == ["h.0.add_2"]
+
+
 def test_keys_and_values_of_a_cross_attention_are_the_encoders() -> None:
     def block(at: str) -> str:
         return "".join(f"{at}.{p}_proj.weight 8 8;" for p in "qkvo") + f"{at}_norm.weight 8;"
