@@ -118,6 +118,15 @@ def test_weights_alone_are_wired_by_their_names(tmp_path: Path) -> None:
     assert {p.name for p in found.graph.parameters} >= {"conv.weight", "norm.running_var", "out.weight"}
 
 
+def test_tensors_are_found_by_their_groups_where_no_list_names_them(tmp_path: Path) -> None:
+    with h5py.File(TENSORFLOW / "net_keras2.h5") as whole, h5py.File(tmp_path / "w.h5", "w") as part:
+        part.attrs["model_config"] = np.bytes_(whole.attrs["model_config"])
+        whole.copy("model_weights", part)
+        del part["model_weights"].attrs["layer_names"]
+    found, wanted = (next(iter(read(p))) for p in (tmp_path / "w.h5", TENSORFLOW / "net_keras2.h5"))
+    assert all(np.array_equal(found.parameters[p], values) for p, values in wanted.parameters.items())
+
+
 def _rewritten(tmp_path: Path, config: Any) -> Path:
     path = tmp_path / "changed.keras"
     with zipfile.ZipFile(TENSORFLOW / "net.keras") as source, zipfile.ZipFile(path, "w") as out:
