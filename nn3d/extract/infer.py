@@ -87,10 +87,11 @@ def _notes(draft: Draft) -> tuple[str, ...]:
     counts = Counter(n.attributes["certainty"] for n in said)
     numbers = ", ".join(f"{counts[level]} where {level}" for level in (CERTAIN, LIKELY) if counts[level])
     guessed = f"{counts[GUESSED]} that fit and are not certain" if counts[GUESSED] else ""
+    noun = "joint" if len(said) == 1 else "joints"
     missing = f"; {len(draft.unjoined)} without one" if draft.unjoined else ""
     lines = [
         "Graph inferred from names and shapes alone, in the file's order; functions without parameters are missing.",
-        f"{len(said)} joint{'' if len(said) == 1 else 's'}: {', '.join(t for t in (numbers, guessed) if t) or 'none'}{missing}.",
+        f"{len(said)} {noun}: {', '.join(t for t in (numbers, guessed) if t) or 'none'}{missing}.",
     ]
     by_id = {n.id: n for n in draft.nodes}
     doubts = [
