@@ -58,6 +58,7 @@ def test_one_key_compares_and_the_most_changed_filter_is_flown_to(display: str, 
         (key("Left"), lambda v: v.state.time.epoch == 2.0),
         (key("shift+b"), lambda v: v.state.compare == Compare(2)),
         (key("ctrl+z"), lambda v: v.state.compare is None),
+        size_px=(1300, 700),
     )
     assert hand.last is not None
     assert hand.last.compare_again == Compare(2)

@@ -18,7 +18,7 @@ from nn3d.run.memory import LayerSpec, run_from_arrays
 from nn3d.run.run import Run
 from nn3d.stage.commands import Select
 from nn3d.stage.state import Thing
-from tests.app.test_window import Step, click_at, drive, key, move
+from tests.app.test_window import WIDE, Step, click_at, drive, key, move
 
 
 def chosen(layer: int, tile: int = -1) -> Step:
@@ -82,6 +82,7 @@ def test_weights_are_scrolled_to_and_saved_and_copied_as_the_run_has_them(
         (click_at(middle("weights1")), lambda v: any(tmp_path.glob("*.png"))),
         (click_at(middle("weights2")), are_weights),
         (key("ctrl+c"), lambda v: len(clipboard.read().splitlines()) == 5 and "\t" not in clipboard.read()),
+        size_px=WIDE,
     )
     (path,) = tmp_path.glob("*.npy")
     assert np.array_equal(np.load(path), weights)
@@ -109,6 +110,7 @@ def test_a_click_on_a_kernel_selects_its_map_and_another_parameter_takes_its_pla
         scroll_to("weights0"),
         (click_at(kernel), lambda v: v.state.selection == Thing(1, 5)),
         (click_at(middle(f"parameter{bias}")), lambda v: v.state.panels.tensor == bias),
+        size_px=WIDE,
     )
 
 
@@ -131,5 +133,6 @@ def test_the_inspector_follows_its_edge_and_the_picture_makes_room_when_it_is_le
         (drag, lambda v: abs(v.layout.boxes["inspector"].w - 424) <= 3 and free(v) < before[0] - 50),
         (click_at(lambda v: (v.layout.boxes["inspector"].x1 - 24, v.layout.boxes["inspector"].y + 24)),
          lambda v: v.state.panels.inspector_w == 324.0),
+        size_px=WIDE,
     )  # fmt: skip
     assert hand.last is not None

@@ -25,7 +25,8 @@ from nn3d.stage.state import Thing, ViewState
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_SECS = 120.0
-SIZE = (1140, 560)  # narrower, the inspector hides; larger, the software rasterizer takes longer
+SIZE = (1140, 560)  # larger, the software rasterizer takes longer
+WIDE = (1300, 560)  # with room for the inspector
 Step = tuple[Callable[[Viewer], list[str]], Callable[[Viewer], bool]]
 
 
@@ -55,9 +56,9 @@ class Hand:
             self.is_sent = True
 
 
-def drive(run: Run, *steps: Step) -> Hand:
+def drive(run: Run, *steps: Step, size_px: tuple[int, int] = SIZE) -> Hand:
     hand = Hand(list(steps))
-    show(run, max_secs=MAX_SECS, on_frame=hand, size_px=SIZE)
+    show(run, max_secs=MAX_SECS, on_frame=hand, size_px=size_px)
     assert hand.done == len(steps), f"step {hand.done} had no effect in {MAX_SECS} s"
     return hand
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nn3d.app.window import Viewer, show
-from tests.app.test_window import MAX_SECS, Hand, click_at, tile_at
+from tests.app.test_window import MAX_SECS, WIDE, Hand, click_at, tile_at
 from tests.runs import bundled
 
 
@@ -26,5 +26,5 @@ def test_scope_ramp_and_stage_are_set_where_they_are_shown(display: str) -> None
         (click_at(lambda v: inspector_at(v, 80, 77)), lambda v: v.state.layers[conv1].stage == 0),
         (click_at(lambda v: inspector_at(v, 40, 77)), lambda v: v.state.layers[conv1].stage == -1),
     ])  # fmt: skip
-    show(run, max_secs=MAX_SECS, on_frame=hand, size_px=(1300, 700))
+    show(run, max_secs=MAX_SECS, on_frame=hand, size_px=WIDE)
     assert hand.done == len(hand.steps), f"step {hand.done} had no effect"
