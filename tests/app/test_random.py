@@ -36,7 +36,7 @@ def anonymous_mb() -> float:
 
 
 class AtRest:
-    """Memory at rest every 500 commands: the same run opened anew in a window of the same size, and a second passed.
+    """Memory at rest every 500 commands: the same run opened anew in a window of the same size, and looked at in full.
 
     memory : (commands, MiB).
     """
@@ -45,14 +45,14 @@ class AtRest:
         self.memory: list[tuple[int, float]] = []
         self._run, self._next = run, MARK_EVERY
         self._left: Viewer | None = None
-        self._turns = self._rested = 0
+        self._turns = 0
 
     def is_measuring(self, viewer: Viewer, done: int) -> bool:
         """Whether it is at it, in this turn of the loop: then no command should be given."""
         if self._left is None and done < self._next:
             return False
         if self._left is None:
-            self._left, self._turns, self._rested = viewer, 0, 0
+            self._left, self._turns = viewer, 0
             self._next += MARK_EVERY
         is_there = viewer is not self._left and viewer.is_idle
         if not is_there:
@@ -60,11 +60,7 @@ class AtRest:
                 self._open(viewer)
             self._turns += 1
             return True
-        if self._rested < 3:
-            time.sleep(1.05 * LOOK_SECS if self._rested == 0 else 0.0)
-            self._rested += 1
-            viewer.awake()
-            return True
+        viewer._heap.look(time.monotonic() + 2.0 * LOOK_SECS)  # as the idle loop does a moment later
         self.memory.append((done, anonymous_mb()))
         self._left = None
         return False
