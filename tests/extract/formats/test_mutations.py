@@ -7,6 +7,7 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -18,7 +19,7 @@ import pytest
 from nn3d.extract.formats.format import Format
 from tests.conftest import SOAK
 from tests.extract.formats.matrix import READ
-from tests.extract.formats.mutant_reader import OPENED, REFUSED, bound_memory, outcome
+from tests.extract.formats.mutant_reader import MOST_SECS, OPENED, REFUSED, bound_memory, outcome
 from tests.extract.formats.mutating import broken_copy
 
 HERE = tuple(known for known in READ if not known.is_isolated)
@@ -59,7 +60,10 @@ class Reader:
         assert child.stdout is not None
         child.stdin.write(json.dumps({"path": str(path)}) + "\n")
         child.stdin.flush()
+        clock = threading.Timer(MOST_SECS, child.kill)  # a library in C without an end hears no signal
+        clock.start()
         line = child.stdout.readline()
+        clock.cancel()
         if line:
             return str(json.loads(line)["outcome"])
         self.close()
