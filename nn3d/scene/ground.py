@@ -62,6 +62,7 @@ class GroundPass:
         if keys[0] != self._keys[0]:
             calls += self._draw_plain(frame, plain)
         if keys != self._keys:
+            plain.use()  # copied while the window is bound, Mesa's floor differs by a pixel from one without a window
             self.ctx.copy_framebuffer(ground, plain)
             ground.use()
             calls += self._draw_floor(frame, size)
