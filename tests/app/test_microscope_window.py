@@ -39,8 +39,8 @@ class Hand:
 
 def drive(*steps: Step) -> None:
     hand = Hand(list(steps))
-    show(bundled(), max_secs=60.0, on_frame=hand, size_px=(1300, 700))
-    assert hand.done == len(steps), f"step {hand.done} had no effect in 60 s"
+    show(bundled(), max_secs=180.0, on_frame=hand, size_px=(1300, 560))
+    assert hand.done == len(steps), f"step {hand.done} had no effect in 180 s"
 
 
 def cell_at(viewer: Viewer, tile: int, row: int, col: int) -> tuple[float, float]:

@@ -84,7 +84,7 @@ def test_what_a_window_did_is_done_again_without_one_to_the_same_pixels(
     hand = Player(list(STEPS))
     with open_run(path) as run:
         first = initial_state(run, Resident(run), size_px=SIZE)
-        show(run, state=first, max_secs=60, on_frame=hand, on_command=done.append)
+        show(run, state=first, max_secs=180, on_frame=hand, on_command=done.append)
     assert hand.done == len(STEPS), f"step {hand.done} had no effect"
     assert hand.last is not None
     file = tmp_path / "did.json"
