@@ -11,7 +11,7 @@ import numpy as np
 
 from nn3d.errors import SourceError
 from nn3d.extract.factory import require
-from nn3d.extract.formats.safetensors_shards import looks_like_index, read_index
+from nn3d.extract.readers.safetensors.shards import looks_like_index, read_index
 
 
 def is_one(path: Path) -> bool:

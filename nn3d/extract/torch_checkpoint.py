@@ -20,7 +20,7 @@ import torch
 from nn3d.errors import SourceError
 from nn3d.extract import safetensors_file, stub_state
 from nn3d.extract.arrays import to_numpy
-from nn3d.extract.formats import dcp_reader
+from nn3d.extract.readers.dcp import reader as dcp_reader
 from nn3d.extract.stub_pickle import describe
 from nn3d.run.model import Array
 

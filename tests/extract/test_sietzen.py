@@ -12,8 +12,8 @@ import pytest
 
 from nn3d.errors import SourceError
 from nn3d.extract.formats import sietzen
-from nn3d.extract.formats.sietzen_check import convolve
 from nn3d.extract.output import in_memory
+from nn3d.extract.readers.sietzen.check import convolve
 from nn3d.run.run import Run
 
 DATA = Path(__file__).parents[1] / "data" / "sietzen-mnist.zip"

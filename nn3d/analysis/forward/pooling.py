@@ -10,7 +10,6 @@ from nn3d.analysis.forward.convolving import padded, pads_of, windows
 from nn3d.analysis.forward.step import Result, Rule, Step
 from nn3d.run.model import Array
 
-
 Pads = list[tuple[int, int]]
 
 

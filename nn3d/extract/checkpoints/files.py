@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from nn3d.extract.formats.dcp_metadata import METADATA
 from nn3d.extract.inputs import natural
+from nn3d.extract.readers.dcp.metadata import METADATA
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".tar", ".safetensors")
 _ENDING = re.compile(r"(\.(pt|pth|ckpt|bin|tar|safetensors))+$", re.IGNORECASE)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from nn3d.errors import SourceError
-from nn3d.extract.formats.dcp_metadata import METADATA
 from nn3d.extract.formats.format import ACTIVATIONS, EPOCHS, GRAPH, WEIGHTS, Format
 from nn3d.extract.formats.head import Head
 from nn3d.extract.options import SourceOptions
+from nn3d.extract.readers.dcp.metadata import METADATA
 from nn3d.extract.recording import Recording
 
 
@@ -23,8 +23,8 @@ def _record(path: Path, options: SourceOptions) -> Recording:
         from nn3d.extract.formats.torch_state import record_files
 
         return record_files([path], options)
-    from nn3d.extract.formats.dcp_reader import folder_of, read
-    from nn3d.extract.formats.tensor_file import recording_of
+    from nn3d.extract.readers.dcp.reader import folder_of, read
+    from nn3d.extract.readers.tensor_file import recording_of
 
     folder = folder_of(path)
     if folder is None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from nn3d.errors import SourceError
 from nn3d.extract.formats.format import WEIGHTS, Format
-from nn3d.extract.formats.gguf_names import infer
-from nn3d.extract.formats.gguf_reader import MAGIC, Texts, Value, read
 from nn3d.extract.formats.head import Head
-from nn3d.extract.formats.tensor_file import recording_of
 from nn3d.extract.options import SourceOptions
+from nn3d.extract.readers.gguf.names import infer
+from nn3d.extract.readers.gguf.reader import MAGIC, Texts, Value, read
+from nn3d.extract.readers.tensor_file import recording_of
 from nn3d.extract.recording import Recording
 
 _FACTS = {

@@ -11,12 +11,12 @@ from pathlib import Path
 from nn3d.errors import Nn3dError, SourceError
 from nn3d.extract.formats.format import ACTIVATIONS, GRAPH, WEIGHTS, Format
 from nn3d.extract.formats.head import Head
-from nn3d.extract.formats.safetensors_reader import read
-from nn3d.extract.formats.safetensors_shards import INDEX_ENDING, read_index
-from nn3d.extract.formats.tensor_file import Tensors, recording_of
 from nn3d.extract.huggingface import Folder, read_folder
 from nn3d.extract.infer import infer_graph
 from nn3d.extract.options import SourceOptions
+from nn3d.extract.readers.safetensors.reader import read
+from nn3d.extract.readers.safetensors.shards import INDEX_ENDING, read_index
+from nn3d.extract.readers.tensor_file import Tensors, recording_of
 from nn3d.extract.recording import Recording
 from nn3d.run.model import Graph
 

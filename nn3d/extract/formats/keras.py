@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from nn3d.errors import SourceError
-from nn3d.extract.formats import hdf5
 from nn3d.extract.formats.format import ACTIVATIONS, GRAPH, WEIGHTS, Format
 from nn3d.extract.formats.head import Head
-from nn3d.extract.formats.keras_config import read_model
-from nn3d.extract.formats.keras_record import KerasFile, major, record
-from nn3d.extract.formats.keras_weights import WeightFile
 from nn3d.extract.options import SourceOptions
+from nn3d.extract.readers import hdf5
+from nn3d.extract.readers.keras.config import read_model
+from nn3d.extract.readers.keras.record import KerasFile, major, record
+from nn3d.extract.readers.keras.weights import WeightFile
 from nn3d.extract.recording import Recording
 from nn3d.run.model import JSON
 

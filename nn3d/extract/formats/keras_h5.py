@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from nn3d.errors import SourceError
-from nn3d.extract.formats import hdf5
 from nn3d.extract.formats.format import ACTIVATIONS, GRAPH, WEIGHTS, Format
 from nn3d.extract.formats.head import Head
 from nn3d.extract.formats.keras import parse_json
-from nn3d.extract.formats.keras_build import Entry
-from nn3d.extract.formats.keras_config import read_model
-from nn3d.extract.formats.keras_record import KerasFile, major, record
-from nn3d.extract.formats.keras_weights import WeightFile
-from nn3d.extract.formats.named_tensors import infer_named
 from nn3d.extract.options import SourceOptions
+from nn3d.extract.readers import hdf5
+from nn3d.extract.readers.keras.build import Entry
+from nn3d.extract.readers.keras.config import read_model
+from nn3d.extract.readers.keras.record import KerasFile, major, record
+from nn3d.extract.readers.keras.weights import WeightFile
+from nn3d.extract.readers.named_tensors import infer_named
 from nn3d.extract.recording import Moment, Recording
 from nn3d.run.model import Epoch
 

@@ -17,11 +17,11 @@ from nn3d.errors import SourceError
 from nn3d.extract.checkpoints.files import counted, ids
 from nn3d.extract.formats.format import EPOCHS, WEIGHTS, Format
 from nn3d.extract.formats.head import Head, look_at
-from nn3d.extract.formats.numpy_names import Meant, canonical, canonical_shape, infer, meanings
-from nn3d.extract.formats.tensor_file import Mapped, Tensors, recording_of_many
 from nn3d.extract.inputs import natural
 from nn3d.extract.lazy import LazyArray
 from nn3d.extract.options import SourceOptions
+from nn3d.extract.readers.arrays.names import Meant, canonical, canonical_shape, infer, meanings
+from nn3d.extract.readers.tensor_file import Mapped, Tensors, recording_of_many
 from nn3d.extract.recording import Recording
 from nn3d.run.archive import ArchiveStore
 from nn3d.run.model import Array, Store

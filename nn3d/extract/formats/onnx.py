@@ -14,19 +14,19 @@ from nn3d.extract.batch import Placement, moved_axis, placements
 from nn3d.extract.draft import Draft, DraftOutput
 from nn3d.extract.formats.format import ACTIVATIONS, GRAPH, WEIGHTS, Format
 from nn3d.extract.formats.head import Head
-from nn3d.extract.formats.onnx_file import Opened, open_model
-from nn3d.extract.formats.onnx_fixed import Fixed
-from nn3d.extract.formats.onnx_graph import Builder
-from nn3d.extract.formats.onnx_names import modules_of
-from nn3d.extract.formats.onnx_session import NotRunError
-from nn3d.extract.formats.onnx_shapes import inferred_shapes
-from nn3d.extract.formats.onnx_shot import Shot, shapes_of, shoot
-from nn3d.extract.formats.onnx_sniff import is_onnx
-from nn3d.extract.formats.onnx_values import Values, subgraphs, values_of
 from nn3d.extract.gates import with_gates
 from nn3d.extract.moves import checked, lift
 from nn3d.extract.options import SourceOptions
 from nn3d.extract.placed import Preprocessing, input_info, node_of
+from nn3d.extract.readers.onnx.file import Opened, open_model
+from nn3d.extract.readers.onnx.fixed import Fixed
+from nn3d.extract.readers.onnx.graph import Builder
+from nn3d.extract.readers.onnx.names import modules_of
+from nn3d.extract.readers.onnx.session import NotRunError
+from nn3d.extract.readers.onnx.shapes import inferred_shapes
+from nn3d.extract.readers.onnx.shot import Shot, shapes_of, shoot
+from nn3d.extract.readers.onnx.sniff import is_onnx
+from nn3d.extract.readers.onnx.values import Values, subgraphs, values_of
 from nn3d.extract.recording import Moment, Recording
 from nn3d.run.model import Array, Epoch, Graph, Module, Sample
 

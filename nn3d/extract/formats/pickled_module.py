@@ -12,11 +12,11 @@ from nn3d.errors import SourceError
 from nn3d.extract.elements import bfloat16
 from nn3d.extract.formats.format import ACTIVATIONS, GRAPH, WEIGHTS, Format
 from nn3d.extract.formats.head import Head
-from nn3d.extract.formats.tensor_file import Tensors, recording_of
 from nn3d.extract.infer import infer_graph
 from nn3d.extract.lazy import LazyArray
 from nn3d.extract.options import SourceOptions
 from nn3d.extract.pickled_tree import ITEM_BYTES, Held, Tree, may_hold_module, read_tree
+from nn3d.extract.readers.tensor_file import Tensors, recording_of
 from nn3d.extract.recording import Recording
 from nn3d.run.model import Array, Graph, Node
 from nn3d.run.ops import canonical

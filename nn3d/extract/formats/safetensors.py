@@ -7,10 +7,10 @@ from pathlib import Path
 from nn3d.errors import SourceError
 from nn3d.extract.formats.format import ACTIVATIONS, EPOCHS, GRAPH, WEIGHTS, Format
 from nn3d.extract.formats.head import Head, look_at
-from nn3d.extract.formats.safetensors_reader import read
-from nn3d.extract.formats.safetensors_shards import INDEX_ENDING, is_index, read_index
-from nn3d.extract.formats.tensor_file import recording_of
 from nn3d.extract.options import SourceOptions
+from nn3d.extract.readers.safetensors.reader import read
+from nn3d.extract.readers.safetensors.shards import INDEX_ENDING, is_index, read_index
+from nn3d.extract.readers.tensor_file import recording_of
 from nn3d.extract.recording import Recording
 
 

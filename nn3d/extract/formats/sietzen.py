@@ -22,8 +22,8 @@ import numpy as np
 from nn3d.errors import SourceError
 from nn3d.extract.formats.format import ACTIVATIONS, EPOCHS, GRAPH, WEIGHTS, Format
 from nn3d.extract.formats.head import Head
-from nn3d.extract.formats.sietzen_check import Finding, input_scale, measure
 from nn3d.extract.options import SourceOptions
+from nn3d.extract.readers.sietzen.check import Finding, input_scale, measure
 from nn3d.extract.recording import Moment, Recording
 from nn3d.run.model import (
     JSON,

@@ -10,9 +10,9 @@ import numpy as np
 from nn3d.errors import SourceError
 from nn3d.extract.formats.format import ACTIVATIONS, EPOCHS, GRAPH, Format
 from nn3d.extract.formats.head import Head, look_at
-from nn3d.extract.formats.tb_events import Events, Histogram, looks_like_one, read_events
 from nn3d.extract.inputs import natural
 from nn3d.extract.options import SourceOptions
+from nn3d.extract.readers.tensorboard.events import Events, Histogram, looks_like_one, read_events
 from nn3d.extract.recording import Moment, Recording
 from nn3d.run.model import Epoch, FloatArray, Graph, Module, Node, Output, Sample
 

@@ -19,12 +19,12 @@ import numpy as np
 from nn3d.errors import SourceError
 from nn3d.extract.formats.format import EPOCHS, WEIGHTS, Format
 from nn3d.extract.formats.head import Head
-from nn3d.extract.formats.keras_build import Entry
-from nn3d.extract.formats.named_tensors import Named, counted, infer_named
-from nn3d.extract.formats.tf_bundle import GRAPH_KEY, Bundle, Variable, is_table, shared_names
 from nn3d.extract.inputs import natural
 from nn3d.extract.lazy import LazyArray, LazyArrays, typed
 from nn3d.extract.options import SourceOptions
+from nn3d.extract.readers.keras.build import Entry
+from nn3d.extract.readers.named_tensors import Named, counted, infer_named
+from nn3d.extract.readers.tensorflow.bundle import GRAPH_KEY, Bundle, Variable, is_table, shared_names
 from nn3d.extract.recording import Moment, Recording
 from nn3d.run.model import Array, Epoch
 

@@ -6,18 +6,18 @@ from collections import Counter
 from pathlib import Path
 
 from nn3d.errors import SourceError
-from nn3d.extract.formats.computed import computed
-from nn3d.extract.formats.flatbuffer import FlatError
 from nn3d.extract.formats.format import ACTIVATIONS, GRAPH, WEIGHTS, Format
 from nn3d.extract.formats.head import Head
-from nn3d.extract.formats.keras_build import Builder
-from nn3d.extract.formats.keras_config import Model
-from nn3d.extract.formats.keras_config import Tensor as Input
-from nn3d.extract.formats.keras_feeds import Feeds
-from nn3d.extract.formats.named_tensors import counted
-from nn3d.extract.formats.tflite_file import IDENTIFIER, LiteFile, read
-from nn3d.extract.formats.tflite_ops import Walk
 from nn3d.extract.options import SourceOptions
+from nn3d.extract.readers.computed import computed
+from nn3d.extract.readers.keras.build import Builder
+from nn3d.extract.readers.keras.config import Model
+from nn3d.extract.readers.keras.config import Tensor as Input
+from nn3d.extract.readers.keras.feeds import Feeds
+from nn3d.extract.readers.named_tensors import counted
+from nn3d.extract.readers.tflite.file import IDENTIFIER, LiteFile, read
+from nn3d.extract.readers.tflite.flatbuffer import FlatError
+from nn3d.extract.readers.tflite.ops import Walk
 from nn3d.extract.recording import Moment, Recording
 from nn3d.run.model import Epoch, InputInfo
 

@@ -22,7 +22,7 @@ def _sniff(head: Head) -> bool:
 
 def _record(path: Path, options: SourceOptions) -> Recording:
     factory.require("torch")
-    program: Any = import_module("nn3d.extract.formats.pt2_record")
+    program: Any = import_module("nn3d.extract.readers.torch_export.record")
     found: Recording = program.record(path, options)
     return found
 

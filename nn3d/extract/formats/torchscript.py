@@ -26,7 +26,7 @@ def _sniff(head: Head) -> bool:
 
 def _record(path: Path, options: SourceOptions) -> Recording:
     factory.require("torch")
-    script: Any = import_module("nn3d.extract.formats.script_record")
+    script: Any = import_module("nn3d.extract.readers.torchscript.record")
     found: Recording = script.record(path, options)
     return found
 

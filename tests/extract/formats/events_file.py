@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from nn3d.extract.formats.crc32c import crc32c, masked
+from nn3d.extract.readers.records.crc32c import crc32c, masked
 
 
 def number(field: int, value: int) -> bytes:

@@ -270,7 +270,7 @@ def onnx_functions(folder: Path) -> Made:
 
 def _table(blocks: list[bytes]) -> bytes:
     """A sorted table as LevelDB writes it: blocks with their checksums, an index of them, and the footer."""
-    from nn3d.extract.formats.crc32c import crc32c, masked
+    from nn3d.extract.readers.records.crc32c import crc32c, masked
 
     def sealed(block: bytes) -> bytes:
         whole = block + struct.pack("<II", 0, 1)
@@ -362,7 +362,7 @@ def hugging_face_class(folder: Path) -> Made:
 
 def tensorboard_length(folder: Path) -> Made:
     """A record that claims 2⁶² bytes."""
-    from nn3d.extract.formats.crc32c import crc32c, masked
+    from nn3d.extract.readers.records.crc32c import crc32c, masked
 
     length = struct.pack("<Q", 2**62)
     version = b"\x1a\x0dbrain.Event:2"

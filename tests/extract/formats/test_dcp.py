@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from nn3d.errors import Nn3dError, SourceError
-from nn3d.extract.formats import dcp_metadata
-from nn3d.extract.formats.dcp_metadata import METADATA, read_metadata
-from nn3d.extract.formats.dcp_reader import state
 from nn3d.extract.formats.registry import format_of
 from nn3d.extract.options import SourceOptions
+from nn3d.extract.readers.dcp import metadata as dcp_metadata
+from nn3d.extract.readers.dcp.metadata import METADATA, read_metadata
+from nn3d.extract.readers.dcp.reader import state
 from nn3d.extract.sources import open_source, record
 from tests.extract.formats import samples
 
@@ -69,7 +69,7 @@ def test_values_are_what_torch_saved_and_the_optimizer_is_left_aside(saved: tupl
 def test_nothing_of_a_tensor_is_read_before_it_is_looked_at(
     saved: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nn3d.extract.formats import dcp_reader
+    from nn3d.extract.readers.dcp import reader as dcp_reader
 
     read: list[str] = []
     real = dcp_reader.Pieces._load

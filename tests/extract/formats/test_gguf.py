@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from nn3d.errors import SourceError
-from nn3d.extract.formats.gguf_quants import BLOCKS
-from nn3d.extract.formats.gguf_reader import read
 from nn3d.extract.options import SourceOptions
+from nn3d.extract.readers.gguf.quants import BLOCKS
+from nn3d.extract.readers.gguf.reader import read
 from nn3d.extract.sources import open_source
 from tests.extract.formats import gguf_file as made
 from tests.extract.formats.samples import SAMPLES

@@ -18,10 +18,10 @@ from nn3d.analysis.explain.explaining import explain
 from nn3d.errors import SourceError
 from nn3d.extract.formats import keras as keras_format
 from nn3d.extract.formats import keras_h5
-from nn3d.extract.formats.keras_config import read_model
-from nn3d.extract.formats.keras_names import parts_of
 from nn3d.extract.options import SourceOptions
 from nn3d.extract.output import in_memory
+from nn3d.extract.readers.keras.config import read_model
+from nn3d.extract.readers.keras.names import parts_of
 from nn3d.extract.recording import Recording
 from nn3d.run.run import Run
 from tests.extract.formats.samples import TENSORFLOW

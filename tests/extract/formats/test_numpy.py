@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nn3d.errors import Nn3dError, SourceError
-from nn3d.extract.formats.numpy_names import canonical, meanings
 from nn3d.extract.formats.registry import format_of
 from nn3d.extract.options import SourceOptions
 from nn3d.extract.output import in_memory
+from nn3d.extract.readers.arrays.names import canonical, meanings
 from nn3d.extract.sources import open_source, record
 from nn3d.run.reader import open_run
 from nn3d.run.run import Run

@@ -14,9 +14,9 @@ from nn3d.analysis.explain import check_cells
 from nn3d.analysis.forward.engine import NumpyEngine
 from nn3d.errors import SourceError
 from nn3d.extract.formats.onnx import FORMAT
-from nn3d.extract.formats.onnx_sniff import is_onnx
 from nn3d.extract.options import SourceOptions
 from nn3d.extract.output import in_memory
+from nn3d.extract.readers.onnx.sniff import is_onnx
 from nn3d.run.run import Run
 from tests.conftest import SOAK
 
@@ -232,7 +232,7 @@ def test_values_beside_the_file_are_read_from_its_folder_only(
     onnx.save(made, home / "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
     path = home / "m.onnx"
     for most in (1 << 30, 0):  # taken in with the graph, and left where they are
-        monkeypatch.setattr("nn3d.extract.formats.onnx_file.MOST_TAKEN_IN_BYTES", most)
+        monkeypatch.setattr("nn3d.extract.readers.onnx.file.MOST_TAKEN_IN_BYTES", most)
         with_data = in_memory(FORMAT.record(path, SourceOptions()))
         np.testing.assert_array_equal(with_data.weights("w"), kept)
         np.testing.assert_allclose(with_data.values(1, 0, 0, 0), kept @ with_data.values(0, 0, 0, 0), rtol=1e-5)

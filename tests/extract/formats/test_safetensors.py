@@ -14,9 +14,9 @@ import pytest
 from benchmarks.large_files import llama_shapes, write_sparse
 from nn3d.errors import SourceError
 from nn3d.extract.formats.registry import format_of
-from nn3d.extract.formats.safetensors_reader import TYPES, read
 from nn3d.extract.options import SourceOptions
 from nn3d.extract.output import to_disk
+from nn3d.extract.readers.safetensors.reader import TYPES, read
 from nn3d.extract.sources import open_source, record
 from nn3d.run.reader import open_run
 from nn3d.stage.commands import SetOpen, apply

@@ -11,11 +11,11 @@ import pytest
 
 from nn3d.errors import SourceError
 from nn3d.extract.formats import tf_checkpoint
-from nn3d.extract.formats.crc32c import crc32c
-from nn3d.extract.formats.tf_bundle import Bundle, shared_names
-from nn3d.extract.formats.wire import WireError, fields
 from nn3d.extract.options import SourceOptions
 from nn3d.extract.output import in_memory
+from nn3d.extract.readers.records.crc32c import crc32c
+from nn3d.extract.readers.records.wire import WireError, fields
+from nn3d.extract.readers.tensorflow.bundle import Bundle, shared_names
 from nn3d.extract.sources import record
 from nn3d.run.run import Run
 from tests.extract.formats.samples import TENSORFLOW

@@ -10,10 +10,10 @@ import pytest
 
 from nn3d.errors import SourceError
 from nn3d.extract.formats import tflite
-from nn3d.extract.formats.tflite_file import read
-from nn3d.extract.formats.tflite_names import labels
 from nn3d.extract.options import SourceOptions
 from nn3d.extract.output import in_memory
+from nn3d.extract.readers.tflite.file import read
+from nn3d.extract.readers.tflite.names import labels
 from nn3d.run.run import Run
 from tests.extract.formats.samples import TENSORFLOW
 

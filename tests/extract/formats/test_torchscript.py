@@ -158,7 +158,7 @@ def test_code_reaches_nothing_but_operators(
 
 
 def test_code_that_never_ends_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nn3d.extract.formats.script_steps.MOST_STEPS", 2000)
+    monkeypatch.setattr("nn3d.extract.readers.torchscript.steps.MOST_STEPS", 2000)
     path, *_ = saved("loop", "trace", tmp_path)
 
     def bad(name: str, data: bytes) -> bytes:

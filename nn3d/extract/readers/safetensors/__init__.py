@@ -1,0 +1,1 @@
+"""Owns what nn3d.extract.formats needs to read safetensors."""
