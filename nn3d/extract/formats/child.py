@@ -74,15 +74,15 @@ def limit(n_bytes: int, secs: int) -> None:
     import resource
 
     most = _held_bytes() + n_bytes
-    for kind, value in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_AS, most),
-        (resource.RLIMIT_FSIZE, n_bytes),
-        (resource.RLIMIT_CPU, secs + int(sum(os.times()[:2])) + 1),
+    for kind, value, more in (
+        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_AS, most, 0),
+        (resource.RLIMIT_FSIZE, n_bytes, 0),
+        (resource.RLIMIT_CPU, secs + int(sum(os.times()[:2])) + 1, 1),  # SIGXCPU says why, before SIGKILL comes
     ):
         hard = resource.getrlimit(kind)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (value, value))
+        last = value + more if hard == resource.RLIM_INFINITY else min(value + more, hard)
+        resource.setrlimit(kind, (min(value, last), last))
 
 
 def _held_bytes() -> int:
