@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -183,6 +185,21 @@ def test_the_pictures_of_a_card_add_up_to_the_sum_without_the_bias() -> None:
     np.testing.assert_allclose(p.inputs * p.weights, p.products, atol=1e-12)
     assert np.abs(p.sums).tolist() == sorted(np.abs(p.sums).tolist(), reverse=True)
     assert sum(isinstance(m, Cells) for m in frame.marks) == 3 + 3 * 5
+
+
+def test_a_card_too_large_for_a_window_s_room_says_the_sum_alone_until_its_kernel_slides() -> None:
+    state = after(c.Select(CELL), c.Advance(1.0))
+    rooms = {"wide": (10.0, 10.0, 1500.0, 800.0), "narrow": (230.0, 110.0, 930.0, 490.0)}
+    shown = {
+        name: replace(state, anchors=replace(state.anchors, room=room)) for name, room in rooms.items()
+    }
+    shown["sliding"] = after(c.StartSlide(10, 10), state=shown["narrow"])
+    said = {name: frame_of(view) for name, view in shown.items()}
+    assert {name: any(isinstance(m, Cells) for m in f.marks) for name, f in said.items()} == {
+        "wide": True, "narrow": False, "sliding": True,
+    }  # fmt: skip
+    for frame in said.values():
+        assert any(isinstance(m, Text) and m.text.startswith("stored ") for m in frame.marks)
 
 
 def test_a_pinned_cell_stays_though_another_is_hovered() -> None:

@@ -21,8 +21,8 @@ MOST_NAMED = 5
 TOKENS = ("T", "query", "key")
 
 
-def cell_blocks(f: Facts, lens: Lens) -> list[Block]:
-    """What the card of the lens says, from top to bottom."""
+def cell_blocks(f: Facts, lens: Lens, *, is_brief: bool = False) -> list[Block]:
+    """What the card of the lens says, from top to bottom. is_brief : the sum alone, without what it is made of."""
     spot, found = lens.spot, lens.sum
     if spot is None or not lens.has_card:
         return []
@@ -34,6 +34,8 @@ def cell_blocks(f: Facts, lens: Lens) -> list[Block]:
     e = found.explanation
     if not e.known and not len(e.products):
         return [head, *wrapped(f, _stored_words(e) + e.reason)]
+    if is_brief:
+        return [head, *_sum_blocks(f, e), *_path_blocks(f, lens)]
     if found.pictures is not None:
         return [head, *picture_blocks(f, found.pictures, e, [*_sum_blocks(f, e), *_path_blocks(f, lens)])]
     under = [*extra_lines(f, e), *_sum_blocks(f, e), *_path_blocks(f, lens)]

@@ -29,6 +29,7 @@ ROUND = 9.0
 LATTICE = 9
 KEY_WEIGHT = 3  # how many times as much as other things the colour key is spared
 PILL_PX = 15.0
+MOST_SHARE = 0.2  # of the picture's room: a larger card leaves its pictures away, until the kernel slides
 Words = tuple[str, float, str, Colour]
 
 
@@ -45,6 +46,8 @@ def selected_marks(
         if 0 <= thing.layer < len(first):
             marks += _tile_number(f, own_plate(tiles, first[thing.layer]), view, thing.tile)
     blocks, row = cell_blocks(f, lens), lens.spot.row if lens.spot is not None else -1
+    if f.state.slide is None and _share(f, blocks) > MOST_SHARE:
+        blocks = cell_blocks(f, lens, is_brief=True)
     if not blocks and chosen is not None and 0 <= chosen.layer < len(f.plan.layers):
         blocks, row = [line_block(f, *words) for words in card_lines(f, chosen.layer)], chosen.layer
     if not blocks:
@@ -93,9 +96,22 @@ def card_lines(f: Facts, row: int) -> list[Words]:
     return out
 
 
+def _size(blocks: list[Block]) -> tuple[float, float]:
+    """Of the card that holds blocks."""
+    return max((b.width for b in blocks), default=0.0) + 2 * PAD, sum(b.height for b in blocks) + 2 * PAD - 4.0
+
+
+def _share(f: Facts, blocks: list[Block]) -> float:
+    """Of the room that the window's cards leave to the picture, how much a card takes; 0 without a window."""
+    if f.state.anchors.room is None:
+        return 0.0
+    width, height = _size(blocks)
+    left, top, right, bottom = f.state.anchors.room
+    return width * height / max(1.0, (right - left) * (bottom - top))
+
+
 def _card(f: Facts, blocks: list[Block], plate: tuple[float, ...], taken: tuple[F64, F64]) -> list[Mark]:
-    width = max(block.width for block in blocks) + 2 * PAD
-    height = sum(block.height for block in blocks) + 2 * PAD - 4.0
+    width, height = _size(blocks)
     foot = math.inf if f.state.anchors.hud is None else f.state.anchors.hud[2]
     x, y = best_place((width, height), plate, taken[0], f.state.size_px, taken[1], f.state.anchors.room, foot)
     edge = f.ink("rail", 0.7)
