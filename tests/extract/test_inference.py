@@ -154,6 +154,14 @@ def test_two_matrices_of_one_shape_before_a_third_are_a_gate() -> None:
     assert sources(graph, "h.0.gate") == sources(graph, "h.0.up") == ["h.0.n2"]
 
 
+def test_maps_stay_maps_behind_a_prelu_and_may_be_flattened() -> None:
+    shapes = {"conv.weight": (64, 3, 3, 3), "conv.bias": (64,), "prelu.weight": (64,), "fc.weight": (10, 576)}
+    graph = infer_graph(shapes)
+    fc = next(node for node in graph.nodes if node.name == "fc")
+    assert [graph.nodes[s.node].name for s in fc.inputs] == ["prelu"]
+    assert "576 = 64 channels × 9 positions (flattened)" in fc.attributes["inferred"]
+
+
 def test_weights_kept_in_out_are_turned_and_only_when_one_looks() -> None:
     graph = infer_graph(shapes("emb.weight 50 8; c.weight 8 24; c.bias 24; d.weight 24 8; d.bias 8"))
     turned = {p.name: p for p in graph.parameters}["c.weight"]

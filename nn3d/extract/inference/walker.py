@@ -194,6 +194,6 @@ def _with_own(box: Box) -> list[Box]:
 def _form(unit: Unit, x: Value | None) -> str:
     if unit.op.startswith("conv"):
         return "maps"
-    if unit.is_norm:
+    if unit.is_norm or unit.op == "prelu":
         return x.form if x is not None else "maps" if unit.op == "batch_norm" else "rows"
     return "rows"
