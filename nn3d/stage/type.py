@@ -92,7 +92,7 @@ def shorten(text: str, size_px: float, width_px: float, weight: str = "regular")
     return clean[:n_kept].rstrip() + ELLIPSIS
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=2048)
 def shape(text: str, weight: str = "regular") -> Shaped:
     """The glyphs of one line of text (tabs and line ends count as spaces, invisible characters as nothing)."""
     faces: list[Face] = []
@@ -153,7 +153,7 @@ def advance_em(face: Face, character: str) -> float:
     return font.getlength(character) / _EM_PX if font is not None else 0.0
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=48)  # some 80 kB each: a window that is resized asks for ever new sizes
 def open_font(face: Face, size_px: float) -> ImageFont.FreeTypeFont | None:
     """A face at an em size in px (FreeType's plain layout); None when the file cannot be used at that size."""
     try:
