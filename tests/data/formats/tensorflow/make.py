@@ -72,7 +72,7 @@ def checkpoints():
         v1.get_variable("conv0/kernel/Adam", initializer=np.zeros(shapes["conv0"], np.float32))
         step = v1.train.get_or_create_global_step()
         v1.get_variable("words", initializer=np.array([b"a", b"bc"]))
-        saver = v1.train.Saver(max_to_keep=None)
+        saver = v1.train.Saver(max_to_keep=None, save_relative_paths=True)
         session.run(v1.global_variables_initializer())
         for at in (0, 10):
             session.run(step.assign(at))
@@ -99,7 +99,8 @@ def slices():
         del kernel
         with v1.Session() as session:
             session.run(v1.global_variables_initializer())
-            v1.train.Saver(sharded=True).save(session, str(OUT / "slices" / "model.ckpt"), write_meta_graph=False)
+            saver = v1.train.Saver(sharded=True, save_relative_paths=True)
+            saver.save(session, str(OUT / "slices" / "model.ckpt"), write_meta_graph=False)
 
 
 def saved_model():
