@@ -36,6 +36,12 @@ def require(framework: str, extra: str = "torch") -> Any:
         ) from error
 
 
+def through_torch(module: str) -> Any:
+    """A module of nn3d that imports torch. Raises SourceError naming the extra when torch is missing."""
+    require("torch")
+    return importlib.import_module(module)
+
+
 def make(spec: str) -> Made:
     """Build the model that --model names. Raises SourceError when it cannot be found or built."""
     kind, _, name = spec.partition(":")

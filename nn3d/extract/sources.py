@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from nn3d.errors import SourceError
 from nn3d.extract import factory
@@ -79,9 +78,7 @@ def record(paths: Sequence[Path], source: SourceOptions) -> Recording:
 
 
 def _record_model(source: SourceOptions) -> Recording:
-    factory.require("torch")
-    live: Any = import_module("nn3d.extract.live_sources")
-    found: Recording = live.record_model(source)
+    found: Recording = factory.through_torch("nn3d.extract.live_sources").record_model(source)
     return found
 
 

@@ -6,7 +6,6 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +130,6 @@ def _check_folder(out: Path) -> None:
 
 
 def _fill(folder: Path, paths: Sequence[Path], source: SourceOptions, **how: Any) -> tuple[str, ...]:
-    factory.require("torch")
-    passed: tuple[str, ...] = import_module("nn3d.extract.checkpoints.filling").fill(folder, paths, source, **how)
+    filling = factory.through_torch("nn3d.extract.checkpoints.filling")
+    passed: tuple[str, ...] = filling.fill(folder, paths, source, **how)
     return passed

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from nn3d.extract import factory
 from nn3d.extract.formats.format import ACTIVATIONS, GRAPH, WEIGHTS, Format
@@ -21,9 +19,7 @@ def _sniff(head: Head) -> bool:
 
 
 def _record(path: Path, options: SourceOptions) -> Recording:
-    factory.require("torch")
-    program: Any = import_module("nn3d.extract.readers.torch_export.record")
-    found: Recording = program.record(path, options)
+    found: Recording = factory.through_torch("nn3d.extract.readers.torch_export.record").record(path, options)
     return found
 
 

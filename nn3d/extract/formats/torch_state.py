@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 
 from nn3d.errors import SourceError
@@ -27,8 +26,8 @@ def holds_parameters(path: Path) -> bool:
 
 def record_files(paths: Sequence[Path], options: SourceOptions) -> Recording:
     """One epoch a checkpoint, in natural order. Raises SourceError, also where torch is not installed."""
-    factory.require("torch")
-    made: Recording = import_module("nn3d.extract.live_sources").record_checkpoints(in_order(paths), options)
+    live = factory.through_torch("nn3d.extract.live_sources")
+    made: Recording = live.record_checkpoints(in_order(paths), options)
     return made
 
 

@@ -5,9 +5,7 @@ torch.jit.load would run what a file says while it loads it, and TorchScript has
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from nn3d.extract import factory
 from nn3d.extract.formats.format import ACTIVATIONS, GRAPH, WEIGHTS, Format
@@ -25,9 +23,7 @@ def _sniff(head: Head) -> bool:
 
 
 def _record(path: Path, options: SourceOptions) -> Recording:
-    factory.require("torch")
-    script: Any = import_module("nn3d.extract.readers.torchscript.record")
-    found: Recording = script.record(path, options)
+    found: Recording = factory.through_torch("nn3d.extract.readers.torchscript.record").record(path, options)
     return found
 
 
